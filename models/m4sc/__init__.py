@@ -1,0 +1,1 @@
+"""M4SC: multi-modal, multi-task semantic communication."""
