@@ -1,0 +1,94 @@
+"""CIFAR-10 pictures (Krizhevsky, 2009) from one npz file with x_train, y_train, x_test, y_test, names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from m4sc.data.example import Example, check_split, require
+from m4sc.data.wordings import pick, wordings_of
+
+
+@dataclass(frozen=True, eq=False)
+class Cifar10:
+    """One split. images: uint8 (n, 32, 32, 3); labels: int64 (n,), 0 to 9; names: the ten class names."""
+
+    split: str
+    images: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    images: np.ndarray
+    index: int
+
+    def __call__(self) -> np.ndarray:
+        return self.images[self.index]
+
+
+def load_cifar10(data_dir: Path, split: str) -> Cifar10:
+    """Read split "train" or "test" from the first npz file in `data_dir`/cifar10.
+
+    Raises:
+        ValueError: unknown split, or a file without the five arrays.
+        FileNotFoundError: no such file.
+    """
+    check_split(split, ("train", "test"))
+    folder = require(Path(data_dir) / "cifar10", "CIFAR-10")
+    files = sorted(folder.glob("*.npz"))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no .npz file with CIFAR-10")
+    with np.load(files[0], allow_pickle=False) as archive:
+        missing = {f"x_{split}", f"y_{split}", "names"} - set(archive.files)
+        if missing:
+            raise ValueError(f"{files[0].name} lacks the arrays {', '.join(sorted(missing))}")
+        images, labels = archive[f"x_{split}"], archive[f"y_{split}"]
+        names = tuple(str(name) for name in archive["names"])
+    if images.ndim != 4 or images.shape[1:] != (32, 32, 3) or images.dtype != np.uint8:
+        raise ValueError(f"{files[0].name}: x_{split} is {images.dtype} {images.shape}, not uint8 (n, 32, 32, 3)")
+    return Cifar10(split, images, labels.astype(np.int64), names)
+
+
+def classify_examples(data: Cifar10, *, wording: str = "seen", seed: int = 0) -> list[Example]:
+    """One `classify` example a picture, in order; the wording of the question is drawn with `seed`."""
+    rng = np.random.default_rng(seed)
+    choices = wordings_of("classify", wording)
+    return [
+        Example(
+            id=f"cifar10-{data.split}-{i}",
+            modality="image",
+            task="classify",
+            instruction=pick(choices, rng),
+            answers=(data.names[label],),
+            kind="cifar10",
+            source=_Picture(data.images, i),
+            media_id=f"cifar10-{data.split}-{i}",
+            wording=wording,
+        )
+        for i, label in enumerate(data.labels)
+    ]
+
+
+def reconstruct_examples(data: Cifar10) -> list[Example]:
+    """One `reconstruct` example a picture; the picture itself is the reference."""
+    instruction = wordings_of("reconstruct")[0]
+    return [
+        Example(
+            id=f"cifar10-{data.split}-{i}",
+            modality="image",
+            task="reconstruct",
+            instruction=instruction,
+            answers=(),
+            kind="cifar10",
+            source=_Picture(data.images, i),
+            media_id=f"cifar10-{data.split}-{i}",
+        )
+        for i in range(len(data))
+    ]
