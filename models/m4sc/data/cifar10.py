@@ -52,7 +52,7 @@ def load_cifar10(data_dir: Path, split: str) -> Cifar10:
         images, labels = archive[f"x_{split}"], archive[f"y_{split}"]
         names = tuple(str(name) for name in archive["names"])
     if images.ndim != 4 or images.shape[1:] != (32, 32, 3) or images.dtype != np.uint8:
-        raise ValueError(f"{files[0].name}: x_{split} is {images.dtype} {images.shape}, not uint8 (n, 32, 32, 3)")
+        raise ValueError(f"{files[0].name}: x_{split} is not uint8 (n, 32, 32, 3)")
     return Cifar10(split, images, labels.astype(np.int64), names)
 
 

@@ -28,7 +28,7 @@ COUNT = {
 
 @dataclass(frozen=True)
 class CocoObject:
-    """One annotated object; the box is in pixels of the original picture, whose size the picture entry has."""
+    """One annotated object; the box is in pixels of the original picture."""
 
     name: str
     left: float
@@ -95,7 +95,7 @@ def object_examples(
 ) -> list[Example]:
     """`vqa` examples about the objects: existence (half of the answers "yes") and count (one to nine).
 
-    The absent object of a "no" question is drawn from the objects of the other pictures, as often as it occurs there,
+    The absent object of a "no" question is drawn from the objects of the other pictures, by frequency,
     so that the name of the object alone says little about the answer.
     """
     rng = np.random.default_rng(seed)

@@ -1,5 +1,7 @@
-"""Captions of COCO val2017 as plain text, for sending and summarising text. The split is by image: no picture's
-captions stand on both sides."""
+"""Captions of COCO val2017 as plain text, for sending and summarising text.
+
+The split is by image: no picture's captions stand on both sides.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ def load_captions(data_dir: Path, split: str, *, exclude: Collection[int] = ()) 
         FileNotFoundError: no such data set.
     """
     check_split(split, ("train", "test"))
-    path = require(Path(data_dir) / "coco_captions_text" / "captions_val2017.json.gz", "The COCO caption text")
+    folder = Path(data_dir) / "coco_captions_text"
+    path = require(folder / "captions_val2017.json.gz", "The COCO caption text")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         entries = {int(key): value for key, value in json.load(file).items()}
     ids = sorted(entries)
@@ -65,7 +68,7 @@ def text_examples(
 
 
 def central_index(embeddings: np.ndarray) -> int:
-    """Index of the row nearest in cosine to the mean of the *other* rows. embeddings: float (n, d), n >= 1."""
+    """Index of the row nearest in cosine to the mean of the others. embeddings: float (n, d), n >= 1."""
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     if len(unit) < 3:
         return 0
@@ -79,7 +82,7 @@ def central_captions(
     embed: Callable[[Sequence[str]], np.ndarray],
     cache_dir: Path | None = None,
 ) -> dict[int, int]:
-    """Image id -> index of its most central caption; kept in `cache_dir` as JSON, named by the captions' hash."""
+    """Image id -> index of its most central caption; kept in `cache_dir` as JSON."""
     digest = hashlib.sha256(json.dumps(sorted(captions.items())).encode()).hexdigest()[:16]
     path = None if cache_dir is None else Path(cache_dir) / f"central-{digest}.json"
     if path is not None and path.exists():
@@ -106,7 +109,7 @@ def summarize_examples(
     wording: str = "seen",
     seed: int = 0,
 ) -> list[Example]:
-    """One `summarize` example an image: its captions in random order as a paragraph, the most central one as answer.
+    """One `summarize` example an image: its captions in random order as a paragraph, the central one as answer.
 
     Args:
         captions: as from `load_captions`.

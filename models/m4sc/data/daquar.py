@@ -1,6 +1,6 @@
 """DAQUAR questions on indoor photographs (Malinowski and Fritz, 2014).
 
-A score on it says little by itself: the question alone, or a shuffled picture, answers about as well as a weak model.
+A score on it says little by itself: the question alone, or a shuffled picture, answers about as well.
 Always report the shuffled control beside it.
 """
 

@@ -27,7 +27,7 @@ class Example:
         answers: right answers; the first is the one to train towards. Empty for `reconstruct`.
         kind: finer class within the task, for tables by question type.
         source: the data, or a function without arguments that loads them.
-        media_id: names the message itself; examples about one message share it, so its features are computed once.
+        media_id: names the message itself; examples about one message share it.
         wording: "seen" or "heldout": whether training may use this wording of the instruction.
     """
 
@@ -69,7 +69,7 @@ def require(path: Path, what: str) -> Path:
         FileNotFoundError: naming the data set that is missing and the path looked at.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{what} is not at {path}: give the folder that holds the data sets with --data")
+        raise FileNotFoundError(f"{what} is not at {path}: give the folder of the data sets")
     return path
 
 

@@ -22,7 +22,7 @@ def clean_caption(caption: str) -> str:
 
 
 def caption_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: int = 0) -> list[Example]:
-    """`caption` examples of split "train", "dev" or "test" in `data_dir`/flickr8k_1000; every caption is an answer.
+    """`caption` examples of split "train", "dev" or "test" in `data_dir`/flickr8k_1000.
 
     Pictures whose file is absent are left out.
 

@@ -25,7 +25,7 @@ class _Clip:
     def __call__(self) -> np.ndarray:
         samples, rate = soundfile.read(io.BytesIO(self.flac), dtype="float32")
         if rate != SPEECH_RATE_HZ or samples.ndim != 1:
-            raise ValueError(f"{self.name} has {rate} Hz and shape {samples.shape}; wanted 16000 Hz, one channel")
+            raise ValueError(f"{self.name} has {rate} Hz, {samples.ndim} axes; wanted 16000, mono")
         return samples
 
 

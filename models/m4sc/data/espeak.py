@@ -1,0 +1,138 @@
+"""Sentences spoken by espeak-ng in many voices, speeds and pitches, with optional noise; kept as FLAC in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from m4sc.data.example import SPEECH_RATE_HZ, Example
+from m4sc.data.wordings import pick, wordings_of
+
+VOICES = tuple(
+    f"{language}+{variant}"
+    for language in ("en-us", "en-gb")
+    for variant in ("m1", "m3", "m7", "f1", "f2", "f4")
+)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """speed: words a minute; pitch: 0 to 99; noise_db: signal over white noise in dB, None for none."""
+
+    sentence: str
+    voice: str
+    speed: int
+    pitch: int
+    noise_db: float | None = None
+    seed: int = 0
+
+    def key(self) -> str:
+        """Hash that names the cached file."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:20]
+
+
+def speak(utterance: Utterance) -> np.ndarray:
+    """Return the utterance, float32 (n,) at 16 kHz, peak 0.7 before noise.
+
+    Raises:
+        FileNotFoundError: espeak-ng is not installed.
+        ValueError: espeak-ng gave no sound.
+    """
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise FileNotFoundError("espeak-ng is not installed: apt-get install espeak-ng")
+    command = [
+        program,
+        "--stdout",
+        "-v",
+        utterance.voice,
+        "-s",
+        str(utterance.speed),
+        "-p",
+        str(utterance.pitch),
+    ]
+    done = subprocess.run(  # the text goes by stdin, so that no sentence is taken for an option
+        command, input=utterance.sentence.encode(), capture_output=True, check=False, timeout=60
+    )
+    if done.returncode or not done.stdout:
+        raise ValueError(f"espeak-ng could not say it: {done.stderr.decode(errors='replace').strip()}")
+    # espeak writes a WAV header of unknown length to a pipe: read the samples behind it
+    rate = int.from_bytes(done.stdout[24:28], "little")
+    samples = np.frombuffer(done.stdout[44 : len(done.stdout) - len(done.stdout) % 2], "<i2").astype(
+        np.float64
+    )
+    divisor = gcd(rate, SPEECH_RATE_HZ)
+    samples = resample_poly(samples, SPEECH_RATE_HZ // divisor, rate // divisor)
+    samples *= 0.7 / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9)
+    if utterance.noise_db is not None:
+        rng = np.random.default_rng(utterance.seed)
+        power = float(np.mean(samples**2)) * 10 ** (-utterance.noise_db / 10)
+        samples = samples + rng.normal(scale=np.sqrt(power), size=len(samples))
+    return np.clip(samples, -1.0, 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class CachedUtterance:
+    """Loads an utterance when called, from `cache_dir` if it was spoken before."""
+
+    utterance: Utterance
+    cache_dir: Path
+
+    def __call__(self) -> np.ndarray:
+        """Return float32 (n,) at 16 kHz; the same on the first and on later calls (16 bits a sample)."""
+        path = self.cache_dir / f"{self.utterance.key()}.flac"
+        if not path.exists():
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+            buffer = io.BytesIO()
+            soundfile.write(buffer, speak(self.utterance), SPEECH_RATE_HZ, format="FLAC", subtype="PCM_16")
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(buffer.getvalue())
+            temporary.replace(path)
+        samples, _ = soundfile.read(path, dtype="float32")
+        return samples
+
+
+def transcribe_examples(
+    sentences: Sequence[str],
+    cache_dir: Path,
+    *,
+    noisy_share: float = 0.5,
+    wording: str = "seen",
+    seed: int = 0,
+) -> list[Example]:
+    """One `transcribe` example a sentence; voice, speed, pitch and noise (10 to 30 dB) are drawn with `seed`.
+
+    Take `sentences` from the split that the examples are for.
+    """
+    rng = np.random.default_rng(seed)
+    choices = wordings_of("transcribe", wording)
+    examples = []
+    for i, sentence in enumerate(sentences):
+        voice = pick(VOICES, rng)
+        speed, pitch = int(rng.integers(120, 200)), int(rng.integers(25, 75))
+        noise_db = round(float(rng.uniform(10, 30)), 1) if rng.random() < noisy_share else None
+        utterance = Utterance(sentence, voice, speed, pitch, noise_db, seed=int(rng.integers(2**31)))
+        examples.append(
+            Example(
+                id=f"espeak-{seed}-{i}",
+                modality="speech",
+                task="transcribe",
+                instruction=pick(choices, rng),
+                answers=(sentence,),
+                kind="noisy" if noise_db is not None else "clean",
+                source=CachedUtterance(utterance, Path(cache_dir)),
+                media_id=f"espeak-{utterance.key()}",
+                wording=wording,
+            )
+        )
+    return examples
