@@ -22,7 +22,7 @@ class PackagedBackbone:
         module: import name of the package; it is located, never imported.
         folder: folder of the weights inside the package.
         files: (file name inside ``folder``, SHA-256 in hex) of everything that is read.
-        converter: name of the conversion in :mod:`m4sc.pretrained.convert`, or "" when files are read in place.
+        converter: name of the conversion in :mod:`.convert`, or "" when they are read in place.
         licence: SPDX identifier of the weights.
     """
 
