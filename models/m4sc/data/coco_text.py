@@ -109,7 +109,7 @@ def summarize_examples(
     wording: str = "seen",
     seed: int = 0,
 ) -> list[Example]:
-    """One `summarize` example an image: its captions in random order as a paragraph, the central one as answer.
+    """One `summarize` example an image: its captions as a paragraph, the central one as answer.
 
     Args:
         captions: as from `load_captions`.

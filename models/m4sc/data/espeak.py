@@ -1,4 +1,4 @@
-"""Sentences spoken by espeak-ng in many voices, speeds and pitches, with optional noise; kept as FLAC in a folder."""
+"""Sentences spoken by espeak-ng in many voices, speeds and pitches, kept as FLAC in a folder."""
 
 from __future__ import annotations
 

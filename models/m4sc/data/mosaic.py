@@ -1,8 +1,7 @@
 """Mosaics of CIFAR-10 pictures with questions whose answers cannot be guessed without seeing the picture.
 
-Answers are balanced by construction: the asked class is uniform, "yes" and "no" are drawn before the question, and
-the number of tiles that show a mosaic's focus class is uniform from none to all (2 x 2) or to six (3 x 3).
-"""
+Answers are balanced by construction: the asked class is uniform, "yes" and "no" are drawn before the question,
+and the number of tiles that show a mosaic's focus class is uniform from none to all (2 x 2) or to six (3 x 3).
 
 from __future__ import annotations
 
@@ -144,9 +143,9 @@ def mosaic_examples(
     wording: str = "seen",
     seed: int = 0,
 ) -> list[Example]:
-    """Draw `n` mosaics with one question of each of `kinds` that it admits; `kind` of an example is "2x2-count".
+    """Draw `n` mosaics with one question of each of `kinds` that it admits.
 
-    The pictures come from `data` alone, so examples made from the test split never show a training picture.
+    The pictures come from `data` alone: examples made from the test split show no training picture.
     """
     examples = []
     for i in range(n):
