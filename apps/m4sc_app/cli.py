@@ -1,0 +1,199 @@
+"""The `m4sc` command: thin front ends, each imported when it is called.
+
+``m4sc --help`` imports neither torch nor GNU Radio. Every command returns an exit code:
+0 done, 1 a defect in the program, 2 bad input (one sentence on stderr, a traceback only with ``--debug``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from m4sc_app.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USER, is_user_error, sentence
+
+app = typer.Typer(
+    name="m4sc",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Semantic communication over an OFDM radio: a picture, a sound or a text goes in, the answer comes out.",
+    epilog="Examples:  [bold]m4sc demo[/bold]  ·  m4sc demo --snr-db 5 --json  ·  "
+    "m4sc send cat.jpg --task caption --out burst  ·  m4sc receive burst.sigmf-meta",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
+Model = Annotated[str, typer.Option(help="Name of a trained model, or its folder.")]
+
+
+def _version(show: bool) -> None:
+    if show:
+        from m4sc_app.report.versions import own_version
+
+        typer.echo(f"m4sc {own_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command's name."""
+
+
+@app.command(epilog="Example:  m4sc demo --snr-db 10 --snr-db 0 --channel multipath --json")
+def demo(
+    snr_db: Annotated[
+        list[float] | None,
+        typer.Option(help="Es/N0 per data subcarrier in dB; repeat for several. Default: 10, 0 and -10."),
+    ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="awgn or multipath; repeat for both (the default).")
+    ] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(help="semantic or classical; repeat for both (the default).")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Send only this message of the set.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("runs/demo"),
+    model: Model = "default",
+    zero_latents: Annotated[
+        bool, typer.Option("--zero-latents", help="Control: the semantic decoder gets zeros from the radio.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of noise and fading.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Send pictures, speech and text through the simulated radio; write a report."""
+    from m4sc_app.demo.command import run_demo
+
+    run_demo(
+        snr_db=snr_db,
+        channels=channel,
+        systems=system,
+        only=only,
+        out=out,
+        model=model,
+        zero_latents=zero_latents,
+        seed=seed,
+        as_json=json_,
+    )
+
+
+@app.command(epilog='Example:  m4sc send cat.jpg --task vqa --instruction "What animal is it?" --out burst')
+def send(
+    files: Annotated[list[Path], typer.Argument(help="Pictures, sounds (16 kHz) or UTF-8 texts.")],
+    task: Annotated[str, typer.Option(help="What the receiver is to do; an unknown name lists all.")],
+    out: Annotated[Path, typer.Option(help="NAME or NAME.sigmf-meta for SigMF, NAME.cf32 for bare samples.")],
+    instruction: Annotated[
+        str | None, typer.Option(help="Instruction or question instead of the task's.")
+    ] = None,
+    snr_db: Annotated[
+        float | None, typer.Option(help="Add white noise at this Es/N0 per data subcarrier (try-out).")
+    ] = None,
+    cfo_hz: Annotated[float, typer.Option(help="Add a carrier offset (try-out).")] = 0.0,
+    source_id: Annotated[int, typer.Option(min=0, max=255, help="Source id in the header.")] = 0,
+    model: Model = "default",
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Turn messages into a file of IQ samples (complex64)."""
+    from m4sc_app.send import run_send
+
+    run_send(
+        files,
+        task=task,
+        out=out,
+        instruction=instruction,
+        snr_db=snr_db,
+        cfo_hz=cfo_hz,
+        source_id=source_id,
+        model=model,
+        seed=seed,
+        as_json=json_,
+    )
+
+
+@app.command(epilog='Example:  m4sc receive burst.sigmf-meta --query "What colour is it?" --json')
+def receive(
+    recording: Annotated[Path, typer.Argument(help="A .sigmf-meta/.sigmf-data pair or a .cf32 file.")],
+    query: Annotated[str | None, typer.Option(help="The receiver's own question.")] = None,
+    model: Model = "default",
+    json_: Json = False,
+) -> None:
+    """Find the frames in a file of IQ samples and answer their tasks."""
+    from m4sc_app.receive import run_receive
+
+    run_receive(recording, query=query, model=model, as_json=json_)
+
+
+_FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def _register(name: str, module: str, attribute: str, help_: str) -> None:
+    """Add a command that lives in another module and is imported only when it is called."""
+    if importlib.util.find_spec(module) is None:
+        return
+
+    def forward(ctx: typer.Context) -> None:
+        target: Any = getattr(importlib.import_module(module), attribute)
+        if not isinstance(target, typer.Typer):
+            inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            inner.command()(target)
+            target = inner
+        command = typer.main.get_command(target)
+        code = command.main(args=ctx.args, prog_name=f"m4sc {name}", standalone_mode=False)
+        raise typer.Exit(code if isinstance(code, int) else EXIT_OK)
+
+    app.command(name, help=help_, context_settings=_FORWARD)(forward)
+
+
+_register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")
+_register("bench", "m4sc_app.bench", "bench_app", "Measure parts of the system.")
+_register("eval", "m4sc_app.evaluate", "eval_command", "Score the systems on test sets against SNR.")
+_register("train", "m4sc_app.train", "train_app", "Train the model, stage by stage.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code and never raises for bad input."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=args, prog_name="m4sc", standalone_mode=False)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else EXIT_INTERNAL
+    except KeyboardInterrupt:
+        print("m4sc: interrupted", file=sys.stderr)
+        return 130
+    except Exception as exc:
+        return _report(exc, debug="--debug" in args)
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _report(exc: Exception, debug: bool) -> int:
+    show = getattr(exc, "show", None)  # a usage error of the command-line library prints itself
+    if callable(show):
+        show()
+        return int(getattr(exc, "exit_code", EXIT_USER))
+    if type(exc).__name__ == "Abort":
+        print("m4sc: interrupted", file=sys.stderr)
+        return 130
+    if debug:
+        traceback.print_exc()
+    if is_user_error(exc):
+        print(f"m4sc: {sentence(exc)}", file=sys.stderr)
+        return EXIT_USER
+    hint = "" if debug else " (a defect in m4sc; `m4sc --debug ...` shows where)"
+    print(f"m4sc: {type(exc).__name__}: {sentence(exc)}{hint}", file=sys.stderr)
+    return EXIT_INTERNAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The main job: real messages through both systems and the radio."""
