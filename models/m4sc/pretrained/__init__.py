@@ -2,6 +2,6 @@
 
 from m4sc.pretrained.cache import cache_home
 from m4sc.pretrained.registry import BACKBONES, KINDS, BackboneError, backbone_names
-from m4sc.pretrained.resolve import resolve
+from m4sc.pretrained.resolver import resolve
 
 __all__ = ["BACKBONES", "KINDS", "BackboneError", "backbone_names", "cache_home", "resolve"]

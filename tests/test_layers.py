@@ -1,0 +1,74 @@
+"""The arrows between packages: apps -> flowgraphs -> python_blocks -> models, and no way back."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# folder -> top-level or dotted names that no file below it may import, not even lazily
+FORBIDDEN = {
+    "models/m4sc/phy": ("torch", "transformers", "gnuradio", "pmt", "m4sc_flowgraphs", "m4sc_app", "tests"),
+    "models/m4sc": ("gnuradio", "pmt", "m4sc_flowgraphs", "m4sc_app", "tests"),
+    "python_blocks": ("m4sc_flowgraphs", "m4sc_app", "tests"),
+    "flowgraphs": ("m4sc_app", "tests"),
+    "apps": ("tests",),
+}
+
+
+def imported_names(source: str, package: tuple[str, ...] = ()) -> set[str]:
+    """Absolute dotted names of every import statement in `source`, a module of `package`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module or "") if part)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def breaches(names: set[str], forbidden: tuple[str, ...]) -> set[str]:
+    return {name for name in names if any(name == bad or name.startswith(f"{bad}.") for bad in forbidden)}
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_imports_follow_the_arrows(folder: str) -> None:
+    wrong = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        parts = path.relative_to(ROOT / folder).with_suffix("").parts
+        found = breaches(
+            imported_names(path.read_text(encoding="utf-8"), ("self", *parts[:-1])), FORBIDDEN[folder]
+        )
+        if found:
+            wrong[str(path.relative_to(ROOT))] = sorted(found)
+    assert not wrong
+
+
+def test_the_numpy_physical_layer_uses_nothing_of_the_model_side() -> None:
+    wrong = {}
+    for path in sorted((ROOT / "models/m4sc/phy").rglob("*.py")):
+        names = imported_names(path.read_text(encoding="utf-8"))
+        inner = {n for n in names if n.startswith("m4sc.") and not n.startswith("m4sc.phy")}
+        if inner:
+            wrong[path.name] = sorted(inner)
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("source", "bad"),
+    [
+        ("import torch.nn as nn", "torch"),
+        ("def f():\n    from gnuradio import gr", "gnuradio"),
+        ("from tests import helper", "tests"),
+    ],
+)
+def test_the_walk_sees_lazy_and_dotted_imports(source: str, bad: str) -> None:
+    assert breaches(imported_names(source), (bad,))
+
+
+def test_the_walk_is_not_fooled_by_a_common_prefix() -> None:
+    assert not breaches(imported_names("import torchlike\nfrom .torch import x", ("m4sc", "phy")), ("torch",))
