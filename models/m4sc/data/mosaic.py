@@ -1,7 +1,9 @@
 """Mosaics of CIFAR-10 pictures with questions whose answers cannot be guessed without seeing the picture.
 
-Answers are balanced by construction: the asked class is uniform, "yes" and "no" are drawn before the question,
-and the number of tiles that show a mosaic's focus class is uniform from none to all (2 x 2) or to six (3 x 3).
+Answers are balanced by construction: the asked class is uniform, "yes" and "no" are drawn before the
+question, and the number of tiles that show a mosaic's focus class is uniform from none to all (2 x 2) or
+to six (3 x 3).
+"""
 
 from __future__ import annotations
 

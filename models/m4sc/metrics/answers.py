@@ -1,11 +1,12 @@
-"""Scores of short answers: exact match after normalising, and the share of right tiles in a described mosaic."""
+"""Scores of short answers: exact match after normalising, and the share of right tiles of a mosaic."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_DIGITS = dict(zip("zero one two three four five six seven eight nine".split(), "0123456789", strict=True))
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_DIGITS = {word: str(i) for i, word in enumerate(_WORDS)}
 _ARTICLES = {"a", "an", "the"}
 
 
@@ -22,7 +23,7 @@ def exact_match(answer: str, references: Sequence[str]) -> float:
 
 
 def tile_match(answer: str, reference: str) -> float:
-    """Share of right tiles in "cat, dog; ship, frog": 0.0 unless rows and columns are those of the reference."""
+    """Share of right tiles in "cat, dog; ship, frog": 0.0 unless its shape is that of the reference."""
     given = [[normalise_answer(tile) for tile in row.split(",")] for row in answer.split(";")]
     wanted = [[normalise_answer(tile) for tile in row.split(",")] for row in reference.split(";")]
     if [len(row) for row in given] != [len(row) for row in wanted]:

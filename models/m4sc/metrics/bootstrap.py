@@ -8,7 +8,7 @@ import numpy as np
 def bootstrap_interval(
     scores: np.ndarray, *, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval of the mean (Efron, 1979). scores: float (n,), n >= 1; lost messages count as zeros.
+    """Percentile interval of the mean (Efron, 1979). scores: float (n,), n >= 1; lost ones are zeros.
 
     Raises:
         ValueError: no scores, or one that is not finite.

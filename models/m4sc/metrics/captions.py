@@ -32,7 +32,7 @@ def cider(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[f
     """
     if len(answers) != len(references):
         raise ValueError(
-            f"{len(answers)} answers for {len(references)} lists of references; give one list an answer"
+            f"{len(answers)} answers, {len(references)} lists of references; give one list an answer"
         )
     tokens = [[words(text) for text in group] for group in references]
     frequency: Counter[tuple[str, ...]] = Counter()

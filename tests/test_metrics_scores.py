@@ -1,0 +1,95 @@
+"""Metrics against independent implementations and their own properties."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.metrics.answers import exact_match, normalise_answer, tile_match
+from m4sc.metrics.bootstrap import bootstrap_interval
+from m4sc.metrics.captions import bleu4, cider
+from m4sc.metrics.image import psnr_db, ssim
+from m4sc.metrics.scoring import score, score_all
+from m4sc.metrics.speech import word_error_rate
+
+WORD = st.sampled_from(["cat", "dog", "ship", "runs", "sits"])
+SENTENCE = st.lists(WORD, min_size=1, max_size=9).map(" ".join)
+
+
+def test_answers() -> None:
+    assert normalise_answer(" The  Cat. ") == "cat" and normalise_answer("Seven") == "7"
+    assert exact_match("A dog!", ["dog"]) == 1.0 and exact_match("dogs", ["dog"]) == 0.0
+    assert exact_match("", [""]) == 0.0
+    assert tile_match("cat, dog; ship, frog", "cat, dog; ship, bird") == 0.75
+    assert tile_match("cat, dog", "cat, dog; ship, bird") == 0.0
+
+
+@given(SENTENCE, SENTENCE)
+def test_wer_against_a_recursive_definition(answer: str, reference: str) -> None:
+    def distance(a: tuple[str, ...], b: tuple[str, ...], memo: dict[tuple[int, int], int]) -> int:
+        key = (len(a), len(b))
+        if key not in memo:
+            memo[key] = (
+                len(a) + len(b)
+                if not a or not b
+                else min(
+                    distance(a[1:], b, memo) + 1,
+                    distance(a, b[1:], memo) + 1,
+                    distance(a[1:], b[1:], memo) + (a[0] != b[0]),
+                )
+            )
+        return memo[key]
+
+    a, b = tuple(answer.split()), tuple(reference.split())
+    assert word_error_rate(answer, reference) == distance(a, b, {}) / len(b)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(SENTENCE, SENTENCE, SENTENCE), min_size=1, max_size=5))
+def test_bleu_against_sacrebleu(rows: list[tuple[str, str, str]]) -> None:
+    sacrebleu = pytest.importorskip("sacrebleu")
+    answers = [row[0] for row in rows]
+    ours = bleu4(answers, [row[1:] for row in rows])
+    theirs = sacrebleu.corpus_bleu(
+        answers, [[row[1] for row in rows], [row[2] for row in rows]], smooth_method="none", tokenize="none"
+    )
+    assert math.isclose(ours, theirs.score / 100, abs_tol=1e-9)
+
+
+def test_cider_by_hand_and_its_order() -> None:
+    references = [["a red cat sits here"], ["two dogs run on grass"], ["one ship at the sea"]]
+    perfect = cider([group[0] for group in references], references)
+    assert perfect == pytest.approx([10.0] * 3)
+    assert cider(["two dogs run on grass", "", "one ship"], references)[:2] == [0.0, 0.0]
+    # "x" against "x y": only unigrams meet; both weigh log 2, cosine 1/sqrt(2), one of four orders
+    value = cider(["x", "q"], [["x y"], ["q z"]])[0]
+    assert value == pytest.approx(10 / 4 * math.exp(-1 / 72) / math.sqrt(2))
+
+
+def test_psnr_and_ssim_against_scikit_image() -> None:
+    metrics = pytest.importorskip("skimage.metrics")
+    rng = np.random.default_rng(0)
+    one, two = rng.integers(256, size=(2, 32, 32, 3), dtype=np.uint8)
+    assert psnr_db(one, two) == pytest.approx(metrics.peak_signal_noise_ratio(two, one))
+    assert psnr_db(one, one) == 100.0 and ssim(one, one) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="cannot be compared"):
+        psnr_db(one, two[:16])
+
+
+def test_interval() -> None:
+    scores = np.array([0.0, 1.0] * 100)
+    low, high = bootstrap_interval(scores)
+    half = 1.96 * 0.5 / math.sqrt(200)
+    assert low == pytest.approx(0.5 - half, abs=0.01) and high == pytest.approx(0.5 + half, abs=0.01)
+    assert bootstrap_interval(scores) == (low, high)
+    with pytest.raises(ValueError, match="at least one score"):
+        bootstrap_interval(np.array([]))
+
+
+def test_loss_scores_zero() -> None:
+    assert score("classify", None, ["cat"]) == 0.0 and score("classify", "Cat", ["cat"]) == 1.0
+    assert score_all("transcribe", [None, "a dog runs"], [["a dog runs"]] * 2) == [0.0, 1.0]
+    assert score("mosaic", "cat, dog; ship, frog", ["cat, dog; ship, bird"], "2x2-describe") == 0.75
+    with pytest.raises(ValueError, match="unknown task"):
+        score("nothing", "x", ["x"])
