@@ -70,7 +70,7 @@ def test_curves_are_drawn_with_intervals(tmp_path):
     assert len(load_curves(results)) == 1 and load_curves(tmp_path / "none") == []
     assert "95 % intervals" in write_report(tmp_path / "a" / "r.html", rows(), {}, results).read_text()
     results.write_text("{oops\n")
-    with pytest.raises(UserError, match="results.jsonl"):
+    with pytest.raises(UserError, match="JSON lines"):
         load_curves(results)
 
 

@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Semantic communication over an OFDM radio: a picture, a sound or a text goes in, the answer comes out.",
+    help="Semantic communication over an OFDM radio: a picture, a sound or a text in, the answer out.",
     epilog="Examples:  [bold]m4sc demo[/bold]  ·  m4sc demo --snr-db 5 --json  ·  "
     "m4sc send cat.jpg --task caption --out burst  ·  m4sc receive burst.sigmf-meta",
 )
@@ -93,7 +93,7 @@ def send(
     task: Annotated[str, typer.Option(help="What the receiver is to do; an unknown name lists all.")],
     out: Annotated[Path, typer.Option(help="NAME or NAME.sigmf-meta for SigMF, NAME.cf32 for bare samples.")],
     instruction: Annotated[
-        str | None, typer.Option(help="Instruction or question instead of the task's.")
+        str | None, typer.Option(help="Instruction or question, not the task's own.")
     ] = None,
     snr_db: Annotated[
         float | None, typer.Option(help="Add white noise at this Es/N0 per data subcarrier (try-out).")

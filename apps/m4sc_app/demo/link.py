@@ -105,7 +105,7 @@ def open_radio(model: str) -> Radio:
         importlib.import_module("gnuradio.gr")
     except ImportError as exc:
         raise MissingPartError(
-            "GNU Radio is not installed for this Python; run script/bootstrap (Debian: apt-get install gnuradio)"
+            "this Python has no GNU Radio; run script/bootstrap (Debian: apt-get install gnuradio)"
         ) from exc
     try:
         loopback = importlib.import_module("m4sc_flowgraphs.loopback")

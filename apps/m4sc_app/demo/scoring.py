@@ -18,7 +18,7 @@ METRIC_OF_TASK = {
 }
 DEFINITIONS = {
     "exact": "1 when the answer is one of the references (case, articles and punctuation aside), else 0",
-    "word_f1": "F1 of the answer's words against the closest human reference; one picture is too few for CIDEr",
+    "word_f1": "F1 of the answer's words against the closest reference; one picture is too few for CIDEr",
     "word_accuracy": "1 minus the word error rate, not below 0",
 }
 

@@ -1,0 +1,73 @@
+"""`m4sc receive`: a file of IQ samples -> frames -> answers. Needs no GNU Radio."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from m4sc.tasks import UnknownTaskError, task_by_id
+
+from m4sc_app.errors import UserError
+from m4sc_app.iqfile import read_iq
+from m4sc_app.send import load_system, part
+
+_CHUNK = 1 << 18  # samples pushed at a time
+
+
+def run_receive(recording: Path, *, query: str | None, model: str, as_json: bool) -> None:
+    """Print one answer per frame; see ``m4sc receive --help``."""
+    iq = read_iq(recording)
+    waveforms = part("m4sc.phy.waveform", "the physical layer")
+    receivers = part("m4sc.phy.receiver", "the physical layer")
+    stored = iq.extra.get("waveform")
+    waveform = (
+        waveforms.WaveformConfig.from_json(json.dumps(stored)) if stored else waveforms.WaveformConfig()
+    )
+    receiver = receivers.BurstReceiver(waveform)
+    frames: list[Any] = []
+    for start in range(0, iq.samples.size, _CHUNK):
+        frames += receiver.push(iq.samples[start : start + _CHUNK])
+    frames += receiver.flush()
+    if not frames:
+        raise UserError(f"no frame was found in {recording.name} ({iq.samples.size} samples)")
+    system = load_system(model)
+    rows = [answer_frame(frame, system, query) for frame in frames]
+    if as_json:
+        print(json.dumps({"frames": rows}))
+        return
+    for row in rows:
+        label = f"frame {row['sequence']} ({row['task']}, {row['snr_db']:.1f} dB)"
+        print(f"{label}: {row['answer'] if row['error'] is None else row['error']}")
+    if all(row["error"] is not None for row in rows):
+        raise UserError(f"none of the {len(rows)} frames could be answered")
+
+
+def answer_frame(frame: Any, system: Any, query: str | None) -> dict[str, Any]:
+    """One frame's answer, or why there is none (``error``); a bad frame does not stop the others."""
+    header = frame.header
+    row: dict[str, Any] = {
+        "sequence": int(header.sequence),
+        "task": f"#{header.task_id}",
+        "complex_symbols": int(frame.symbols.size),
+        "snr_db": float(frame.snr_db),
+        "cfo_hz": float(frame.cfo_hz),
+        "answer": None,
+        "error": None,
+    }
+    try:
+        task = task_by_id(header.task_id)
+    except UnknownTaskError as exc:
+        return row | {"error": str(exc)}
+    row["task"] = task.name
+    if header.model_fingerprint != system.fingerprint:
+        return row | {
+            "error": f"sent with other weights ({header.model_fingerprint:08x}) than this receiver's "
+            f"({system.fingerprint:08x}); give the sender's with --model"
+        }
+    if task.needs_question and not query:
+        return row | {"error": f"task '{task.name}' needs the receiver's question; give --query"}
+    noise_var = np.asarray(frame.noise_var, np.float32)
+    answer = system.decode(frame.symbols, noise_var, task.name, instruction=query)
+    return row | {"answer": answer.text}

@@ -1,0 +1,96 @@
+"""The command line: help, versions, and bad input as one sentence and exit code 2."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from m4sc_app.cli import main
+from m4sc_app.errors import UserError, is_user_error, sentence
+from PIL import Image
+
+
+def refused(capsys, argv, *words):
+    assert main([str(a) for a in argv]) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err and len(err.strip().splitlines()) == 1, err
+    for word in words:
+        assert word in err, err
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "cat.png"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    return path
+
+
+def test_help_is_quick_and_light(tmp_path):
+    code = (
+        "import sys; from m4sc_app.cli import main; c = main(['--help']);"
+        "bad = [m for m in ('torch', 'gnuradio', 'numpy', 'matplotlib') if m in sys.modules]; sys.exit(c or len(bad))"
+    )
+    start = time.monotonic()
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "demo" in run.stdout and "receive" in run.stdout
+    assert time.monotonic() - start < 10  # far below on an idle machine; the import check is the sharp one
+
+
+def test_version_and_command_help(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("m4sc ")
+    for command in ("demo", "send", "receive"):
+        assert main([command, "--help"]) == 0
+        assert "Example" in capsys.readouterr().out
+
+
+def test_usage_errors_exit_2(capsys):
+    for argv in (["nonsense"], ["send"], ["demo", "--snr-db", "loud"]):
+        assert main(argv) == 2
+        assert "Traceback" not in capsys.readouterr().err
+
+
+def test_unknown_task(capsys, picture, tmp_path):
+    refused(capsys, ["send", picture, "--task", "sing", "--out", tmp_path / "o"], "sing", "caption")
+
+
+def test_missing_broken_and_unsuitable_files(capsys, picture, tmp_path):
+    out = ["--out", tmp_path / "o"]
+    refused(capsys, ["send", tmp_path / "no.png", "--task", "caption", *out], "no such file")
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(picture.read_bytes()[:40])
+    refused(capsys, ["send", broken, "--task", "caption", *out], "broken.png")
+    empty = tmp_path / "empty.txt"
+    empty.write_text("  \n")
+    refused(capsys, ["send", empty, "--task", "text", *out], "empty")
+    sound = tmp_path / "s.wav"
+    soundfile.write(sound, np.zeros(800), 8000)
+    refused(capsys, ["send", sound, "--task", "digits", *out], "8000 Hz", "16000")
+    refused(capsys, ["send", picture, "--task", "digits", *out], "takes speech, not image")
+    refused(capsys, ["send", picture, "--task", "vqa", *out], "--instruction")
+    refused(capsys, ["send", picture, "--task", "caption", *out, "--snr-db", "nan"], "finite")
+
+
+def test_bad_demo_options(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("M4SC_HOME", str(tmp_path))
+    refused(capsys, ["demo", "--channel", "pigeon"], "pigeon", "multipath")
+    refused(capsys, ["demo", "--system", "magic"], "magic", "semantic")
+    refused(capsys, ["demo", "--snr-db", "inf"], "finite")
+    refused(capsys, ["demo", "--only", "dog"], "dog", "cat")
+
+
+def test_debug_shows_the_traceback(capsys, tmp_path):
+    assert main(["--debug", "receive", str(tmp_path / "none")]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_only_our_own_errors_count_as_the_users():
+    with pytest.raises(ValueError) as foreign:
+        int("x")
+    assert not is_user_error(foreign.value)
+    assert is_user_error(UserError("a\nb")) and sentence(UserError("a\nb")) == "a b"
+    assert is_user_error(FileNotFoundError(2, "No such file", "x.png"))
+    assert not is_user_error(KeyError("x"))

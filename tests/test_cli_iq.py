@@ -1,0 +1,91 @@
+"""Files of IQ samples, and frames answered one by one."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from m4sc_app.cli import main
+from m4sc_app.errors import UserError
+from m4sc_app.iqfile import read_iq, write_iq
+from m4sc_app.receive import answer_frame
+from m4sc_app.send import disturb
+
+SAMPLES = (np.arange(10) - 3j * np.arange(10)).astype(np.complex64)
+
+
+@pytest.mark.parametrize("name", ["burst", "burst.sigmf-data", "burst.sigmf-meta", "burst.cf32"])
+def test_round_trip_by_either_name(tmp_path, name):
+    data, meta = write_iq(tmp_path / name, SAMPLES, 2e6, {"fingerprint": 7})
+    for path in (tmp_path / name, data):
+        back = read_iq(path)
+        assert np.array_equal(back.samples, SAMPLES) and back.samp_rate == 2e6
+        assert back.extra == {"fingerprint": 7}
+    assert json.loads(meta.read_text())["global"]["core:datatype"] == "cf32_le"
+
+
+def test_bare_samples_and_sixteen_bit(tmp_path):
+    SAMPLES.tofile(tmp_path / "x.cf32")
+    assert read_iq(tmp_path / "x.cf32").samp_rate is None
+    np.array([16384, -32768], "<i2").tofile(tmp_path / "y.sigmf-data")
+    (tmp_path / "y.sigmf-meta").write_text('{"global": {"core:datatype": "ci16_le"}}')
+    assert read_iq(tmp_path / "y").samples.tolist() == [0.5 - 1j]
+
+
+@pytest.mark.parametrize(
+    ("meta", "word"),
+    [("{", "SigMF"), ("[]", "SigMF"), ('{"global": 3}', "object"),
+     ('{"global": {"core:datatype": "ru8"}}', "ru8"), ('{"global": {"core:sample_rate": -1}}', "positive")],
+)  # fmt: skip
+def test_broken_descriptions(tmp_path, capsys, meta, word):
+    SAMPLES.tofile(tmp_path / "x.sigmf-data")
+    (tmp_path / "x.sigmf-meta").write_text(meta)
+    assert main(["receive", str(tmp_path / "x.sigmf-meta")]) == 2
+    err = capsys.readouterr().err
+    assert word in err and "Traceback" not in err
+
+
+def test_cut_empty_and_missing(tmp_path):
+    for size in (0, 9):
+        (tmp_path / "x.cf32").write_bytes(bytes(size))
+        with pytest.raises(UserError, match=f"{size} bytes"):
+            read_iq(tmp_path / "x.cf32")
+    with pytest.raises(UserError, match="no such"):
+        read_iq(tmp_path / "none")
+    SAMPLES.tofile(tmp_path / "z.sigmf-data")
+    with pytest.raises(UserError, match="description"):
+        read_iq(tmp_path / "z")
+
+
+@given(st.floats(0.01, 10), st.integers(0, 99))
+def test_noise_power_is_the_square_of_its_voltage(voltage, seed):
+    out = disturb(np.zeros(20000, np.complex64), voltage, 0.0, seed)
+    assert np.isclose(np.mean(np.abs(out) ** 2), voltage**2, rtol=0.05)
+
+
+def test_offset_turns_and_keeps_power():
+    out = disturb(np.ones(8, np.complex64), 0.0, 0.25, 0)
+    assert np.allclose(out[:4], [1, 1j, -1, -1j], atol=1e-6)
+
+
+class FakeSystem:
+    fingerprint = 5
+
+    def decode(self, symbols, noise_var, task, instruction=None):
+        assert symbols.shape == noise_var.shape
+        return SimpleNamespace(text=f"{task}:{instruction}")
+
+
+@pytest.mark.parametrize(
+    ("task_id", "fingerprint", "query", "answer", "error"),
+    [(2, 5, None, "caption:None", None), (4, 5, "why?", "vqa:why?", None), (4, 5, None, None, "--query"),
+     (2, 6, None, None, "other weights"), (200, 5, None, None, "unknown task number")],
+)  # fmt: skip
+def test_frames_are_answered_or_say_why_not(task_id, fingerprint, query, answer, error):
+    header = SimpleNamespace(sequence=1, task_id=task_id, model_fingerprint=fingerprint)
+    frame = SimpleNamespace(header=header, symbols=SAMPLES, noise_var=np.ones(10), snr_db=9.0, cfo_hz=0.0)
+    row = answer_frame(frame, FakeSystem(), query)
+    assert row["answer"] == answer
+    assert row["error"] is None if error is None else error in row["error"]
