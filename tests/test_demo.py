@@ -102,7 +102,8 @@ def test_lost_frames_score_zero(messages, tmp_path):
 def test_json_has_every_field(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("M4SC_HOME", str(tmp_path / "home"))
     run_demo(snr_db=[10, -10], channels=["awgn"], systems=None, only=["cat", "paragraph"],
-             out=tmp_path / "out", model="default", zero_latents=True, seed=1, as_json=True, radio=fake_radio)  # fmt: skip
+             out=tmp_path / "out", model="default", zero_latents=True, seed=1,
+             as_json=True, radio=fake_radio)  # fmt: skip
     out = json.loads(capsys.readouterr().out)
     needed = {"task", "modality", "snr_db", "complex_symbols", "air_time_s", "score", "answer", "file",
               "frames_sent", "frames_lost", "system", "channel"}  # fmt: skip
