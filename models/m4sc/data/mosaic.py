@@ -45,7 +45,7 @@ HELDOUT = {
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
-    """grid: 2 or 3; tiles: int (grid * grid,) indices into the data, by row; labels: classes; focus: a class."""
+    """grid: 2 or 3; tiles: int (grid**2,) indices into the data, by row; labels: classes; focus: a class."""
 
     grid: int
     tiles: np.ndarray

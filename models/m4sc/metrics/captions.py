@@ -24,7 +24,7 @@ def ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 def cider(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
     """CIDEr-D of each answer, 0 to 10; the document frequencies are those of `references`.
 
-    g(c, s) = 10/4 sum_n exp(-(|c|-|s|)^2 / 72) min(c_n, s_n) . s_n / (|c_n| |s_n|), mean over the references s,
+    g(c, s) = 10/4 sum_n exp(-(|c|-|s|)^2 / 72) min(c_n, s_n) . s_n / (|c_n| |s_n|), mean over references,
     with tf-idf vectors; Vedantam et al., eq. (3) to (5). Only figures over the same references compare.
 
     Raises:

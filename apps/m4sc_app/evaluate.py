@@ -1,0 +1,94 @@
+"""`m4sc eval`: the evaluation of the semantic or the classical system over test splits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+
+def _fail(sentence: str) -> typer.Exit:
+    Console(stderr=True).print(sentence, style="red", highlight=False)
+    return typer.Exit(2)
+
+
+def eval_command(
+    data: Annotated[Path, typer.Option(help="Folder that holds the data sets.")],
+    tasks: Annotated[str, typer.Option(help="Comma-separated tasks.")] = "classify,mosaic,digits,text",
+    snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10,20",
+    channels: Annotated[str, typer.Option(help="Comma-separated: awgn, rayleigh.")] = "awgn",
+    n: Annotated[int, typer.Option(min=1, help="Examples a task.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the draw, the noise and the intervals.")] = 0,
+    system: Annotated[str, typer.Option(help="Only 'semantic' so far.")] = "semantic",
+    weights: Annotated[str, typer.Option(help="Name or folder of the weights.")] = "default",
+    wording: Annotated[str, typer.Option(help="seen or heldout instructions.")] = "seen",
+    results: Annotated[Path | None, typer.Option(help="JSON-lines file to write and to resume from.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for spoken sentences.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
+) -> None:
+    """Measure task scores against SNR; SNR is Es/N0 per data symbol, a lost message scores zero."""
+    try:
+        snrs = [float(item) for item in snr.split(",")]
+    except ValueError as error:
+        raise _fail(f"--snr takes numbers with commas between them, such as 0,10,20; got {snr!r}") from error
+    if system != "semantic":
+        raise _fail(f"--system {system!r} is not available in this version; use semantic")
+    import m4sc
+    from m4sc.evaluate.catalogue import test_examples
+    from m4sc.evaluate.harness import run
+    from m4sc.evaluate.systems import Semantic
+
+    if not hasattr(m4sc, "load"):
+        raise _fail("this version of m4sc has no trained model to evaluate")
+    try:
+        folder = cache or Path.home() / ".cache" / "m4sc" / "data"
+        sets = {
+            task: test_examples(task, data, n, cache_dir=folder, wording=wording, seed=seed)
+            for task in tasks.split(",")
+        }
+        model = m4sc.load(weights)
+        names = channels.split(",")
+        config = {"weights": weights, "fingerprint": int(model.fingerprint)}
+        with Progress(console=Console(stderr=True)) as bar:
+            job = bar.add_task("evaluating", total=len(sets) * len(names) * len(snrs))
+            rows = list(
+                run(
+                    Semantic(model),
+                    sets,
+                    channels=names,
+                    snrs_db=snrs,
+                    seed=seed,
+                    config=config,
+                    results=results,
+                    progress=lambda what: bar.update(job, advance=1, description=what),
+                )
+            )
+    except (ValueError, FileNotFoundError) as error:
+        raise _fail(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table(title="Score against Es/N0 per data symbol; lost messages score zero")
+    columns = (
+        "task",
+        "kind",
+        "channel",
+        "snr_db",
+        "symbols",
+        "metric",
+        "score",
+        "ci_low",
+        "ci_high",
+        "blind_score",
+        "n",
+    )
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns))
+    Console().print(table)

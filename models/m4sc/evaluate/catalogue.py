@@ -1,0 +1,62 @@
+"""The test examples of each task, drawn with a seed from a folder of data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from m4sc.data import cifar10, coco_mini, coco_text, espeak, flickr8k, fsdd, mosaic
+from m4sc.data.example import Example
+from m4sc.metrics.similarity import default_minilm
+from m4sc.tasks import UnknownTaskError
+
+TASKS = ("classify", "caption", "mosaic", "vqa", "digits", "transcribe", "text", "summarize")
+
+
+def test_examples(
+    task: str, data_dir: Path, n: int, *, cache_dir: Path, wording: str = "seen", seed: int = 0
+) -> list[Example]:
+    """Return up to `n` examples of the task's test split; captions come from Flickr8k's dev list.
+
+    Args:
+        task: one of `TASKS`.
+        data_dir: folder that holds the data sets.
+        n: how many; drawn without replacement.
+        cache_dir: where spoken sentences and summaries' targets are kept.
+        wording: "seen" or "heldout" instructions.
+        seed: of the draw, the mosaics, the voices.
+
+    Raises:
+        UnknownTaskError: no test set for the task.
+        FileNotFoundError: a data set is missing.
+    """
+    options = {"wording": wording, "seed": seed}
+    if task == "classify":
+        pool = cifar10.classify_examples(cifar10.load_cifar10(data_dir, "test"), **options)
+    elif task == "caption":
+        pool = flickr8k.caption_examples(data_dir, "dev", **options)
+    elif task == "mosaic":
+        pictures = cifar10.load_cifar10(data_dir, "test")
+        pool = mosaic.mosaic_examples(pictures, max(1, n // 4), grid=2, **options)
+    elif task == "vqa":
+        pool = coco_mini.object_examples(coco_mini.load_coco_mini(data_dir, "test"), **options)
+    elif task == "digits":
+        pool = fsdd.digit_examples(data_dir, "test", **options)
+    elif task == "transcribe":
+        captions = coco_text.load_captions(data_dir, "test")
+        sentences = [group[0] for group in captions.values() if len(group[0].split()) <= 10][: max(n, 1)]
+        return espeak.transcribe_examples(sentences, cache_dir / "speech", **options)
+    elif task == "text":
+        pool = coco_text.text_examples(coco_text.load_captions(data_dir, "test"), **options)
+    elif task == "summarize":
+        captions = coco_text.load_captions(data_dir, "test")
+        embed = default_minilm().embed
+        pool = coco_text.summarize_examples(captions, embed, cache_dir=cache_dir, **options)
+    else:
+        raise UnknownTaskError(f"no test set for the task '{task}'; there is one for {', '.join(TASKS)}")
+    order = np.random.default_rng(seed).permutation(len(pool))[:n]
+    return [pool[i] for i in sorted(order)]
+
+
+test_examples.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test

@@ -1,0 +1,38 @@
+"""Symbol channels of the evaluation: what a receiver's equaliser hands on, without running the waveform."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CHANNELS = ("awgn", "rayleigh")
+
+
+def transmit(
+    symbols: np.ndarray, channel: str, snr_db: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Send symbols of unit mean power; return them equalised, with the noise variance of each.
+
+    y = s + n / h with E|n|^2 = 10^(-snr_db / 10) per complex symbol (Es/N0). "awgn": h = 1. "rayleigh": h complex
+    Gaussian, E|h|^2 = 1, new for each symbol (ideal interleaving) and known to the receiver.
+
+    Args:
+        symbols: complex64 (k,).
+        channel: one of `CHANNELS`.
+        snr_db: mean SNR in dB.
+        rng: source of noise and fading.
+
+    Returns:
+        complex64 (k,) and float32 (k,).
+
+    Raises:
+        ValueError: unknown channel.
+    """
+    if channel not in CHANNELS:
+        raise ValueError(f"channel {channel!r} is none of {', '.join(CHANNELS)}")
+    noise_var = 10.0 ** (-snr_db / 10)
+    real, imag = rng.normal(scale=np.sqrt(noise_var / 2), size=(2, len(symbols)))
+    gain = np.ones(len(symbols))
+    if channel == "rayleigh":
+        gain = np.maximum(rng.exponential(size=len(symbols)), 1e-6)  # |h|^2; its phase turns n alone
+    received = symbols + (real + 1j * imag) / np.sqrt(gain)
+    return received.astype(np.complex64), (noise_var / gain).astype(np.float32)

@@ -1,0 +1,139 @@
+"""The two systems under test behind one small interface: `send` a message, get an answer or None for a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from m4sc.data.example import Example
+from m4sc.evaluate.channels import transmit
+from m4sc.message import Message
+from m4sc.tasks import get_task
+
+
+class System(Protocol):
+    """What the harness needs."""
+
+    name: str
+
+    def send(
+        self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
+    ) -> tuple[str | None, int]:
+        """Return the receiver's answer (None: lost) and the complex data symbols sent."""
+
+    def without_channel(self, example: Example) -> str | None:
+        """Return the answer of the same model to the message itself."""
+
+
+class Semantic:
+    """The semantic system. The transmitter is told a question only where the task has none of its own.
+
+    model: as `m4sc.load` returns it. Latents are kept by message, so that every SNR sends the same ones.
+    """
+
+    name = "semantic"
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._sent: dict[tuple[str, str], np.ndarray] = {}
+
+    def symbols(self, example: Example) -> np.ndarray:
+        """Return the symbols of a message, complex64 (k,), unit mean power."""
+        key = (example.task, example.media_id)
+        if key not in self._sent:
+            message = Message(example.modality, example.load())
+            told = None if get_task(example.task).needs_question else example.instruction
+            latents = np.asarray(self.model.encode(message, example.task, told).latents, dtype=np.float32)
+            self._sent[key] = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
+        return self._sent[key]
+
+    def read(self, symbols: np.ndarray, noise_var: np.ndarray, example: Example) -> str | None:
+        """Decode received symbols with the example's instruction; None where the decoder refuses them."""
+        try:
+            answer = self.model.decode(symbols, noise_var, example.task, example.instruction)
+        except ValueError:
+            return None
+        return str(answer.text)
+
+    def send(
+        self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
+    ) -> tuple[str | None, int]:
+        """As `System.send`."""
+        sent = self.symbols(example)
+        received, noise_var = transmit(sent, channel, snr_db, rng)
+        return self.read(received, noise_var, example), len(sent)
+
+    def without_channel(self, example: Example) -> str | None:
+        """As `System.without_channel`."""
+        message = Message(example.modality, example.load())
+        answer = self.model.answer_without_channel(message, example.task, example.instruction)
+        return str(getattr(answer, "text", answer))
+
+
+@dataclass(frozen=True)
+class ClassicalParts:
+    """What the classical system is made of.
+
+    source_encode: (message, largest number of bytes or None) -> bytes; source_decode: (bytes, modality) -> Message.
+    select_mcs, encode_transport, decode_transport: as in `m4sc.phy.mcs` and `m4sc.phy.digital`.
+    """
+
+    source_encode: Callable[[Message], bytes]
+    source_decode: Callable[[bytes, str], Message]
+    select_mcs: Callable[[float], Any]
+    encode_transport: Callable[[bytes, int], np.ndarray]
+    decode_transport: Callable[[np.ndarray, np.ndarray, int, int], bytes | None]
+
+
+class Classical:
+    """Source codec, then forward error correction and QAM at the best MCS of each SNR; the same model reads the result.
+
+    Every block is really decoded over its noisy symbols; a failed CRC is a lost message.
+    """
+
+    name = "classical"
+
+    def __init__(self, model: Any, parts: ClassicalParts) -> None:
+        self.model, self.parts = model, parts
+        self._coded: dict[str, bytes] = {}
+        self._answers: dict[str, str | None] = {}
+
+    def send(
+        self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
+    ) -> tuple[str | None, int]:
+        """As `System.send`."""
+        if example.media_id not in self._coded:
+            message = Message(example.modality, example.load())
+            self._coded[example.media_id] = self.parts.source_encode(message)
+        payload = self._coded[example.media_id]
+        chosen = self.parts.select_mcs(snr_db)
+        mcs = int(getattr(chosen, "index", chosen))
+        sent = np.asarray(self.parts.encode_transport(payload, mcs), dtype=np.complex64)
+        received, noise_var = transmit(sent, channel, snr_db, rng)
+        decoded = self.parts.decode_transport(received, noise_var, mcs, len(payload))
+        if decoded is None:
+            return None, len(sent)
+        if decoded != payload:  # a CRC that passed by chance: never reuse the answer to the right bytes
+            return self._read(decoded, example), len(sent)
+        return self.without_channel(example), len(sent)
+
+    def without_channel(self, example: Example) -> str | None:
+        """As `System.without_channel`: of the message after its source codec."""
+        if example.id not in self._answers:
+            message = Message(example.modality, example.load())
+            payload = self._coded.setdefault(example.media_id, self.parts.source_encode(message))
+            self._answers[example.id] = self._read(payload, example)
+        return self._answers[example.id]
+
+    def _read(self, payload: bytes, example: Example) -> str | None:
+        try:
+            message = self.parts.source_decode(payload, example.modality)
+            if example.modality == "text" and example.task == "text":
+                return str(message.data)
+            answer = self.model.answer_without_channel(message, example.task, example.instruction)
+        except ValueError:
+            return None
+        return str(getattr(answer, "text", answer))

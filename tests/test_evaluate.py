@@ -1,0 +1,115 @@
+"""The harness with small systems whose scores are known."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from m4sc.data.example import Example
+from m4sc.evaluate.channels import transmit
+from m4sc.evaluate.harness import read_rows, run, shifted
+from m4sc.evaluate.systems import Classical, ClassicalParts, Semantic
+from m4sc.message import Message
+
+NAMES = ("cat", "dog", "ship", "frog")
+
+
+class FakeModel:
+    """Sends the class of a flat picture as one of four QPSK symbols, 4 times; refuses very strong noise."""
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def encode(self, message: Message, task: str, instruction: str | None = None) -> SimpleNamespace:
+        self.encoded += 1
+        angle = np.pi / 4 + np.pi / 2 * message.data[0, 0, 0]
+        return SimpleNamespace(latents=np.tile([np.cos(angle), np.sin(angle)], (4, 1)))
+
+    def decode(
+        self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str
+    ) -> SimpleNamespace:
+        if noise_var[0] > 100:
+            raise ValueError("too noisy")
+        return SimpleNamespace(text=NAMES[int(np.angle(symbols.mean()) % (2 * np.pi) // (np.pi / 2))])
+
+    def answer_without_channel(self, message: Message, task: str, instruction: str) -> SimpleNamespace:
+        return SimpleNamespace(text=NAMES[message.data[0, 0, 0]])
+
+
+def examples(n: int = 40) -> list[Example]:
+    return [
+        Example(
+            id=str(i),
+            modality="image",
+            task="classify",
+            instruction="What is it?",
+            answers=(NAMES[i % 4],),
+            kind="tiny",
+            source=np.full((2, 2, 3), i % 4, np.uint8),
+            media_id=str(i),
+        )
+        for i in range(n)
+    ]
+
+
+def test_scores_fall_with_noise_and_to_chance_without_latents() -> None:
+    rows = list(run(Semantic(FakeModel()), {"classify": examples()}, snrs_db=(-30, -10, 20)))
+    assert [row["score"] for row in rows][2] == 1.0 and rows[0]["score"] == 0.0
+    assert 0.2 < rows[1]["score"] < 0.9 and rows[1]["ci_low"] < rows[1]["score"] < rows[1]["ci_high"]
+    assert rows[0]["lost"] == 40 and rows[2]["lost"] == 0  # a refusal counts as a zero
+    assert all(row["blind_score"] == 0.25 and row["no_channel_score"] == 1.0 for row in rows)
+    assert all(row["symbols"] == 4 and row["n"] == 40 for row in rows)
+
+
+def test_each_message_is_encoded_once_for_all_snrs() -> None:
+    model = FakeModel()
+    list(run(Semantic(model), {"classify": examples(8)}, snrs_db=(0, 10, 20)))
+    assert model.encoded == 8
+
+
+def test_shuffled_takes_another_message() -> None:
+    plain = examples(7)
+    assert all(a.media_id != b.media_id for a, b in zip(plain, shifted(plain), strict=True))
+
+
+def test_resumes_after_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    whole = list(run(Semantic(FakeModel()), {"classify": examples()}, snrs_db=(0, 10), results=path))
+    lines = path.read_text().splitlines()
+    path.write_text(lines[0] + "\n" + lines[1][:30])  # cut within the second line
+    model = FakeModel()
+    again = list(run(Semantic(model), {"classify": examples()}, snrs_db=(0, 10), results=path))
+    assert again == whole and model.encoded == 40
+    model = FakeModel()
+    list(run(Semantic(model), {"classify": examples()}, snrs_db=(0,), results=path))
+    assert model.encoded == 0
+    list(run(Semantic(model), {"classify": examples()}, snrs_db=(0,), results=path, config={"weights": "b"}))
+    assert model.encoded == 40  # other weights: measured anew
+    assert all(json.dumps(row) for row in read_rows(path))
+
+
+def test_classical_loses_whole_messages() -> None:
+    parts = ClassicalParts(
+        source_encode=lambda message: bytes([message.data[0, 0, 0]]),
+        source_decode=lambda payload, modality: Message(modality, np.full((2, 2, 3), payload[0], np.uint8)),
+        select_mcs=lambda snr_db: 0,
+        encode_transport=lambda payload, mcs: 1 - 2.0 * np.unpackbits(np.frombuffer(payload, np.uint8)),
+        decode_transport=lambda y, noise_var, mcs, n: (
+            np.packbits(y.real < 0).tobytes() if noise_var[0] < 1 else None
+        ),
+    )
+    rows = list(run(Classical(FakeModel(), parts), {"classify": examples()}, snrs_db=(-3, 20)))
+    assert [row["score"] for row in rows] == [0.0, 1.0] and rows[0]["lost"] == 40
+    assert rows[0]["blind_score"] is None and rows[0]["symbols"] == 8
+
+
+@pytest.mark.parametrize("channel", ["awgn", "rayleigh"])
+def test_noise_variance_is_what_it_says(channel: str) -> None:
+    rng = np.random.default_rng(0)
+    sent = np.ones(200_000, np.complex64)
+    received, noise_var = transmit(sent, channel, 3.0, rng)
+    assert np.mean(np.abs(received - sent) ** 2 / noise_var) == pytest.approx(1.0, rel=0.02)
+    assert np.mean(1 / noise_var) == pytest.approx(10**0.3, rel=0.02)  # the mean SNR
+    with pytest.raises(ValueError, match="none of awgn, rayleigh"):
+        transmit(sent, "rician", 3.0, rng)
