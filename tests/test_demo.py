@@ -2,7 +2,9 @@
 
 import io
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from m4sc.message import Message
 from m4sc.tasks import TASKS, get_task
-from m4sc_app.demo.command import run_demo, run_grid
-from m4sc_app.demo.link import Delivery
+from m4sc_app.demo.command import results_file, run_demo, run_grid
+from m4sc_app.demo.link import Delivery, open_radio
 from m4sc_app.demo.messages import message_set, mosaic, select
 from m4sc_app.demo.scoring import score, word_accuracy, word_f1
-from m4sc_app.errors import UserError
+from m4sc_app.errors import MissingPartError, UserError
 from PIL import Image
 
 
@@ -111,3 +113,19 @@ def test_json_has_every_field(tmp_path, capsys, monkeypatch):
     assert {row["score"] for row in out["rows"] if row["system"] == "semantic"} == {0}
     assert not any(row["zero_latents"] for row in out["rows"] if row["system"] == "classical")
     assert "Control run" in Path(out["report"]).read_text()
+
+
+def test_results_are_found_beside_the_weights(tmp_path):
+    assert results_file(str(tmp_path)) is None
+    (tmp_path / "results.jsonl").write_text("")
+    assert results_file(str(tmp_path)) == tmp_path / "results.jsonl"
+
+
+def test_demo_without_the_flowgraph_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gnuradio.gr", ModuleType("gnuradio.gr"))
+    monkeypatch.setitem(sys.modules, "m4sc_flowgraphs.loopback", ModuleType("m4sc_flowgraphs.loopback"))
+    with pytest.raises(MissingPartError, match="flowgraph"):
+        open_radio("default")
+    monkeypatch.setitem(sys.modules, "gnuradio.gr", None)
+    with pytest.raises(MissingPartError, match="GNU Radio"):
+        open_radio("default")

@@ -26,6 +26,17 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "m4sc" / "demo"
 
 
+def results_file(model: str) -> Path | None:
+    """Test-set results beside the weights of ``model`` (a name or a folder), None when there are none."""
+    import m4sc
+
+    package = Path(m4sc.__file__).parent
+    for folder in (Path(model), package / "weights" / model, package.parent / "weights" / model):
+        if (folder / "results.jsonl").is_file():
+            return folder / "results.jsonl"
+    return None
+
+
 def run_demo(
     *,
     snr_db: list[float] | None,
@@ -66,7 +77,7 @@ def run_demo(
         "seed": seed,
         "zero_latents": zero_latents,
     }
-    page = write_report(out / "report.html", rows, config)
+    page = write_report(out / "report.html", rows, config, results_file(model))
     if as_json:
         print(json.dumps({"config": config, "report": str(page), "rows": [row.to_json() for row in rows]}))
     else:

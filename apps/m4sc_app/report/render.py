@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from m4sc.tasks import get_task
+
 from m4sc_app.demo.link import DemoRow
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.demo.scoring import DEFINITIONS
@@ -91,6 +93,7 @@ def _card(message: DemoMessage, rows: Sequence[DemoRow]) -> dict[str, Any]:
         first.setdefault(row.system, row)
     return {
         "message": message,
+        "instruction": message.instruction or get_task(message.task).instructions[0],
         "media": _media(message.modality, message.payload, message.mime),
         "shown": [
             {
