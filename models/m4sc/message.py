@@ -83,7 +83,8 @@ def modality_of(path: str | Path) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in _SUFFIX_MODALITY:
         raise MessageError(
-            f"cannot tell what '{Path(path).name}' is from its suffix; known: {' '.join(sorted(_SUFFIX_MODALITY))}"
+            f"cannot tell what '{Path(path).name}' is from its suffix; "
+            f"known: {' '.join(sorted(_SUFFIX_MODALITY))}"
         )
     return _SUFFIX_MODALITY[suffix]
 
@@ -107,7 +108,8 @@ def _decode_sound(payload: bytes) -> np.ndarray:
         raise MessageError("the sound cannot be read; give WAV, FLAC or OGG") from exc
     if rate != SAMPLE_RATE_HZ:
         raise MessageError(
-            f"the sound is at {rate} Hz; {SAMPLE_RATE_HZ} Hz is needed (sox IN.wav -r {SAMPLE_RATE_HZ} OUT.wav converts it)"
+            f"the sound is at {rate} Hz; {SAMPLE_RATE_HZ} Hz is needed "
+            f"(sox IN.wav -r {SAMPLE_RATE_HZ} OUT.wav converts it)"
         )
     return samples.mean(axis=1)
 
@@ -116,6 +118,8 @@ def _check_sound(samples: np.ndarray) -> None:
     if samples.ndim != 1 or samples.size == 0:
         raise MessageError(f"a sound is a non-empty mono signal; got shape {samples.shape}")
     if samples.size > 30 * SAMPLE_RATE_HZ:
-        raise MessageError(f"the sound lasts {samples.size / SAMPLE_RATE_HZ:.0f} s; at most 30 s are sent as one message")
+        raise MessageError(
+            f"the sound lasts {samples.size / SAMPLE_RATE_HZ:.0f} s; at most 30 s are sent as one message"
+        )
     if not np.isfinite(samples).all():
         raise MessageError("the sound has NaN or infinite samples")

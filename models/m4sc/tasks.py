@@ -126,4 +126,6 @@ def task_by_id(task_id: int) -> Task:
     for task in TASKS.values():
         if task.task_id == task_id:
             return task
-    raise UnknownTaskError(f"unknown task number {task_id} in the header; this receiver knows 1 to {len(TASKS)}")
+    raise UnknownTaskError(
+        f"unknown task number {task_id} in the header; this receiver knows 1 to {len(TASKS)}"
+    )
