@@ -6,11 +6,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 from m4sc.data.example import Example
+from m4sc.evaluate.catalogue import test_examples
 from m4sc.evaluate.channels import transmit
 from m4sc.evaluate.harness import read_rows, run, shifted
 from m4sc.evaluate.systems import Classical, ClassicalParts, Semantic
 from m4sc.message import Message
+from m4sc_app.evaluate import eval_command
+from typer.testing import CliRunner
 
 NAMES = ("cat", "dog", "ship", "frog")
 
@@ -113,3 +117,37 @@ def test_noise_variance_is_what_it_says(channel: str) -> None:
     assert np.mean(1 / noise_var) == pytest.approx(10**0.3, rel=0.02)  # the mean SNR
     with pytest.raises(ValueError, match="none of awgn, rayleigh"):
         transmit(sent, "rician", 3.0, rng)
+
+
+def test_command_prints_rows_and_refuses_clearly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import m4sc
+    from m4sc.evaluate import catalogue
+
+    class Loaded(FakeModel):
+        fingerprint = 7
+
+    app = typer.Typer()
+    app.command()(eval_command)
+    monkeypatch.setattr(m4sc, "load", lambda name: Loaded(), raising=False)
+    missing = CliRunner().invoke(app, ["--data", str(tmp_path / "nowhere"), "--tasks", "classify"])
+    assert missing.exit_code == 2 and "CIFAR-10 is not at" in missing.output
+    unknown = CliRunner().invoke(app, ["--data", str(tmp_path), "--tasks", "dance"])
+    assert unknown.exit_code == 2 and "no test set for the task 'dance'" in unknown.output
+    monkeypatch.setattr(catalogue, "test_examples", lambda *args, **options: examples())
+    done = CliRunner().invoke(app, ["--data", str(tmp_path), "--tasks", "classify", "--snr", "20", "--json"])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert [row["score"] for row in rows] == [1.0] and rows[0]["config"]["fingerprint"] == 7
+
+
+def test_catalogue_draws_at_most_n_of_the_test_split(tmp_path: Path) -> None:
+    (tmp_path / "cifar10").mkdir()
+    arrays = {f"x_{s}": np.zeros((30, 32, 32, 3), np.uint8) for s in ("train", "test")}
+    labels = {f"y_{s}": np.arange(30) % 10 for s in ("train", "test")}
+    np.savez(
+        tmp_path / "cifar10" / "tiny.npz", names=np.array([f"c{i}" for i in range(10)]), **arrays, **labels
+    )
+    for task in ("classify", "mosaic"):
+        drawn = test_examples(task, tmp_path, 12, cache_dir=tmp_path)
+        assert len(drawn) == 12 and all("test" in example.media_id for example in drawn)
+        assert [e.id for e in drawn] == [e.id for e in test_examples(task, tmp_path, 12, cache_dir=tmp_path)]

@@ -13,7 +13,7 @@ from rich.table import Table
 
 
 def _fail(sentence: str) -> typer.Exit:
-    Console(stderr=True).print(sentence, style="red", highlight=False)
+    Console(stderr=True).print(sentence, style="red", highlight=False, soft_wrap=True)
     return typer.Exit(2)
 
 

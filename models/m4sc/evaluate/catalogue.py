@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def test_examples(
         UnknownTaskError: no test set for the task.
         FileNotFoundError: a data set is missing.
     """
-    options = {"wording": wording, "seed": seed}
+    options: dict[str, Any] = {"wording": wording, "seed": seed}
     if task == "classify":
         pool = cifar10.classify_examples(cifar10.load_cifar10(data_dir, "test"), **options)
     elif task == "caption":

@@ -12,8 +12,8 @@ def transmit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Send symbols of unit mean power; return them equalised, with the noise variance of each.
 
-    y = s + n / h with E|n|^2 = 10^(-snr_db / 10) per complex symbol (Es/N0). "awgn": h = 1. "rayleigh": h complex
-    Gaussian, E|h|^2 = 1, new for each symbol (ideal interleaving) and known to the receiver.
+    y = s + n / h with E|n|^2 = 10^(-snr_db / 10) per complex symbol (Es/N0). "awgn": h = 1. "rayleigh": h
+    complex Gaussian, E|h|^2 = 1, new for each symbol (ideal interleaving) and known to the receiver.
 
     Args:
         symbols: complex64 (k,).

@@ -24,8 +24,11 @@ CONTROL_SNR_DB = 10.0
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. symbols: mean complex data symbols a message; kind: "all" or a question type; the controls are
-    None where a system has none. blind: the latents were zeros; shuffled: they were another message's."""
+    """One figure; a control is None where a system has none.
+
+    symbols: mean complex data symbols a message; kind: "all" or a question type; blind: the latents were zeros;
+    shuffled: they were another message's.
+    """
 
     system: str
     task: str
@@ -73,7 +76,7 @@ def _scores(examples: Sequence[Example], answers: Sequence[str | None]) -> np.nd
 
 
 def measure_controls(system: System, examples: Sequence[Example], seed: int) -> Controls:
-    """Score the model without a channel and, for the semantic system, with zeroed and with swapped latents."""
+    """Score the model without a channel and, for the semantic system, with zero and with swapped latents."""
     no_channel = _scores(examples, [system.without_channel(example) for example in examples])
     if not isinstance(system, Semantic):
         return Controls(no_channel, None, None)
@@ -162,7 +165,7 @@ def run(
         channels: names of `m4sc.evaluate.channels`.
         snrs_db: in dB.
         seed: of noise and intervals.
-        config: written into every row, such as the weights' fingerprint; a point of another one is measured anew.
+        config: written into every row, such as the weights' fingerprint; points of another are not reused.
         results: file to resume from.
         progress: called with a word on each finished point.
     """

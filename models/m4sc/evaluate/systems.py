@@ -1,4 +1,4 @@
-"""The two systems under test behind one small interface: `send` a message, get an answer or None for a loss."""
+"""The two systems under test behind one interface: `send` a message, get an answer or None for a loss."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Semantic:
 class ClassicalParts:
     """What the classical system is made of.
 
-    source_encode: (message, largest number of bytes or None) -> bytes; source_decode: (bytes, modality) -> Message.
+    source_encode: Message -> bytes; source_decode: (bytes, modality) -> Message.
     select_mcs, encode_transport, decode_transport: as in `m4sc.phy.mcs` and `m4sc.phy.digital`.
     """
 
@@ -89,9 +89,9 @@ class ClassicalParts:
 
 
 class Classical:
-    """Source codec, then forward error correction and QAM at the best MCS of each SNR; the same model reads the result.
+    """Source codec, then error correction and QAM at the best MCS of each SNR.
 
-    Every block is really decoded over its noisy symbols; a failed CRC is a lost message.
+    The same model reads what arrives. Every block is really decoded over its noisy symbols; a failed CRC is a lost message.
     """
 
     name = "classical"
