@@ -1,6 +1,7 @@
 """Metrics against independent implementations and their own properties."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from m4sc.metrics.bootstrap import bootstrap_interval
 from m4sc.metrics.captions import bleu4, cider
 from m4sc.metrics.image import psnr_db, ssim
 from m4sc.metrics.scoring import score, score_all
+from m4sc.metrics.similarity import MiniLM
 from m4sc.metrics.speech import word_error_rate
 
 WORD = st.sampled_from(["cat", "dog", "ship", "runs", "sits"])
@@ -93,3 +95,20 @@ def test_loss_scores_zero() -> None:
     assert score("mosaic", "cat, dog; ship, frog", ["cat, dog; ship, bird"], "2x2-describe") == 0.75
     with pytest.raises(ValueError, match="unknown task"):
         score("nothing", "x", ["x"])
+
+
+def test_similarity_pools_only_real_tokens(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "dog", "runs"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+    transformers.BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    config = transformers.BertConfig(
+        vocab_size=9, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    model = MiniLM(tmp_path)
+    alone, beside = model.embed(["a cat"])[0], model.embed(["a cat", "a dog runs a cat runs"])[0]
+    assert np.allclose(alone, beside, atol=1e-5)  # padding of the batch must not matter
+    assert np.linalg.norm(alone) == pytest.approx(1.0, abs=1e-5)
+    assert model.nearest("a cat", ["dog", "a cat"]) == pytest.approx(1.0, abs=1e-5)
+    assert model.nearest(" . ", ["a cat"]) == 0.0

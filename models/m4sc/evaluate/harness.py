@@ -26,8 +26,8 @@ CONTROL_SNR_DB = 10.0
 class Row:
     """One figure; a control is None where a system has none.
 
-    symbols: mean complex data symbols a message; kind: "all" or a question type; blind: the latents were zeros;
-    shuffled: they were another message's.
+    symbols: mean complex data symbols a message; kind: "all" or a question type; blind: latents were
+    zeros; shuffled: they were another message's.
     """
 
     system: str

@@ -91,7 +91,8 @@ class ClassicalParts:
 class Classical:
     """Source codec, then error correction and QAM at the best MCS of each SNR.
 
-    The same model reads what arrives. Every block is really decoded over its noisy symbols; a failed CRC is a lost message.
+    The same model reads what arrives. Every block is really decoded over its noisy symbols; a failed CRC is a
+    lost message.
     """
 
     name = "classical"
