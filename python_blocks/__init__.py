@@ -1,0 +1,34 @@
+"""gnuradio.m4sc: semantic communication blocks for GNU Radio.
+
+Semantic chain: :class:`semantic_encoder`, :class:`symbol_mapper`, :class:`frame_transmitter`,
+:class:`channel`, :class:`frame_receiver`, :class:`symbol_demapper`, :class:`semantic_decoder`.
+Classical chain: :class:`classical_encoder` and :class:`classical_decoder` around the same radio blocks.
+"""
+
+from ._paths import find_environment
+
+find_environment()
+
+from .channel import channel  # noqa: E402
+from .classical_decoder import classical_decoder  # noqa: E402
+from .classical_encoder import classical_encoder  # noqa: E402
+from .frame_receiver import frame_receiver  # noqa: E402
+from .frame_transmitter import frame_transmitter  # noqa: E402
+from .message_source import message_source  # noqa: E402
+from .semantic_decoder import semantic_decoder  # noqa: E402
+from .semantic_encoder import semantic_encoder  # noqa: E402
+from .symbol_demapper import symbol_demapper  # noqa: E402
+from .symbol_mapper import symbol_mapper  # noqa: E402
+
+__all__ = [
+    "channel",
+    "classical_decoder",
+    "classical_encoder",
+    "frame_receiver",
+    "frame_transmitter",
+    "message_source",
+    "semantic_decoder",
+    "semantic_encoder",
+    "symbol_demapper",
+    "symbol_mapper",
+]

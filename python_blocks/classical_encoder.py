@@ -1,0 +1,97 @@
+"""Messages through a source codec and a channel code, for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .worker import pdu_worker
+
+
+class classical_encoder(pdu_worker):  # noqa: N801
+    """Classical encoder: message PDU in, one symbols PDU a frame out.
+
+    Ports: ``messages`` in, ``symbols`` and ``status`` out. Source codec (picture, sound, text), then segments of at
+    most ``segment_bytes``, each a transport block with CRC, 5G NR LDPC and QAM. Metadata in as for
+    :class:`semantic_encoder`; adds ``payload_kind`` = ``digital``, ``mcs``, ``segment``, ``n_segments``, ``payload_bytes``.
+
+    Args:
+        codec: object with ``source_encode(Message) -> bytes``; None for ``m4sc.classical``'s.
+        snr_db: SNR (Es/N0 per data subcarrier, dB) for which the modulation and coding scheme is chosen.
+        margin_db: subtracted from it before choosing.
+        mcs: index of a fixed scheme instead, -1 to choose.
+        segment_bytes: bytes of one frame at most, >= 1.
+        queue_len, on_error, on_full: see :class:`pdu_worker`.
+    """
+
+    def __init__(
+        self,
+        codec: Any = None,
+        snr_db: float = 20.0,
+        margin_db: float = 1.0,
+        mcs: int = -1,
+        segment_bytes: int = 1024,
+        queue_len: int = 16,
+        on_error: str = "skip",
+        on_full: str = "wait",
+    ) -> None:
+        super().__init__("m4sc_classical_encoder", "messages", "symbols", queue_len, on_error, on_full)
+        if segment_bytes < 1:
+            raise ValueError(f"segment_bytes is {segment_bytes}; give at least 1")
+        self._codec, self._snr_db, self._margin_db = codec, float(snr_db), float(margin_db)
+        self._mcs, self._segment_bytes, self._next = mcs, segment_bytes, 0
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose schemes for another SNR, dB; safe while running."""
+        self._snr_db = float(snr_db)
+
+    def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
+        """One message to its frames."""
+        from m4sc.message import Message
+        from m4sc.phy.digital import encode_transport
+        from m4sc.phy.mcs import select_mcs
+        from m4sc.tasks import get_task
+
+        sequence = int(meta.get("sequence", self._next)) & 0xFFFF
+        self._next = (sequence + 1) & 0xFFFF
+        meta["sequence"] = sequence
+        task = get_task(str(meta.get("task", "")))
+        message = Message.from_bytes(payload.tobytes(), str(meta.get("modality", task.modality)))
+        if message.modality != task.modality:
+            raise ValueError(
+                f"task '{task.name}' is about {task.modality}; the message is {message.modality}"
+            )
+        coded = find_codec(self._codec).source_encode(message)
+        mcs = self._mcs
+        if mcs < 0:
+            chosen = select_mcs(self._snr_db, margin_db=self._margin_db)
+            mcs = int(getattr(chosen, "index", chosen))
+        parts = [coded[i : i + self._segment_bytes] for i in range(0, len(coded), self._segment_bytes)]
+        if not parts:
+            raise ValueError("the source codec gave no bytes; the message is empty")
+        for segment, part in enumerate(parts):
+            symbols = np.asarray(encode_transport(part, mcs), dtype=np.complex64)
+            yield (
+                {
+                    **meta,
+                    "task_id": task.task_id,
+                    "modality": task.modality,
+                    "payload_kind": "digital",
+                    "mcs": mcs,
+                    "segment": segment,
+                    "n_segments": len(parts),
+                    "payload_bytes": len(part),
+                },
+                symbols,
+            )
+
+
+def find_codec(codec: Any) -> Any:
+    """The codec given, or ``m4sc.classical``'s: ``source_encode`` and ``source_decode``."""
+    if codec is not None:
+        return codec
+    import m4sc.classical
+
+    return m4sc.classical

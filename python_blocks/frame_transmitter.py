@@ -1,0 +1,186 @@
+"""Symbols PDUs to a stream of OFDM bursts."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from .pdu import is_done, make_pdu, read_pdu
+
+DONE_TAG = "m4sc_done"
+IDLE = ("wait", "zeros")
+_IDLE_S = 0.002
+_KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL"}
+_MODALITIES = {"image": "IMAGE", "speech": "SPEECH", "text": "TEXT"}
+
+
+def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
+    """The PHY header for a symbols PDU; raises ValueError where a field is missing or out of range."""
+    from m4sc.phy.header import FrameHeader, Modality, PayloadKind
+
+    kind, modality = str(meta.get("payload_kind", "analog")), str(meta.get("modality", "image"))
+    if kind not in _KINDS:
+        raise ValueError(f"payload_kind is '{kind}'; use {', '.join(_KINDS)}")
+    if modality not in _MODALITIES:
+        raise ValueError(f"modality is '{modality}'; use {', '.join(_MODALITIES)}")
+    return FrameHeader(
+        payload_kind=PayloadKind[_KINDS[kind]],
+        n_symbols=n_symbols,
+        sequence=int(meta.get("sequence", 0)) & 0xFFFF,
+        source_id=int(meta.get("source_id", 0)),
+        user_id=int(meta.get("user_id", 0)),
+        task_id=int(meta.get("task_id", 0)),
+        modality=Modality[_MODALITIES[modality]],
+        mcs=int(meta.get("mcs", 0)),
+        model_fingerprint=int(meta.get("model_fingerprint", 0)),
+        public=bool(meta.get("public", False)),
+        segment=int(meta.get("segment", 0)),
+        n_segments=int(meta.get("n_segments", 1)),
+        payload_bytes=int(meta.get("payload_bytes", 0)),
+    )
+
+
+class frame_transmitter(gr.sync_block):  # noqa: N801
+    """Frame transmitter: symbols PDU in, complex baseband samples out.
+
+    Ports: message ``symbols`` and ``stop`` in, ``status`` out; stream out, complex64 at ``waveform.samp_rate``.
+
+    Each symbols PDU (complex64 (k,)) becomes one burst: preamble, header, payload; then ``gap_samples`` zeros.
+    Header fields come from its metadata: ``payload_kind``, ``sequence``, ``source_id``, ``user_id``, ``task_id``,
+    ``modality``, ``mcs``, ``model_fingerprint``, ``public``, ``segment``, ``n_segments``, ``payload_bytes``.
+    Tags written: ``packet_len`` (samples, on a burst's first sample, gap excluded), if ``packet_len_key`` is given;
+    ``m4sc_done`` after the last burst once a ``done`` PDU came. Any PDU with ``done`` on port ``stop`` ends the stream.
+    ``status`` carries one PDU a frame (``event`` = ``sent``, ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``)
+    and one a fault.
+
+    Counters: ``received``, ``sent``, ``errors``.
+
+    Args:
+        waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
+        gap_samples: zeros after each burst, >= 0.
+        idle: ``wait`` gives no samples between messages (simulation), ``zeros`` gives silence (a radio).
+        packet_len_key: name of the length tag, empty for none.
+        amplitude: factor on the samples, linear; 1.0 keeps the waveform's own power, on which the SNR is defined.
+        end_on_done: end the stream right after the last burst instead of waiting for ``stop``.
+    """
+
+    def __init__(
+        self,
+        waveform: Any = None,
+        gap_samples: int = 800,
+        idle: str = "wait",
+        packet_len_key: str = "",
+        amplitude: float = 1.0,
+        end_on_done: bool = False,
+    ) -> None:
+        gr.sync_block.__init__(self, "m4sc_frame_transmitter", [], [np.complex64])
+        from m4sc.phy.waveform import WaveformConfig
+
+        if gap_samples < 0:
+            raise ValueError(f"gap_samples is {gap_samples}; give 0 or more")
+        if idle not in IDLE:
+            raise ValueError(f"idle is '{idle}'; use 'wait' or 'zeros'")
+        if not amplitude > 0:
+            raise ValueError(f"amplitude is {amplitude}; give a factor above 0")
+        self.waveform = WaveformConfig() if waveform is None else waveform
+        self.counters: Counter[str] = Counter(received=0, sent=0, errors=0)
+        self._gap, self._idle, self._amplitude = gap_samples, idle, float(amplitude)
+        self._key = pmt.intern(packet_len_key) if packet_len_key else None
+        self._end_on_done = end_on_done
+        self._ended = False
+        self._chunks: deque[tuple[np.ndarray, Any]] = deque()  # (samples left, tag or None)
+        self._status = pmt.intern("status")
+        self.message_port_register_in(pmt.intern("symbols"))
+        self.message_port_register_in(pmt.intern("stop"))
+        self.message_port_register_out(self._status)
+        self.set_msg_handler(pmt.intern("symbols"), self._accept)
+        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
+
+    def start(self) -> bool:
+        """Forget what an earlier run left; called by the scheduler."""
+        self._ended = False
+        self._chunks.clear()
+        return True
+
+    def _accept(self, message: Any) -> None:
+        from m4sc.phy.airtime import air_time_s
+        from m4sc.phy.frame import modulate_frame
+
+        meta: dict[str, Any] = {}
+        try:
+            meta, payload = read_pdu(message)
+            if is_done(meta):
+                self._chunks.append((np.zeros(max(1, self._gap), np.complex64), (DONE_TAG, 1)))
+                return
+            self.counters["received"] += 1
+            symbols = np.asarray(payload)
+            if symbols.dtype != np.complex64 or symbols.size == 0:
+                raise ValueError(
+                    f"a symbols PDU holds complex64 symbols; got {symbols.size} of {symbols.dtype}"
+                )
+            header = header_of(meta, symbols.size)
+            burst = np.asarray(modulate_frame(header, symbols, self.waveform), dtype=np.complex64)
+            burst = burst * np.float32(self._amplitude)
+            self._chunks.append((burst, ("packet_len", burst.size)))
+            if self._gap:
+                self._chunks.append((np.zeros(self._gap, np.complex64), None))
+            self.counters["sent"] += 1
+            self._report(
+                meta, event="sent", n_symbols=symbols.size, air_time_s=air_time_s(symbols.size, self.waveform)
+            )
+        except Exception as exc:  # the next message must still be sent
+            self.counters["errors"] += 1
+            reason = str(exc) if isinstance(exc, ValueError) else f"{type(exc).__name__}: {exc}"
+            self.logger.warn(f"frame not sent: {reason}")
+            self._report(meta, event="error", reason=reason)
+
+    def _accept_stop(self, message: Any) -> None:
+        try:
+            self._ended = self._ended or is_done(read_pdu(message)[0])
+        except ValueError as exc:
+            self.counters["errors"] += 1
+            self.logger.warn(f"port stop: {exc}")
+
+    def _report(self, meta: dict[str, Any], **fields: Any) -> None:
+        known = {key: meta.get(key) for key in ("sequence", "source_id", "user_id", "segment", "n_segments")}
+        self.message_port_pub(
+            self._status, make_pdu({"block": "m4sc_frame_transmitter", **known, **fields}, b"")
+        )
+
+    def work(self, input_items: list[Any], output_items: list[Any]) -> int:
+        """Copy what waits into the output buffer."""
+        out = output_items[0]
+        made = 0
+        while self._chunks and made < len(out):
+            samples, tag = self._chunks[0]
+            if tag is not None:
+                self._tag(self.nitems_written(0) + made, *tag)
+            n = min(samples.size, len(out) - made)
+            out[made : made + n] = samples[:n]
+            made += n
+            if n == samples.size:
+                self._chunks.popleft()
+                if tag is not None and tag[0] == DONE_TAG and self._end_on_done:
+                    self._ended = True
+            else:
+                self._chunks[0] = (samples[n:], None)
+        if made:
+            return made
+        if self._ended:
+            return -1  # WORK_DONE
+        if self._idle == "zeros":
+            out[:] = 0
+            return len(out)
+        time.sleep(_IDLE_S)  # nothing to send: let others have the processor
+        return 0
+
+    def _tag(self, offset: int, name: str, value: int) -> None:
+        if name == DONE_TAG:
+            self.add_item_tag(0, offset, pmt.intern(DONE_TAG), pmt.from_long(value))
+        elif self._key is not None:
+            self.add_item_tag(0, offset, self._key, pmt.from_long(value))

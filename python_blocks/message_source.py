@@ -1,0 +1,93 @@
+"""Files or texts as message PDUs, one after another."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pmt
+from gnuradio import gr
+
+from .pdu import done_pdu, make_pdu
+
+
+class message_source(gr.basic_block):  # noqa: N801
+    """Message source: sends each file as a message PDU, then ``done``.
+
+    Port: ``messages`` out. The payload is the file's bytes; metadata ``task``, ``modality`` (by suffix),
+    ``instruction`` (if given), ``name`` and ``sequence``.
+
+    Args:
+        files: paths; an entry that is not an existing file is sent as a text message.
+        task: task name for all, or one for each file.
+        instruction: what is asked of all, empty for the task's own wording.
+        repeat: how often the list is sent, 0 for ever.
+        interval_s: pause between messages, s.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        task: str | Sequence[str] = "classify",
+        instruction: str = "",
+        repeat: int = 1,
+        interval_s: float = 0.0,
+    ) -> None:
+        gr.basic_block.__init__(self, "m4sc_message_source", [], [])
+        self._files = [files] if isinstance(files, str) else list(files)
+        tasks = [task] * len(self._files) if isinstance(task, str) else list(task)
+        if not self._files:
+            raise ValueError("files is empty; name at least one file or text")
+        if len(tasks) != len(self._files):
+            raise ValueError(f"{len(tasks)} tasks for {len(self._files)} files; give one, or one each")
+        if repeat < 0 or interval_s < 0:
+            raise ValueError("repeat and interval_s cannot be negative")
+        self._tasks, self._instruction = tasks, instruction
+        self._repeat, self._interval_s = repeat, interval_s
+        self.counters: Counter[str] = Counter(sent=0, errors=0)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._out = pmt.intern("messages")
+        self.message_port_register_out(self._out)
+
+    def start(self) -> bool:
+        """Start sending; called by the scheduler."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="m4sc_message_source", daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self) -> bool:
+        """Stop sending; called by the scheduler."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+        return True
+
+    def _run(self) -> None:
+        sequence, rounds = 0, 0
+        while self._repeat == 0 or rounds < self._repeat:
+            for entry, task in zip(self._files, self._tasks, strict=True):
+                self.message_port_pub(self._out, self._pdu(entry, task, sequence))
+                self.counters["sent"] += 1
+                sequence = (sequence + 1) & 0xFFFF
+                if self._stopping.wait(self._interval_s):
+                    return
+            rounds += 1
+        self.message_port_pub(self._out, done_pdu())
+
+    def _pdu(self, entry: str, task: str, sequence: int) -> Any:
+        meta: dict[str, Any] = {"task": task, "sequence": sequence, "instruction": self._instruction or None}
+        try:
+            if Path(entry).is_file():
+                from m4sc.message import modality_of
+
+                meta |= {"name": Path(entry).name, "modality": modality_of(entry)}
+                return make_pdu(meta, Path(entry).read_bytes())
+        except (OSError, ValueError) as exc:
+            self.counters["errors"] += 1
+            self.logger.warn(f"{entry}: {exc}")
+        return make_pdu({**meta, "name": entry[:40], "modality": "text"}, entry.encode("utf-8"))

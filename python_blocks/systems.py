@@ -1,0 +1,37 @@
+"""Find the model behind a block: an object as it is, or a name loaded once for all blocks."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+_lock = threading.Lock()
+_loaded: dict[str, Any] = {}
+
+
+def find_system(model: Any) -> Any:
+    """The semantic system.
+
+    Args:
+        model: an object with ``encode``, ``decode`` and ``fingerprint``, or a name or folder for ``m4sc.load``.
+
+    Raises:
+        ValueError: the name cannot be loaded, or the object has not these methods.
+    """
+    if not isinstance(model, str):
+        missing = [name for name in ("encode", "decode", "fingerprint") if not hasattr(model, name)]
+        if missing:
+            raise ValueError(f"the model lacks {', '.join(missing)}; give a SemanticSystem or a name")
+        return model
+    with _lock:  # encoder and decoder of one process share one copy
+        if model not in _loaded:
+            import m4sc
+
+            _loaded[model] = m4sc.load(model)
+        return _loaded[model]
+
+
+def fingerprint_of(system: Any) -> int:
+    """The 32-bit fingerprint of a system."""
+    value = system.fingerprint
+    return int(value() if callable(value) else value) & 0xFFFFFFFF
