@@ -1,0 +1,50 @@
+"""KAN channel encoder and decoder: tokens in the LLM's embedding space to complex symbols and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from m4sc.kan import RbfKanLayer
+
+
+class ChannelEncoder(nn.Module):
+    """Token to symbols; the symbols of a message have unit mean power."""
+
+    def __init__(self, dim: int, hidden: int, symbols: int, grid: int) -> None:
+        super().__init__()
+        self.first = RbfKanLayer(dim, hidden, grid)
+        self.last = RbfKanLayer(hidden, 2 * symbols, grid)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """tokens: float (n, t, dim); mask: bool (n, t), False where padded.
+
+        Returns float (n, t, symbols, 2), I and Q, E[I^2 + Q^2] = 1 over each message's own tokens; 0 where padded.
+        """
+        x = self.last(self.first(tokens)) * mask[..., None]
+        x = x.unflatten(-1, (-1, 2))  # (n, t, symbols, 2)
+        count = mask.sum(1) * x.shape[2]
+        power = x.square().sum((1, 2, 3)) / count
+        return x / power.sqrt().clamp_min(1e-6)[:, None, None, None]
+
+
+class ChannelDecoder(nn.Module):
+    """Symbols and their noise variance to tokens of a given RMS."""
+
+    def __init__(self, dim: int, hidden: int, symbols: int, grid: int, rms: float) -> None:
+        super().__init__()
+        self.first = RbfKanLayer(3 * symbols, hidden, grid)
+        self.last = RbfKanLayer(hidden, dim, grid)
+        self.out = nn.RMSNorm(dim)
+        self.gain = nn.Parameter(torch.tensor(rms))
+
+    def forward(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
+        """symbols: float (n, t, symbols, 2), unbiased; noise_var: float (n, t, symbols), complex noise variance.
+
+        Returns float (n, t, dim). The symbols are first shrunk as the linear MMSE estimate of a
+        unit-power symbol, so that a faded one cannot drown its token.
+        """
+        shrunk = symbols / (1.0 + noise_var)[..., None]
+        snr = torch.log10(noise_var.clamp(1e-4, 1e4))  # decades; -log10 of the linear SNR
+        x = torch.cat([shrunk.flatten(-2), 0.5 * snr], dim=-1)
+        return self.out(self.last(self.first(x))) * self.gain

@@ -1,0 +1,46 @@
+"""Sound to a sequence of features by the frozen Whisper encoder; words by its decoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from m4sc.message import SAMPLE_RATE_HZ
+from m4sc.pretrained import resolve
+
+_MEL_RATE_HZ = 100
+_WINDOW_S = 30
+
+
+class SpeechEncoder:
+    """Whisper tiny.en through CTranslate2; its encoder gives 50 vectors of 384 a second."""
+
+    feature_dim = 384
+
+    def __init__(self, name: str = "whisper-tiny.en", tokens_per_s: int = 5, max_tokens: int = 32) -> None:
+        from faster_whisper import WhisperModel
+
+        self.model = WhisperModel(str(resolve(name, "speech")), device="cpu", compute_type="float32")
+        self.tokens_per_s, self.max_tokens = tokens_per_s, max_tokens
+
+    def __call__(self, samples: np.ndarray) -> Tensor:
+        """Sound, float32 (n,) at 16 kHz, to features, float32 (tokens, 384): means over 1/tokens_per_s.
+
+        Only the sound's own length is encoded, not Whisper's padded 30 s.
+        """
+        import ctranslate2
+
+        seconds = len(samples) / SAMPLE_RATE_HZ
+        tokens = int(np.clip(np.ceil(seconds * self.tokens_per_s), 1, self.max_tokens))
+        mel = self.model.feature_extractor(samples.astype(np.float32))  # (80, frames)
+        frames = min(max(int(seconds * _MEL_RATE_HZ) // 2 * 2, 2), _WINDOW_S * _MEL_RATE_HZ)
+        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None, :, :frames], dtype=np.float32))
+        hidden = np.array(self.model.model.encode(view, to_cpu=True))[0]  # (frames / 2, 384)
+        states = torch.from_numpy(hidden).T[None]  # (1, 384, frames / 2)
+        return torch.nn.functional.adaptive_avg_pool1d(states, tokens)[0].T.contiguous()
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        """The words that Whisper's own decoder hears."""
+        segments, _ = self.model.transcribe(samples.astype(np.float32), language="en", beam_size=1)
+        return " ".join(segment.text.strip() for segment in segments).strip()

@@ -1,0 +1,22 @@
+"""The one instruction template, known to both ends."""
+
+from __future__ import annotations
+
+# The model's own special token opens both parts, so that no text can imitate them.
+TURN = "<|im_start|>"
+END = "<|im_end|>"
+
+
+def before_latents(instruction: str) -> str:
+    """Text that stands before the received latents."""
+    return f"{TURN}{instruction.strip()}\n"
+
+
+def after_latents() -> str:
+    """Text between the received latents and the answer."""
+    return f"{TURN}"
+
+
+def answer_text(answer: str) -> str:
+    """The answer as it is trained: with its end mark."""
+    return f"{answer.strip()}{END}"

@@ -1,0 +1,76 @@
+"""The trained network: projectors, channel codecs and the receiver's language model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from m4sc.codec import ChannelDecoder, ChannelEncoder
+from m4sc.config import ModelConfig
+from m4sc.kan import RbfKanLayer
+from m4sc.llm import LanguageModel
+
+_MODALITIES = ("image", "speech", "text")
+
+
+class Network(nn.Module):
+    """Everything that training changes, around frozen backbones."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.llm = LanguageModel(config)
+        dims = {"image": config.image_dim, "speech": config.speech_dim}
+        self.projectors = nn.ModuleDict(
+            {name: RbfKanLayer(dim, config.hidden_dim, config.projector_grid) for name, dim in dims.items()}
+        )
+        self.encoders = nn.ModuleDict()
+        self.decoders = nn.ModuleDict()
+        for name in _MODALITIES:
+            shape = (config.hidden_dim, config.codec_hidden, config.symbols_per_token(name), config.codec_grid)
+            self.encoders[name] = ChannelEncoder(*shape)
+            self.decoders[name] = ChannelDecoder(*shape, rms=self.llm.embedding_rms)
+
+    def tokens(self, modality: str, features: Tensor) -> Tensor:
+        """Features (n, t, dim) to tokens in the LLM's space; text's features are word embeddings already."""
+        return features if modality == "text" else self.projectors[modality](features)
+
+    def send(self, modality: str, features: Tensor, mask: Tensor) -> Tensor:
+        """Features, float (n, t, dim), to unit-power symbols, float (n, t, s, 2)."""
+        return self.encoders[modality](self.tokens(modality, features), mask)
+
+    def receive(self, modality: str, symbols: Tensor, noise_var: Tensor) -> Tensor:
+        """Symbols and complex noise variances to latents for the LLM, float (n, t, hidden)."""
+        return self.decoders[modality](symbols, noise_var)
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """Every tensor that training changed, as float16: the frozen LLM is left out."""
+        kept = {
+            key: value.detach().half().contiguous()
+            for key, value in self.state_dict().items()
+            if not key.startswith("llm.") or "lora_" in key
+        }
+        return kept
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors`` and ``config.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.trained_state(), str(folder / "model.safetensors"))
+        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+
+    def load_trained(self, folder: Path) -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ValueError: the file's tensors are not this network's.
+        """
+        state = {key: value.float() for key, value in load_file(str(folder / "model.safetensors")).items()}
+        wanted = set(self.trained_state())
+        if set(state) != wanted:
+            raise ValueError(
+                f"the weights in {folder.name} do not fit their configuration "
+                f"({len(wanted - set(state))} tensors missing, {len(set(state) - wanted)} unknown)"
+            )
+        self.load_state_dict(state, strict=False)

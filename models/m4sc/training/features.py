@@ -1,0 +1,125 @@
+"""The frozen encoders run once: features of the training and test messages, kept as safetensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from m4sc.data import cifar10, coco_mini, coco_text, flickr8k, fsdd, mosaic
+from m4sc.data.example import Example
+from m4sc.encoders import ImageEncoder, SpeechEncoder
+
+_BATCH = 16
+MOSAIC_KINDS = ("position", "existence", "count", "describe")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What training sees of an example.
+
+    features: float16 (tokens, feature_dim) for image and speech; None for text, whose words are ``text``.
+    """
+
+    task: str
+    modality: str
+    instruction: str
+    answers: tuple[str, ...]
+    features: Tensor | None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many messages of each set are used; the defaults fit two cores."""
+
+    cifar: int = 3000
+    mosaics: int = 2000
+    digits: int = 2600
+    texts: int = 20000
+
+
+def image_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
+    """Classification, mosaic questions and captions of one split ("train" or "test")."""
+    cifar = cifar10.load_cifar10(data_dir, split)
+    found = cifar10.classify_examples(cifar)[: amount.cifar]
+    found += mosaic.mosaic_examples(cifar, amount.mosaics, kinds=MOSAIC_KINDS, seed=11 if split == "train" else 12)
+    found += flickr8k.caption_examples(data_dir, "train" if split == "train" else "dev")
+    found += coco_mini.caption_examples(coco_mini.load_coco_mini(data_dir, split))
+    return found
+
+
+def cache_features(data_dir: Path, cache_dir: Path, split: str, amount: Amount) -> None:
+    """Run the encoders over one split; parts that are there already are kept."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    parts = {"speech": fsdd.digit_examples(data_dir, split)[: amount.digits]}
+    images = image_examples(data_dir, split, amount)
+    for task in dict.fromkeys(example.task for example in images):
+        parts[task] = [example for example in images if example.task == task]
+    for name, examples in parts.items():
+        stem = cache_dir / f"{split}_{name}"
+        if not stem.with_suffix(".json").exists():
+            _write(stem, examples, _encode(examples, f"{split} {name}"))
+
+
+def _encode(examples: list[Example], title: str) -> dict[str, Tensor]:
+    """Features by media_id, float16."""
+    unique = {example.media_id: example for example in examples}
+    keys = list(unique)
+    features: dict[str, Tensor] = {}
+    if examples[0].modality == "speech":
+        speech = SpeechEncoder()
+        for key in track(keys, title):
+            features[key] = speech(unique[key].load()).half()
+        return features
+    image = ImageEncoder()
+    for start in track(range(0, len(keys), _BATCH), title):
+        batch = keys[start : start + _BATCH]
+        for key, grid in zip(batch, image([unique[key].load() for key in batch]), strict=True):
+            features[key] = grid.half().clone()
+    return features
+
+
+def _write(stem: Path, examples: list[Example], features: dict[str, Tensor]) -> None:
+    rows = [
+        {"task": e.task, "modality": e.modality, "instruction": e.instruction, "answers": e.answers, "media": e.media_id}
+        for e in examples
+    ]
+    save_file(features, str(stem.with_suffix(".safetensors")))
+    stem.with_suffix(".json").write_text(json.dumps(rows), encoding="utf-8")  # last: its presence means complete
+
+
+def load_features(cache_dir: Path, split: str) -> list[Sample]:
+    """All cached samples of a split.
+
+    Raises:
+        FileNotFoundError: nothing cached.
+    """
+    found: list[Sample] = []
+    for path in sorted(cache_dir.glob(f"{split}_*.json")):
+        features = load_file(str(path.with_suffix(".safetensors")))
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            found.append(
+                Sample(row["task"], row["modality"], row["instruction"], tuple(row["answers"]), features[row["media"]])
+            )
+    if not found:
+        raise FileNotFoundError(f"no cached features of split '{split}' in {cache_dir}; run `m4sc train features` first")
+    return found
+
+
+def text_samples(data_dir: Path, split: str, amount: Amount) -> list[Sample]:
+    """Sentences to repeat."""
+    examples = coco_text.text_examples(coco_text.load_captions(data_dir, split))[: amount.texts]
+    return [Sample(e.task, "text", e.instruction, e.answers, None, str(e.load())) for e in examples]
+
+
+def stack(features: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pad to the longest: float32 (n, tokens, feature_dim) and its mask, bool (n, tokens)."""
+    padded = torch.nn.utils.rnn.pad_sequence([f.float() for f in features], batch_first=True)
+    lengths = torch.tensor([len(f) for f in features])
+    return padded, torch.arange(padded.shape[1])[None] < lengths[:, None]
