@@ -18,6 +18,8 @@ class ModelConfig:
         projector_grid: radial basis functions an input of the modality projectors.
         codec_grid, codec_hidden: the same and the width of the channel codec.
         image_symbols, speech_symbols, text_symbols: complex symbols a token.
+        text_chunk: tokens of one chunk of text; a longer text is sent in chunks that end with a word.
+        tasks: names of the tasks that the weights were trained for.
         lora_rank, lora_alpha: of the receiver's adapter on q, v and o.
     """
 
@@ -37,6 +39,8 @@ class ModelConfig:
     image_symbols: int = 8
     speech_symbols: int = 8
     text_symbols: int = 6
+    text_chunk: int = 24
+    tasks: tuple[str, ...] = ("classify", "caption", "mosaic", "digits", "transcribe", "text")
     lora_rank: int = 16
     lora_alpha: int = 32
 
@@ -61,4 +65,6 @@ class ModelConfig:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys in the model configuration: {', '.join(sorted(unknown))}")
+        if "tasks" in values:
+            values["tasks"] = tuple(values["tasks"])
         return cls(**values)

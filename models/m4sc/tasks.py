@@ -21,7 +21,9 @@ class Task:
         held_out: wordings never trained on, for evaluation.
         scorer: ``exact``, ``cider``, ``wer`` or ``similarity`` (see :mod:`m4sc.metrics`).
         needs_question: the user's question replaces the instruction.
-        max_new_tokens: longest answer.
+        max_new_tokens: longest answer (of each chunk, for texts).
+        codec: modality whose channel codec is used when it is not the message's own: a transcription
+            sends the words that the speech model heard as text latents.
     """
 
     name: str
@@ -32,6 +34,12 @@ class Task:
     scorer: str
     needs_question: bool = False
     max_new_tokens: int = 24
+    codec: str = ""
+
+    @property
+    def channel_codec(self) -> str:
+        """Which channel codec carries the latents: the modality's own unless ``codec`` names another."""
+        return self.codec or self.modality
 
 
 _ALL = (
@@ -89,7 +97,8 @@ _ALL = (
         ("Transcribe the speech.", "Write down what is said."),
         ("What does the speaker say?",),
         "wer",
-        max_new_tokens=96,
+        max_new_tokens=40,
+        codec="text",
     ),
     Task(
         "text",
@@ -98,7 +107,7 @@ _ALL = (
         ("Repeat the text.", "Write the text again."),
         ("Give the text word for word.",),
         "similarity",
-        max_new_tokens=160,
+        max_new_tokens=40,
     ),
     Task(
         "summarize",

@@ -14,6 +14,7 @@ from torch import Tensor
 from m4sc.data import cifar10, coco_mini, coco_text, flickr8k, fsdd, mosaic
 from m4sc.data.example import Example
 from m4sc.encoders import ImageEncoder, SpeechEncoder
+from m4sc.instruction import END
 
 _BATCH = 16
 MOSAIC_KINDS = ("position", "existence", "count", "describe")
@@ -113,9 +114,12 @@ def load_features(cache_dir: Path, split: str) -> list[Sample]:
 
 
 def text_samples(data_dir: Path, split: str, amount: Amount) -> list[Sample]:
-    """Sentences to repeat."""
+    """Sentences to repeat; every third is filled up with end marks, as a chunk of a longer text is."""
     examples = coco_text.text_examples(coco_text.load_captions(data_dir, split))[: amount.texts]
-    return [Sample(e.task, "text", e.instruction, e.answers, None, str(e.load())) for e in examples]
+    return [
+        Sample(e.task, "text", e.instruction, e.answers, None, str(e.load()) + END * (5 if i % 3 == 0 else 0))
+        for i, e in enumerate(examples)
+    ]
 
 
 def stack(features: list[Tensor]) -> tuple[Tensor, Tensor]:

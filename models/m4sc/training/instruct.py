@@ -41,7 +41,10 @@ class Instruction:
         task = get_task(sample.task)
         if task.needs_question:
             return sample.instruction
-        return task.instructions[int(self.rng.integers(len(task.instructions)))]
+        wordings = task.instructions
+        if sample.task == "text":  # a transcription is text that was heard: same latents, other wording
+            wordings = wordings + get_task("transcribe").instructions
+        return wordings[int(self.rng.integers(len(wordings)))]
 
     def _answer(self, sample: Sample) -> str:
         if sample.task != "caption":

@@ -1,0 +1,185 @@
+"""The system as a user sees it: encode a message for a task, decode what was received."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from m4sc.channel.link import transmit
+from m4sc.config import ModelConfig
+from m4sc.encoders import ImageEncoder, SpeechEncoder
+from m4sc.instruction import END
+from m4sc.message import Message
+from m4sc.network import Network
+from m4sc.tasks import Task, get_task
+
+_CLEAN_SNR_DB = 60.0
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the transmitter sends: latents, float32 (k, 2), I and Q of k complex symbols of unit mean power."""
+
+    latents: np.ndarray
+    task: str
+    modality: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the receiver says: text, a picture (uint8 (H, W, 3)) where the task makes one, and the time taken."""
+
+    text: str
+    image: np.ndarray | None
+    seconds: float
+
+
+class SemanticSystem:
+    """Semantic encoder and decoder around one set of weights."""
+
+    def __init__(self, network: Network, fingerprint: int = 0) -> None:
+        self.network = network.eval()
+        self.config: ModelConfig = network.config
+        self.fingerprint = fingerprint
+
+    @cached_property
+    def image_encoder(self) -> ImageEncoder:
+        """Loaded when the first picture comes."""
+        return ImageEncoder(self.config.vision, self.config.image_size, self.config.image_grid)
+
+    @cached_property
+    def speech_encoder(self) -> SpeechEncoder:
+        """Loaded when the first sound comes."""
+        return SpeechEncoder(self.config.speech, self.config.speech_tokens_per_s, self.config.speech_max_tokens)
+
+    @torch.inference_mode()
+    def encode(
+        self, message: Message, task: str, instruction: str | None = None, snr_db: float | None = None
+    ) -> Encoded:
+        """Message and task to symbols.
+
+        `instruction` and `snr_db` are accepted for transmitters that use them; this one sends the same
+        latents for every wording and SNR.
+
+        Raises:
+            UnknownTaskError: no such task.
+            ValueError: the message is of another modality, the weights were not trained for the task, or
+                no word was heard in a sound to transcribe.
+        """
+        entry = self._check(task)
+        if message.modality != entry.modality:
+            raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
+        features = self._features(message, entry)[None]
+        mask = torch.ones(features.shape[:2], dtype=torch.bool)
+        symbols = self.network.send(entry.channel_codec, features, mask)
+        return Encoded(symbols.reshape(-1, 2).numpy().astype(np.float32), task, message.modality)
+
+    @torch.inference_mode()
+    def decode(
+        self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str | None = None
+    ) -> Answer:
+        """Received symbols to an answer.
+
+        Args:
+            symbols: complex64 (k,), unbiased, as the equaliser gives them.
+            noise_var: float32 (k,) complex noise variance of each symbol.
+            task: as in the header.
+            instruction: the receiver's question; the task's own wording if None.
+
+        Raises:
+            UnknownTaskError, ValueError: unknown task, lengths that do not fit, values that are not finite.
+        """
+        started = time.perf_counter()
+        entry = self._check(task)
+        per_token = self.config.symbols_per_token(entry.channel_codec)
+        if len(symbols) == 0 or len(symbols) % per_token or len(symbols) != len(noise_var):
+            raise ValueError(
+                f"{len(symbols)} symbols with {len(noise_var)} noise variances do not make whole tokens of "
+                f"{per_token} symbols; transmitter and receiver use different models"
+            )
+        if not (np.isfinite(symbols).all() and np.isfinite(noise_var).all()):
+            raise ValueError("received symbols or noise variances are not finite")
+        pairs = np.stack([np.real(symbols), np.imag(symbols)], axis=-1).astype(np.float32)
+        y = torch.from_numpy(pairs).reshape(1, -1, per_token, 2)
+        n = torch.from_numpy(np.array(noise_var, dtype=np.float32)).reshape(1, -1, per_token)
+        latents = self.network.receive(entry.channel_codec, y, n)[0]
+        text = self._write(latents, entry, instruction)
+        return Answer(text, None, time.perf_counter() - started)
+
+    def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
+        """The same model reading the message itself: its latents over a channel of 60 dB."""
+        latents = self.encode(message, task, instruction).latents
+        y, noise_var = transmit(torch.from_numpy(latents)[None, :, None], torch.tensor([_CLEAN_SNR_DB]), "awgn")
+        pairs = y.reshape(-1, 2).numpy()
+        return self.decode(pairs[:, 0] + 1j * pairs[:, 1], noise_var.reshape(-1).numpy(), task, instruction)
+
+    def _check(self, task: str) -> Task:
+        entry = get_task(task)
+        if task not in self.config.tasks:
+            raise ValueError(f"these weights were not trained for '{task}'; trained: {', '.join(self.config.tasks)}")
+        return entry
+
+    def _features(self, message: Message, task: Task) -> Tensor:
+        if task.modality == "image":
+            return self.image_encoder([message.data])[0]
+        if task.channel_codec == "speech":
+            return self.speech_encoder(message.data)
+        text = message.data if task.modality == "text" else self.speech_encoder.transcribe(message.data)
+        if not text.strip():
+            raise ValueError("no word was heard in the sound, so there is nothing to transcribe")
+        ids = [i for chunk in self.text_chunks(text) for i in chunk]
+        return self.network.llm.embedding[torch.tensor(ids)]
+
+    def text_chunks(self, text: str) -> list[list[int]]:
+        """Token numbers in chunks of ``text_chunk``; every chunk but the last is filled up with end marks."""
+        llm, size = self.network.llm, self.config.text_chunk
+        chunks: list[list[int]] = [[]]
+        for word in text.split():
+            ids = llm.token_ids(word)
+            joined = llm.token_ids(" " + word) if chunks[-1] else ids
+            if chunks[-1] and len(chunks[-1]) + len(joined) > size:
+                chunks.append([])
+                joined = ids
+            chunks[-1] += joined[:size]
+        end = llm.token_ids(END)
+        return [chunk + end * (size - len(chunk)) for chunk in chunks[:-1]] + chunks[-1:]
+
+    def _write(self, latents: Tensor, task: Task, instruction: str | None) -> str:
+        wording = instruction or task.instructions[0]
+        pieces = [latents] if task.channel_codec != "text" else list(latents.split(self.config.text_chunk))
+        prompts = [self.network.llm.prompt(wording, piece) for piece in pieces]
+        return " ".join(self.network.llm.generate(prompts, task.max_new_tokens)).strip()
+
+
+def weights_folder(name_or_path: str) -> Path:
+    """Folder of shipped weights by name, or the folder given.
+
+    Raises:
+        ValueError: no such weights.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (Path(name_or_path), package / "weights" / name_or_path, package.parent / "weights" / name_or_path):
+        if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
+            return folder
+    raise ValueError(f"no weights '{name_or_path}': give a shipped name (default) or a folder with model.safetensors")
+
+
+def load(name_or_path: str = "default") -> SemanticSystem:
+    """Load a trained system; its fingerprint covers configuration and weights.
+
+    Raises:
+        ValueError: no such weights, or weights that do not fit their configuration.
+    """
+    folder = weights_folder(name_or_path)
+    text = (folder / "config.json").read_text(encoding="utf-8")
+    network = Network(ModelConfig.from_json(text))
+    network.load_trained(folder)
+    fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
+    return SemanticSystem(network, fingerprint)
