@@ -9,6 +9,7 @@ from ._paths import find_environment
 
 find_environment()
 
+from .answer_sink import answer_sink  # noqa: E402
 from .channel import channel  # noqa: E402
 from .classical_decoder import classical_decoder  # noqa: E402
 from .classical_encoder import classical_encoder  # noqa: E402
@@ -21,6 +22,7 @@ from .symbol_demapper import symbol_demapper  # noqa: E402
 from .symbol_mapper import symbol_mapper  # noqa: E402
 
 __all__ = [
+    "answer_sink",
     "channel",
     "classical_decoder",
     "classical_encoder",

@@ -75,7 +75,7 @@ class classical_decoder(semantic_decoder):
         key = (int(meta.get("source_id", 0)), int(meta.get("sequence", 0)))
         if part is None:
             self.counters["crc_errors"] += 1
-            self.report("error", f"CRC failed on segment {meta.get('segment', 0)}", meta)
+            self.report("crc_error", f"CRC failed on segment {meta.get('segment', 0)}", meta)
             return
         partial = self._partials.setdefault(
             key, _Partial(int(meta.get("n_segments", 1)), time.monotonic() + self._timeout_s, meta)

@@ -94,13 +94,17 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         first, position = self.nitems_read(0), 0
         for tag in self.get_tags_in_window(0, 0, len(samples), pmt.intern(DONE_TAG)):
             end = tag.offset - first + 1
-            self._take(lambda part=samples[position:end].copy(): self._receiver.push(part))
+            self._push(samples[position:end])
             self._take(self._receiver.flush)
             self.message_port_pub(self._symbols, done_pdu())
             position = end
         if position < len(samples):
-            self._take(lambda: self._receiver.push(samples[position:].copy()))
+            self._push(samples[position:])
         return len(samples)
+
+    def _push(self, samples: np.ndarray) -> None:
+        part = samples.copy()  # the scheduler reuses its buffer
+        self._take(lambda: self._receiver.push(part))
 
     def _take(self, call: Any) -> None:
         """Publish the frames that ``call`` returns; a fault costs these samples, not the flowgraph."""

@@ -1,0 +1,87 @@
+"""Gather what a run of the loopback sent, received and answered."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr
+from gnuradio.m4sc.pdu import is_done, read_pdu
+
+from m4sc_flowgraphs.messages import MessageResult
+
+
+class Collector(gr.basic_block):
+    """Sink for answers, received symbols and every block's ``status``; ``done`` is set at the end."""
+
+    def __init__(self) -> None:
+        gr.basic_block.__init__(self, "m4sc_collector", [], [])
+        self.done = threading.Event()
+        self._answers: dict[int, tuple[dict[str, Any], bytes]] = {}
+        self._frames: dict[int, dict[int, tuple[dict[str, Any], np.ndarray]]] = {}
+        self._sent: dict[int, list[dict[str, Any]]] = {}
+        self._faults: dict[int, str] = {}
+        self._failed_frames: dict[int, set[int]] = {}
+        self.stray: list[str] = []  # faults that belong to no message
+        for port, handler in (
+            ("answers", self._on_answer),
+            ("symbols", self._on_symbols),
+            ("status", self._on_status),
+        ):
+            self.message_port_register_in(pmt.intern(port))
+            self.set_msg_handler(pmt.intern(port), handler)
+
+    def _on_answer(self, message: Any) -> None:
+        meta, payload = read_pdu(message)
+        if is_done(meta):
+            self.done.set()
+        else:
+            self._answers[int(meta["sequence"])] = (meta, payload.tobytes())
+
+    def _on_symbols(self, message: Any) -> None:
+        meta, payload = read_pdu(message)
+        if not is_done(meta):
+            frames = self._frames.setdefault(int(meta["sequence"]), {})
+            frames[int(meta.get("segment", 0))] = (meta, payload)
+
+    def _on_status(self, message: Any) -> None:
+        meta, _ = read_pdu(message)
+        event = meta.get("event")
+        if event == "sent":
+            self._sent.setdefault(int(meta["sequence"]), []).append(meta)
+        elif event in ("error", "dropped", "lost", "stopped", "crc_error"):
+            reason = str(meta.get("reason", event))
+            if "sequence" not in meta:
+                self.stray.append(reason)
+                return
+            sequence = int(meta["sequence"])
+            self._faults.setdefault(sequence, reason)
+            if event == "crc_error":
+                self._failed_frames.setdefault(sequence, set()).add(int(meta.get("segment", 0)))
+
+    def result(self, sequence: int) -> MessageResult:
+        """What came of message ``sequence``."""
+        sent = self._sent.get(sequence, [])
+        frames = [self._frames.get(sequence, {})[i] for i in sorted(self._frames.get(sequence, {}))]
+        good = len(frames) - len(self._failed_frames.get(sequence, ()))
+        meta, payload = self._answers.get(sequence, ({}, None))
+        is_picture = str(meta.get("mime", "")).startswith("image/")
+        error = "" if meta else self._faults.get(sequence, "no answer arrived")
+        received = meta.get("received")
+        return MessageResult(
+            complex_symbols=sum(int(frame["n_symbols"]) for frame in sent),
+            air_time_s=float(sum(float(frame["air_time_s"]) for frame in sent)),
+            frames_sent=len(sent),
+            frames_lost=max(0, len(sent) - good),
+            answer=None if payload is None else "" if is_picture else payload.decode("utf-8", "replace"),
+            picture=payload if is_picture else None,
+            received=None if received is None else bytes(np.asarray(received, np.uint8)),
+            symbols=np.concatenate([symbols for _, symbols in frames]) if frames else None,
+            h_hat=np.asarray(frames[0][0]["h_hat"]) if frames else None,
+            snr_db=float(np.mean([frame["snr_db"] for frame, _ in frames])) if frames else None,
+            cfo_hz=float(np.mean([frame["cfo_hz"] for frame, _ in frames])) if frames else None,
+            seconds=float(meta.get("seconds", 0.0)),
+            error=error,
+        )

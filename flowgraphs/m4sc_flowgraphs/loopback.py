@@ -1,0 +1,165 @@
+"""The loopback flowgraph: messages, encoder, OFDM transmitter, channel, receiver, decoder, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pmt
+from gnuradio import gr, m4sc
+from gnuradio.m4sc.pdu import done_pdu, make_pdu
+from gnuradio.m4sc.systems import find_system
+
+from m4sc_flowgraphs.collector import Collector
+from m4sc_flowgraphs.config import SYSTEMS, LoopbackConfig
+from m4sc_flowgraphs.messages import MessageResult, OutgoingMessage
+
+
+class Loopback(gr.top_block):
+    """One system over one simulated channel; the headless twin of ``m4sc_loopback.grc``.
+
+    Args:
+        model: semantic system or the name of one. The classical system's decoded messages are read by the same one;
+            None there: the decoded message itself is the answer.
+        system: ``semantic`` or ``classical``.
+        config: parameters of the run.
+        codec: source codec of the classical system, None for ``m4sc.classical``'s.
+    """
+
+    def __init__(
+        self,
+        model: Any = "default",
+        system: str = "semantic",
+        config: LoopbackConfig | None = None,
+        codec: Any = None,
+    ) -> None:
+        super().__init__("M4SC loopback", catch_exceptions=True)
+        if system not in SYSTEMS:
+            raise ValueError(f"system is '{system}'; use one of {', '.join(SYSTEMS)}")
+        self.config = LoopbackConfig() if config is None else config
+        self.system = system
+        c = self.config
+
+        # --- transmitter -------------------------------------------------------------------------------
+        self.transmitter = m4sc.frame_transmitter(c.waveform, c.gap_samples)
+        if system == "semantic":
+            self.encoder = m4sc.semantic_encoder(model, c.snr_db)
+            self.mapper = m4sc.symbol_mapper(c.payload_kind, c.qam_order)
+            self.msg_connect(self.encoder, "latents", self.mapper, "latents")
+            self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
+        else:
+            self.encoder = m4sc.classical_encoder(codec, c.snr_db, c.margin_db, c.mcs, c.segment_bytes)
+            self.msg_connect(self.encoder, "symbols", self.transmitter, "symbols")
+
+        # --- channel -----------------------------------------------------------------------------------
+        self.channel = m4sc.channel(
+            c.snr_db,
+            c.waveform,
+            taps=c.taps if c.channel == "multipath" else None,
+            cfo_hz=c.cfo_hz,
+            sfo_ppm=c.sfo_ppm,
+            doppler_hz=c.doppler_hz if c.channel == "fading" else 0.0,
+            seed=c.seed,
+        )
+        self.receiver = m4sc.frame_receiver(c.waveform)
+        self.connect(self.transmitter, self.channel, self.receiver)
+
+        # --- receiver ----------------------------------------------------------------------------------
+        if system == "semantic":
+            self.demapper = m4sc.symbol_demapper()
+            self.decoder = m4sc.semantic_decoder(model, c.zero_latents)
+            self.msg_connect(self.receiver, "symbols", self.demapper, "symbols")
+            self.msg_connect(self.demapper, "latents", self.decoder, "latents")
+        else:
+            self.decoder = m4sc.classical_decoder(model, codec, timeout_s=c.timeout_s)
+            self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
+
+        # --- results; the decoder's `done` ends the stream ------------------------------------------------
+        self.collector = Collector()
+        self.msg_connect(self.receiver, "symbols", self.collector, "symbols")
+        self.msg_connect(self.decoder, "answers", self.collector, "answers")
+        self.msg_connect(self.decoder, "answers", self.transmitter, "stop")
+        for name in ("encoder", "mapper", "transmitter", "receiver", "demapper", "decoder"):
+            if hasattr(self, name):
+                self.msg_connect(getattr(self, name), "status", self.collector, "status")
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> list[MessageResult]:
+        """Run the flowgraph over the messages; ends by itself, at the latest after ``timeout_s``.
+
+        Returns:
+            One result a message, in their order; a lost one has ``answer`` None and counts its lost frames.
+
+        Raises:
+            ValueError: more than 65536 messages (the sequence number has 16 bits).
+        """
+        if len(messages) > 0x10000:
+            raise ValueError(f"{len(messages)} messages; at most 65536 in one run")
+        self.start()
+        try:
+            entry = self.encoder.to_basic_block()
+            for sequence, message in enumerate(messages):
+                if message.instruction is not None:
+                    self.decoder.set_query(0, sequence, message.instruction)
+                entry._post(pmt.intern("messages"), _message_pdu(message, sequence))
+            entry._post(pmt.intern("messages"), done_pdu())
+            self.collector.done.wait(self.config.timeout_s)
+        finally:
+            self.stop()
+            self.wait()
+        return [self.collector.result(sequence) for sequence in range(len(messages))]
+
+
+def _message_pdu(message: OutgoingMessage, sequence: int) -> Any:
+    return make_pdu(
+        {
+            "task": message.task,
+            "modality": message.modality,
+            "instruction": message.instruction,
+            "sequence": sequence,
+            "name": message.name or None,
+        },
+        message.payload,
+    )
+
+
+def run_loopback(
+    messages: Sequence[OutgoingMessage],
+    system: str = "semantic",
+    config: LoopbackConfig | None = None,
+    model: Any = "default",
+    codec: Any = None,
+) -> list[MessageResult]:
+    """Build a :class:`Loopback`, send the messages, return one result each."""
+    return Loopback(model, system, config, codec).send(messages)
+
+
+def open_radio(model: Any = "default") -> Callable[..., list[MessageResult]]:
+    """The loopback with one model, loaded once, as a function of messages, system, channel and SNR.
+
+    The messages need ``payload``, ``task``, ``modality``, ``instruction`` and ``name``.
+
+    Raises:
+        ValueError: the model cannot be loaded.
+    """
+    loaded = find_system(model)
+
+    def radio(
+        messages: Sequence[Any],
+        *,
+        system: str,
+        channel: str,
+        snr_db: float,
+        zero_latents: bool = False,
+        seed: int = 1,
+        **more: Any,
+    ) -> list[MessageResult]:
+        config = LoopbackConfig(
+            snr_db=snr_db, channel=channel, zero_latents=zero_latents, seed=seed, **more
+        )
+        outgoing = [
+            OutgoingMessage(m.payload, m.task, m.modality, m.instruction, m.name) for m in messages
+        ]
+        return run_loopback(outgoing, system, config, loaded)
+
+    return radio
+
