@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Headless twin of m4sc_loopback.grc: messages through the simulated radio, one line an answer.
 
-    m4sc_loopback.py photo.jpg --task caption --snr-db 10
-    m4sc_loopback.py "Any text." --task summarize --system classical
+m4sc_loopback.py photo.jpg --task caption --snr-db 10
+m4sc_loopback.py "Any text." --task summarize --system classical
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from gnuradio import m4sc  # noqa: F401  finds package m4sc for the system's interpreter too
-
 from m4sc_flowgraphs.config import CHANNELS, SYSTEMS, LoopbackConfig
 
 DEFAULT_TEXT = "Radio waves carry messages through the air, but every channel adds noise."
@@ -45,11 +44,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None, model: Any = None) -> int:
-    """Run the flowgraph; ``model`` replaces ``--model`` in tests. Returns 0, 1 (a message was lost) or 2 (misuse)."""
+    """Run it; ``model`` replaces ``--model`` in tests. Returns 0, 1 (a message lost) or 2 (misuse)."""
     args = parse(argv)
     from m4sc.message import modality_of
     from m4sc.tasks import get_task
-
     from m4sc_flowgraphs.loopback import run_loopback
     from m4sc_flowgraphs.messages import OutgoingMessage
 

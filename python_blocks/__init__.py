@@ -1,8 +1,8 @@
 """gnuradio.m4sc: semantic communication blocks for GNU Radio.
 
 Semantic chain: :class:`semantic_encoder`, :class:`symbol_mapper`, :class:`frame_transmitter`,
-:class:`channel`, :class:`frame_receiver`, :class:`symbol_demapper`, :class:`semantic_decoder`.
-Classical chain: :class:`classical_encoder` and :class:`classical_decoder` around the same radio blocks.
+:class:`channel`, :class:`frame_receiver`, :class:`symbol_demapper`, :class:`semantic_decoder`. Classical
+chain: :class:`classical_encoder` and :class:`classical_decoder` around the same radio blocks.
 """
 
 from ._paths import find_environment

@@ -15,7 +15,8 @@ from .pdu import is_done, read_pdu
 class answer_sink(gr.basic_block):  # noqa: N801
     """Answer sink: one printed line for each answer PDU.
 
-    Port: ``answers`` in. Reads ``sequence``, ``task``, ``snr_db``, ``seconds``, ``mime`` and the payload (UTF-8 or PNG).
+    Port: ``answers`` in. Reads ``sequence``, ``task``, ``snr_db``, ``seconds``, ``mime`` and the payload
+    (UTF-8 or PNG).
 
     Args:
         folder: where pictures are written as ``answer_<sequence>.png``; empty: they are not kept.
@@ -36,8 +37,8 @@ class answer_sink(gr.basic_block):  # noqa: N801
             self.counters["received"] += 1
             text = self._text(meta, payload.tobytes())
             snr, seconds = float(meta.get("snr_db", float("nan"))), float(meta.get("seconds", 0.0))
-            print(f"#{meta.get('sequence', '?')} {meta.get('task', '')} ({snr:.1f} dB, {seconds:.2f} s): {text}",
-                  flush=True)  # fmt: skip
+            heard = f"{snr:.1f} dB, {seconds:.2f} s"
+            print(f"#{meta.get('sequence', '?')} {meta.get('task', '')} ({heard}): {text}", flush=True)
         except (ValueError, TypeError, OSError) as exc:
             self.counters["errors"] += 1
             self.logger.warn(f"answer not shown: {exc}")

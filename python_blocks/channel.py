@@ -15,17 +15,19 @@ FADING = ("none", "rayleigh")
 class channel(gr.hier_block2):  # noqa: N801
     """Simulated channel: complex samples in, complex samples out.
 
-    Multipath by fixed ``taps`` or time-varying Rayleigh fading (gr-channels' selective_fading_model with delays
-    and powers), then gr-channels' channel_model: carrier offset, sampling offset, complex white noise.
+    Multipath by fixed ``taps`` or time-varying Rayleigh fading (gr-channels' selective_fading_model with
+    delays and powers), then gr-channels' channel_model: carrier offset, sampling offset, complex white
+    noise.
 
-    SNR is Es/N0 per data subcarrier before fading: mean energy of a data symbol over the complex noise variance on
-    that subcarrier at the receiver's FFT output, for a channel of unit mean power gain. Taps are scaled to that.
-    Tags pass.
+    SNR is Es/N0 per data subcarrier before fading: mean energy of a data symbol over the complex noise
+    variance on that subcarrier at the receiver's FFT output, for a channel of unit mean power gain. Taps
+    are scaled to that. Tags pass.
 
     Args:
         snr_db: dB; ``float('inf')`` for no noise.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
-        taps: complex impulse response at the sample rate, scaled here to unit energy; None for a flat channel.
+        taps: complex impulse response at the sample rate, scaled here to unit energy; None for a flat
+            channel.
         cfo_hz: carrier frequency offset, Hz.
         sfo_ppm: sampling frequency offset, parts per million.
         doppler_hz: above 0: Rayleigh fading of this maximum Doppler shift, Hz, instead of fixed ``taps``.

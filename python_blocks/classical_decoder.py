@@ -24,16 +24,17 @@ class _Partial:
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
-class classical_decoder(semantic_decoder):
+class classical_decoder(semantic_decoder):  # noqa: N801
     """Classical decoder: received symbols PDU in, answer PDU out.
 
-    Ports: ``symbols`` and ``query`` in, ``answers`` and ``status`` out. Soft demapping, LDPC and CRC of each frame, then
-    the segments of a message are put together and its source codec decoded. With a model, the same MLLM as the
-    semantic system's reads the decoded message and answers; without, the decoded message is the answer. The answer
-    PDU also has ``received`` (u8vector): the decoded message as PNG, WAV or UTF-8.
+    Ports: ``symbols`` and ``query`` in, ``answers`` and ``status`` out. Soft demapping, LDPC and CRC of
+    each frame, then the segments of a message are put together and its source codec decoded. With a model,
+    the same MLLM as the semantic system's reads the decoded message and answers; without, the decoded
+    message is the answer. The answer PDU also has ``received`` (u8vector): the decoded message as PNG, WAV
+    or UTF-8.
 
-    A frame whose CRC fails, and a message that is incomplete after ``timeout_s`` or at the end, count as lost
-    (``counters['crc_errors']``, ``counters['incomplete']``) and are reported on ``status``.
+    A frame whose CRC fails, and a message that is incomplete after ``timeout_s`` or at the end, count as
+    lost (``counters['crc_errors']``, ``counters['incomplete']``) and are reported on ``status``.
 
     Args:
         model: a semantic system or the name of one; None to hand on the decoded message itself.

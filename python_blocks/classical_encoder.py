@@ -13,9 +13,10 @@ from .worker import pdu_worker
 class classical_encoder(pdu_worker):  # noqa: N801
     """Classical encoder: message PDU in, one symbols PDU a frame out.
 
-    Ports: ``messages`` in, ``symbols`` and ``status`` out. Source codec (picture, sound, text), then segments of at
-    most ``segment_bytes``, each a transport block with CRC, 5G NR LDPC and QAM. Metadata in as for
-    :class:`semantic_encoder`; adds ``payload_kind`` = ``digital``, ``mcs``, ``segment``, ``n_segments``, ``payload_bytes``.
+    Ports: ``messages`` in, ``symbols`` and ``status`` out. Source codec (picture, sound, text), then
+    segments of at most ``segment_bytes``, each a transport block with CRC, 5G NR LDPC and QAM. Metadata in
+    as for :class:`semantic_encoder`; adds ``payload_kind`` = ``digital``, ``mcs``, ``segment``,
+    ``n_segments``, ``payload_bytes``.
 
     Args:
         codec: object with ``source_encode(Message) -> bytes``; None for ``m4sc.classical``'s.

@@ -44,10 +44,11 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     Ports: stream in, complex64 at ``waveform.samp_rate``; message ``symbols`` and ``status`` out.
 
     Burst detection, carrier offset, channel estimate, phase tracking and equalising are done here: nobody
-    downstream corrects them again. The payload out is complex64 (k,), unbiased; metadata: the header's fields,
-    ``noise_var`` (float32 (k,), complex noise variance of each symbol), ``snr_db``, ``cfo_hz``, ``sfo_ppm``,
-    ``h_hat`` (complex64 (carriers,)), ``start_sample``. Tag read: ``m4sc_done`` flushes what is under way and sends
-    a ``done`` PDU. ``status`` carries one PDU a frame (``event`` = ``received``, estimates) and one a fault.
+    downstream corrects them again. The payload out is complex64 (k,), unbiased; metadata: the header's
+    fields, ``noise_var`` (float32 (k,), complex noise variance of each symbol), ``snr_db``, ``cfo_hz``,
+    ``sfo_ppm``, ``h_hat`` (complex64 (carriers,)), ``start_sample``. Tag read: ``m4sc_done`` flushes what
+    is under way and sends a ``done`` PDU. ``status`` carries one PDU a frame (``event`` = ``received``,
+    estimates) and one a fault.
 
     Counters: ``frames``, ``errors`` and those of ``m4sc.phy.receiver.BurstReceiver``.
 
@@ -84,7 +85,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         return True
 
     def stop(self) -> bool:
-        """Hand on a burst that the end of the stream cut off after its last symbol. Called by the scheduler."""
+        """Hand on a burst that the end of the stream cut off; called by the scheduler."""
         self._take(self._receiver.flush)
         return True
 
@@ -96,7 +97,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             end = tag.offset - first + 1
             self._push(samples[position:end])
             self._take(self._receiver.flush)
-            self.message_port_pub(self._symbols, done_pdu())
+            self.message_port_pub(self._symbols, done_pdu("m4sc_frame_receiver"))
             position = end
         if position < len(samples):
             self._push(samples[position:])

@@ -48,15 +48,16 @@ def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
 class frame_transmitter(gr.sync_block):  # noqa: N801
     """Frame transmitter: symbols PDU in, complex baseband samples out.
 
-    Ports: message ``symbols`` and ``stop`` in, ``status`` out; stream out, complex64 at ``waveform.samp_rate``.
+    Ports: message ``symbols`` and ``stop`` in, ``status`` out; stream out, complex64 at
+    ``waveform.samp_rate``.
 
-    Each symbols PDU (complex64 (k,)) becomes one burst: preamble, header, payload; then ``gap_samples`` zeros.
-    Header fields come from its metadata: ``payload_kind``, ``sequence``, ``source_id``, ``user_id``, ``task_id``,
-    ``modality``, ``mcs``, ``model_fingerprint``, ``public``, ``segment``, ``n_segments``, ``payload_bytes``.
-    Tags written: ``packet_len`` (samples, on a burst's first sample, gap excluded), if ``packet_len_key`` is given;
-    ``m4sc_done`` after the last burst once a ``done`` PDU came. Any PDU with ``done`` on port ``stop`` ends the stream.
-    ``status`` carries one PDU a frame (``event`` = ``sent``, ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``)
-    and one a fault.
+    Each symbols PDU (complex64 (k,)) becomes one burst: preamble, header, payload; then ``gap_samples``
+    zeros. Header fields come from its metadata: ``payload_kind``, ``sequence``, ``source_id``, ``user_id``,
+    ``task_id``, ``modality``, ``mcs``, ``model_fingerprint``, ``public``, ``segment``, ``n_segments``,
+    ``payload_bytes``. Tags written: ``packet_len`` (samples, on a burst's first sample, gap excluded), if
+    ``packet_len_key`` is given; ``m4sc_done`` after the last burst once a ``done`` PDU came. Any PDU with
+    ``done`` on port ``stop`` ends the stream. ``status`` carries one PDU a frame (``event`` = ``sent``,
+    ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``) and one a fault.
 
     Counters: ``received``, ``sent``, ``errors``.
 
@@ -65,7 +66,8 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         gap_samples: zeros after each burst, >= 0.
         idle: ``wait`` gives no samples between messages (simulation), ``zeros`` gives silence (a radio).
         packet_len_key: name of the length tag, empty for none.
-        amplitude: factor on the samples, linear; 1.0 keeps the waveform's own power, on which the SNR is defined.
+        amplitude: factor on the samples, linear; 1.0 keeps the waveform's own power, on which the SNR is
+            defined.
         end_on_done: end the stream right after the last burst instead of waiting for ``stop``.
     """
 

@@ -47,9 +47,9 @@ def read_pdu(message: Any) -> tuple[dict[str, Any], np.ndarray]:
     return meta, np.asarray(pmt.to_python(data))
 
 
-def done_pdu() -> Any:
-    """The PDU that follows the last message; every block hands it on in order."""
-    return make_pdu({"done": True}, b"")
+def done_pdu(last_block: str = "") -> Any:
+    """The PDU that follows the last message; every block hands it on in order, under its own name."""
+    return make_pdu({"done": True, "last_block": last_block}, b"")
 
 
 def is_done(meta: Mapping[str, Any]) -> bool:

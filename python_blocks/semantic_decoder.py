@@ -26,11 +26,12 @@ class semantic_decoder(pdu_worker):  # noqa: N801
 
     Ports: ``latents`` and ``query`` in, ``answers`` and ``status`` out.
 
-    Reads of a latents PDU (payload float32 (2 k,), I and Q as received and equalised): ``task_id`` or ``task``,
-    ``noise_var`` (float32 (k,): complex noise variance of each symbol; default 0), ``model_fingerprint``,
-    ``source_id``, ``sequence``. A query PDU carries ``source_id`` (default 0), ``sequence`` and ``instruction``:
-    the question for that message; it must come before the message. An answer PDU is UTF-8 text, or PNG bytes
-    with ``mime`` = ``image/png``; metadata as received, with ``task``, ``instruction`` and ``seconds``.
+    Reads of a latents PDU (payload float32 (2 k,), I and Q as received and equalised): ``task_id`` or
+    ``task``, ``noise_var`` (float32 (k,): complex noise variance of each symbol; default 0),
+    ``model_fingerprint``, ``source_id``, ``sequence``. A query PDU carries ``source_id`` (default 0),
+    ``sequence`` and ``instruction``: the question for that message; it must come before the message. An
+    answer PDU is UTF-8 text, or PNG bytes with ``mime`` = ``image/png``; metadata as received, with
+    ``task``, ``instruction`` and ``seconds``.
 
     Latents of another model pair are refused: counted as an error, ``status`` names both fingerprints.
 
@@ -79,7 +80,8 @@ class semantic_decoder(pdu_worker):  # noqa: N801
         ours, theirs = fingerprint_of(system), int(meta.get("model_fingerprint", -1))
         if theirs != ours:
             raise FingerprintError(
-                f"the transmitter's model is {theirs & 0xFFFFFFFF:08x}, the receiver's {ours:08x}; load the same weights"
+                f"the transmitter's model is {theirs & 0xFFFFFFFF:08x}, the receiver's {ours:08x}; "
+                "load the same weights"
             )
         symbols = np.ascontiguousarray(payload, dtype=np.float32).view(np.complex64)
         noise_var = np.asarray(meta.get("noise_var", np.zeros(symbols.size)), dtype=np.float32)

@@ -16,10 +16,10 @@ class semantic_encoder(pdu_worker):  # noqa: N801
 
     Ports: ``messages`` in, ``latents`` and ``status`` out.
 
-    Reads of a message PDU (payload uint8: the file's bytes, or UTF-8): ``task`` (name), ``modality`` (default:
-    the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to 65535, default: a
-    running number). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint``.
-    The payload out is float32 (2 k,): I and Q of k complex symbols, unit mean power.
+    Reads of a message PDU (payload uint8: the file's bytes, or UTF-8): ``task`` (name), ``modality``
+    (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
+    65535, default: a running number). All other keys pass on. Adds ``task_id``, ``modality``,
+    ``model_fingerprint``. The payload out is float32 (2 k,): I and Q of k complex symbols, unit mean power.
 
     Args:
         model: a loaded semantic system, or the name or folder of one.

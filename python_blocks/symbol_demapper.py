@@ -14,10 +14,10 @@ from .worker import pdu_worker
 class symbol_demapper(pdu_worker):  # noqa: N801
     """Symbol demapper: received symbols PDU in, latents PDU out.
 
-    Ports: ``symbols`` in, ``latents`` and ``status`` out. The payload in is complex64 (k,), equalised and unbiased,
-    out float32 (2 k,). ``noise_var`` and all other metadata pass on. No decision is taken on a QAM grid: the
-    semantic decoder reads the symbols as received, with their noise variance. Symbols of a digital payload are
-    refused (they belong to the classical decoder).
+    Ports: ``symbols`` in, ``latents`` and ``status`` out. The payload in is complex64 (k,), equalised and
+    unbiased, out float32 (2 k,). ``noise_var`` and all other metadata pass on. No decision is taken on a
+    QAM grid: the semantic decoder reads the symbols as received, with their noise variance. Symbols of a
+    digital payload are refused (they belong to the classical decoder).
     """
 
     def __init__(self, queue_len: int = 16) -> None:

@@ -23,11 +23,12 @@ def check_kind(kind: str, qam_order: int) -> None:
 class symbol_mapper(pdu_worker):  # noqa: N801
     """Symbol mapper: latents PDU in, symbols PDU out.
 
-    Ports: ``latents`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), out complex64 (k,).
-    All metadata pass on; adds ``payload_kind`` and, for ``qam``, ``mcs`` = log2 of the order.
+    Ports: ``latents`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), out complex64
+    (k,). All metadata pass on; adds ``payload_kind`` and, for ``qam``, ``mcs`` = log2 of the order.
 
     Args:
-        kind: ``analog`` (the pair is I and Q) or ``qam`` (held to a square grid, so that any radio can send it).
+        kind: ``analog`` (the pair is I and Q) or ``qam`` (held to a square grid, so that any radio can send
+            it).
         qam_order: points of the grid, 4 to 4096.
     """
 

@@ -13,7 +13,8 @@ def find_system(model: Any) -> Any:
     """The semantic system.
 
     Args:
-        model: an object with ``encode``, ``decode`` and ``fingerprint``, or a name or folder for ``m4sc.load``.
+        model: an object with ``encode``, ``decode`` and ``fingerprint``, or a name or folder for
+            ``m4sc.load``.
 
     Raises:
         ValueError: the name cannot be loaded, or the object has not these methods.

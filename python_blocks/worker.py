@@ -24,16 +24,17 @@ class pdu_worker(gr.basic_block):  # noqa: N801
     """A block that turns each PDU into any number of PDUs on a thread of its own.
 
     The scheduler's threads never run :meth:`process`: the message handler only puts the PDU into a bounded
-    queue. PDUs leave in the order they came. A PDU with ``done`` in its metadata is passed on after all before
-    it were handled.
+    queue. PDUs leave in the order they came. A PDU with ``done`` in its metadata is passed on after all
+    before it were handled.
 
-    Counters (:attr:`counters`): ``received``, ``sent``, ``errors`` (skipped by a fault), ``dropped`` (queue full).
+    Counters (:attr:`counters`): ``received``, ``sent``, ``errors`` (skipped by a fault), ``dropped`` (queue
+    full).
 
     Args:
         name: block name.
         in_port: message port read.
-        out_port: message port written; port ``status`` reports every fault as a PDU with ``block``, ``event``
-            (``error``, ``dropped``, ``stopped``), ``reason`` and, where known, ``sequence``.
+        out_port: message port written; port ``status`` reports every fault as a PDU with ``block``,
+            ``event`` (``error``, ``dropped``, ``stopped``), ``reason`` and, where known, ``sequence``.
         queue_len: PDUs held at most, >= 1.
         on_error: ``skip`` the message and go on, or ``stop``: pass ``done`` on and ignore what follows.
         on_full: ``wait`` holds the sender back, ``drop`` counts and reports the new PDU as lost.
@@ -152,7 +153,7 @@ class pdu_worker(gr.basic_block):  # noqa: N801
                 continue
             if is_done(meta):
                 self.finish()
-                self.message_port_pub(self._out, done_pdu())
+                self.message_port_pub(self._out, done_pdu(self._title))
             else:
                 self._guarded(meta, lambda meta=meta, payload=payload: self.process(meta, payload))
 
@@ -169,4 +170,4 @@ class pdu_worker(gr.basic_block):  # noqa: N801
             if self._on_error == "stop":
                 self._failed = True
                 self.report("stopped", f"on_error='stop' after: {reason}", meta)
-                self.message_port_pub(self._out, done_pdu())
+                self.message_port_pub(self._out, done_pdu(self._title))

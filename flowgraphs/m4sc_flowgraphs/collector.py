@@ -25,29 +25,24 @@ class Collector(gr.basic_block):
         self._faults: dict[int, str] = {}
         self._failed_frames: dict[int, set[int]] = {}
         self.stray: list[str] = []  # faults that belong to no message
-        for port, handler in (
-            ("answers", self._on_answer),
-            ("symbols", self._on_symbols),
-            ("status", self._on_status),
-        ):
-            self.message_port_register_in(pmt.intern(port))
-            self.set_msg_handler(pmt.intern(port), handler)
+        # one port for all: its queue keeps the order, so that nothing is outstanding once `done` is read
+        self.message_port_register_in(pmt.intern("events"))
+        self.set_msg_handler(pmt.intern("events"), self._accept)
 
-    def _on_answer(self, message: Any) -> None:
+    def _accept(self, message: Any) -> None:
         meta, payload = read_pdu(message)
         if is_done(meta):
-            self.done.set()
-        else:
+            if str(meta.get("last_block", "")).endswith("_decoder"):
+                self.done.set()
+        elif "block" in meta:
+            self._on_status(meta)
+        elif "seconds" in meta:
             self._answers[int(meta["sequence"])] = (meta, payload.tobytes())
-
-    def _on_symbols(self, message: Any) -> None:
-        meta, payload = read_pdu(message)
-        if not is_done(meta):
+        elif payload.dtype == np.complex64:
             frames = self._frames.setdefault(int(meta["sequence"]), {})
             frames[int(meta.get("segment", 0))] = (meta, payload)
 
-    def _on_status(self, message: Any) -> None:
-        meta, _ = read_pdu(message)
+    def _on_status(self, meta: dict[str, Any]) -> None:
         event = meta.get("event")
         if event == "sent":
             self._sent.setdefault(int(meta["sequence"]), []).append(meta)

@@ -15,7 +15,8 @@ class LoopbackConfig:
 
     Attributes:
         snr_db: Es/N0 per data subcarrier, dB, for a channel of unit mean power gain.
-        channel: ``awgn`` (flat), ``multipath`` (fixed ``taps``) or ``fading`` (Rayleigh paths of ``doppler_hz``).
+        channel: ``awgn`` (flat), ``multipath`` (fixed ``taps``) or ``fading`` (Rayleigh paths of
+            ``doppler_hz``).
         cfo_hz: carrier offset, Hz.
         sfo_ppm: sampling offset, parts per million.
         taps: impulse response at the sample rate for ``multipath``, scaled to unit energy.

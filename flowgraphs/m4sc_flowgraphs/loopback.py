@@ -19,7 +19,8 @@ class Loopback(gr.top_block):
     """One system over one simulated channel; the headless twin of ``m4sc_loopback.grc``.
 
     Args:
-        model: semantic system or the name of one. The classical system's decoded messages are read by the same one;
+        model: semantic system or the name of one. The classical system's decoded messages are read by the
+            same one;
             None there: the decoded message itself is the answer.
         system: ``semantic`` or ``classical``.
         config: parameters of the run.
@@ -76,12 +77,12 @@ class Loopback(gr.top_block):
 
         # --- results; the decoder's `done` ends the stream ------------------------------------------------
         self.collector = Collector()
-        self.msg_connect(self.receiver, "symbols", self.collector, "symbols")
-        self.msg_connect(self.decoder, "answers", self.collector, "answers")
+        self.msg_connect(self.receiver, "symbols", self.collector, "events")
+        self.msg_connect(self.decoder, "answers", self.collector, "events")
         self.msg_connect(self.decoder, "answers", self.transmitter, "stop")
         for name in ("encoder", "mapper", "transmitter", "receiver", "demapper", "decoder"):
             if hasattr(self, name):
-                self.msg_connect(getattr(self, name), "status", self.collector, "status")
+                self.msg_connect(getattr(self, name), "status", self.collector, "events")
 
     def send(self, messages: Sequence[OutgoingMessage]) -> list[MessageResult]:
         """Run the flowgraph over the messages; ends by itself, at the latest after ``timeout_s``.
@@ -153,13 +154,8 @@ def open_radio(model: Any = "default") -> Callable[..., list[MessageResult]]:
         seed: int = 1,
         **more: Any,
     ) -> list[MessageResult]:
-        config = LoopbackConfig(
-            snr_db=snr_db, channel=channel, zero_latents=zero_latents, seed=seed, **more
-        )
-        outgoing = [
-            OutgoingMessage(m.payload, m.task, m.modality, m.instruction, m.name) for m in messages
-        ]
+        config = LoopbackConfig(snr_db=snr_db, channel=channel, zero_latents=zero_latents, seed=seed, **more)
+        outgoing = [OutgoingMessage(m.payload, m.task, m.modality, m.instruction, m.name) for m in messages]
         return run_loopback(outgoing, system, config, loaded)
 
     return radio
-
