@@ -1,0 +1,30 @@
+"""Symbols and seconds that a frame takes on the air."""
+
+from __future__ import annotations
+
+from m4sc.phy.header import HEADER_BYTES
+from m4sc.phy.waveform import WaveformConfig
+
+HEADER_REPETITIONS = 8
+PREAMBLE_SYMBOLS = 2
+
+
+def header_ofdm_symbols(waveform: WaveformConfig) -> int:
+    """OFDM symbols of the header: each bit BPSK, sent `HEADER_REPETITIONS` times."""
+    return -(-8 * HEADER_BYTES * HEADER_REPETITIONS // waveform.n_data_carriers)
+
+
+def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
+    """OFDM symbols of a payload of `n_symbols` complex data symbols."""
+    return -(-n_symbols // waveform.n_data_carriers)
+
+
+def frame_samples(n_symbols: int, waveform: WaveformConfig) -> int:
+    """Samples of a frame: preamble, header and payload with pilots and cyclic prefixes."""
+    count = PREAMBLE_SYMBOLS + header_ofdm_symbols(waveform) + payload_ofdm_symbols(n_symbols, waveform)
+    return count * waveform.symbol_len
+
+
+def air_time_s(n_symbols: int, waveform: WaveformConfig) -> float:
+    """Seconds on the air of a frame with `n_symbols` complex data symbols."""
+    return frame_samples(n_symbols, waveform) / waveform.samp_rate

@@ -1,0 +1,109 @@
+"""The waveform: gr-digital's OFDM parameters, its names and its defaults."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+_OCCUPIED = (*range(-26, -21), *range(-20, -7), *range(-6, 0), *range(1, 7), *range(8, 21), *range(22, 27))
+# Signs of the default sync words of digital.ofdm_tx on carriers -32 to 31, and of its pilot scrambler.
+_SYNC1 = "0000000+0-0+0-0-0-0+0-0+0-0-0-0-0+0-0+0+0+0-0+0+0+0-0+0+0+000000"
+_SYNC2 = "000000----++---+-+++++-----+--+-0+-+++-+++-++++-+---+-+----00000"
+_PILOT_SIGNS = (
+    "++++---+----++-+--++-++-++++++-+++-++--+++-+---+-+--+--+++++--++"
+    "--+-+-++---++----+--+-++++-+-+-+-----+-++-+-+++--+---+++-------"
+)
+
+
+def _signs(text: str, scale: float = 1.0) -> tuple[float, ...]:
+    return tuple({"+": scale, "-": -scale, "0": 0.0}[char] for char in text)
+
+
+@dataclass(frozen=True)
+class WaveformConfig:
+    """OFDM waveform.
+
+    Attributes:
+        fft_len: subcarriers, and samples of a symbol without its prefix.
+        cp_len: samples of the cyclic prefix.
+        occupied_carriers, pilot_carriers: signed carrier numbers, 0 is the centre.
+        pilot_symbols: one tuple an OFDM symbol, cycled; a value a pilot carrier.
+        sync_word1, sync_word2: values on all carriers, lowest first (fftshift order).
+        samp_rate: samples a second.
+        max_payload_symbols: longest payload that a receiver accepts, complex data symbols.
+    """
+
+    fft_len: int = 64
+    cp_len: int = 16
+    occupied_carriers: tuple[int, ...] = _OCCUPIED
+    pilot_carriers: tuple[int, ...] = (-21, -7, 7, 21)
+    pilot_symbols: tuple[tuple[float, ...], ...] = tuple((x, x, x, -x) for x in _signs(_PILOT_SIGNS))
+    sync_word1: tuple[float, ...] = _signs(_SYNC1, 2**0.5)
+    sync_word2: tuple[float, ...] = _signs(_SYNC2)
+    samp_rate: float = 1e6
+    max_payload_symbols: int = 20_000
+
+    def __post_init__(self) -> None:
+        used = (*self.occupied_carriers, *self.pilot_carriers)
+        half = self.fft_len // 2
+        if self.fft_len < 8 or self.fft_len % 2 or not 0 < self.cp_len <= self.fft_len:
+            raise ValueError(f"fft_len {self.fft_len} must be even and cp_len {self.cp_len} within 1 to fft_len")
+        if len(set(used)) != len(used) or not all(-half <= c < half for c in used) or not self.occupied_carriers:
+            raise ValueError(f"carriers must be distinct numbers from {-half} to {half - 1}")
+        if len(self.sync_word1) != self.fft_len or len(self.sync_word2) != self.fft_len:
+            raise ValueError(f"sync words must have fft_len = {self.fft_len} values")
+        if any(len(row) != len(self.pilot_carriers) for row in self.pilot_symbols) or not self.pilot_symbols:
+            raise ValueError(f"each row of pilot_symbols needs {len(self.pilot_carriers)} values")
+
+    @property
+    def symbol_len(self) -> int:
+        """Samples of an OFDM symbol with its prefix."""
+        return self.fft_len + self.cp_len
+
+    @property
+    def n_data_carriers(self) -> int:
+        """Data symbols of an OFDM symbol."""
+        return len(self.occupied_carriers)
+
+    @property
+    def data_bins(self) -> np.ndarray:
+        """FFT bins of the data carriers, int (n,)."""
+        return np.array(self.occupied_carriers) % self.fft_len
+
+    @property
+    def pilot_bins(self) -> np.ndarray:
+        """FFT bins of the pilot carriers, int (n,)."""
+        return np.array(self.pilot_carriers) % self.fft_len
+
+    def pilots(self, n_symbols: int) -> np.ndarray:
+        """Pilot values of the first OFDM symbols after the preamble, float64 (n_symbols, pilots)."""
+        table = np.array(self.pilot_symbols)
+        return table[np.arange(n_symbols) % len(table)]
+
+    def sync_bins(self, word: int) -> np.ndarray:
+        """Sync word 1 or 2 in FFT order, complex128 (fft_len,)."""
+        return np.fft.ifftshift(np.array(self.sync_word1 if word == 1 else self.sync_word2)).astype(complex)
+
+    def to_json(self) -> str:
+        """JSON text with every field."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> WaveformConfig:
+        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
+        values: dict[str, Any] = json.loads(text)
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown keys in the waveform: {', '.join(sorted(unknown))}")
+        for key, value in values.items():
+            if isinstance(value, list):
+                values[key] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        return cls(**values)
+
+    def fingerprint(self) -> int:
+        """32-bit number that two ends compare."""
+        return zlib.crc32(self.to_json().encode())
