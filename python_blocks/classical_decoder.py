@@ -50,7 +50,7 @@ class classical_decoder(semantic_decoder):  # noqa: N801
         model: Any = None,
         codec: Any = None,
         timeout_s: float = 10.0,
-        queue_len: int = 64,
+        queue_len: int = 16,
         on_error: str = "skip",
         on_full: str = "wait",
     ) -> None:

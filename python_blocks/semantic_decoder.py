@@ -83,7 +83,9 @@ class semantic_decoder(pdu_worker):  # noqa: N801
                 f"the transmitter's model is {theirs & 0xFFFFFFFF:08x}, the receiver's {ours:08x}; "
                 "load the same weights"
             )
-        symbols = np.ascontiguousarray(payload, dtype=np.float32).view(np.complex64)
+        if payload.dtype != np.float32 or payload.size == 0 or payload.size % 2:
+            raise ValueError(f"{payload.size} latents of {payload.dtype}; give float32 pairs of I and Q")
+        symbols = np.ascontiguousarray(payload).view(np.complex64)
         noise_var = np.asarray(meta.get("noise_var", np.zeros(symbols.size)), dtype=np.float32)
         if noise_var.size != symbols.size:
             raise ValueError(

@@ -1,0 +1,119 @@
+"""What gnuradio-companion reads: block descriptions, the flowgraph, and whether it agrees with its twin."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from gnuradio import m4sc
+from m4sc_flowgraphs.config import LoopbackConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+GRC = ROOT / "flowgraphs" / "m4sc_loopback.grc"
+DESCRIPTIONS = sorted((ROOT / "gr-m4sc" / "grc").glob("*.block.yml"))
+pytestmark = pytest.mark.timeout(120)
+
+
+def flowgraph() -> dict[str, Any]:
+    return dict(yaml.safe_load(GRC.read_text(encoding="utf-8")))
+
+
+def test_every_block_has_a_description_and_the_other_way_round() -> None:
+    described = {path.name.removeprefix("m4sc_").removesuffix(".block.yml") for path in DESCRIPTIONS}
+    assert described == set(m4sc.__all__)
+
+
+@pytest.mark.parametrize("path", DESCRIPTIONS, ids=lambda p: p.stem)
+def test_a_description_matches_its_class(path: Path) -> None:
+    block = yaml.safe_load(path.read_text(encoding="utf-8"))
+    name = block["id"].removeprefix("m4sc_")
+    cls = getattr(m4sc, name)
+    accepted = inspect.signature(cls.__init__).parameters
+    text = block["documentation"]
+    assert block["category"] == "[M4SC]"
+    for parameter in block["parameters"]:
+        assert parameter["id"] in accepted, parameter["id"]
+        assert re.search(rf"^\s*{re.escape(parameter['label'])}: \S", text, re.M), parameter["label"]
+        default = accepted[parameter["id"]].default
+        if default is not inspect.Parameter.empty and parameter["dtype"] not in ("raw", "string"):
+            assert ast.literal_eval(str(parameter["default"])) == default, parameter["id"]
+    assert set(accepted) - {"self"} == {parameter["id"] for parameter in block["parameters"]}
+    for callback in block["templates"].get("callbacks", ()):
+        assert hasattr(cls, callback.split("(")[0])
+    for port in [*block.get("inputs", ()), *block.get("outputs", ())]:
+        label = port.get("id", port.get("label"))
+        assert re.search(rf"^\s*{re.escape(label)} \((in|out), ", text, re.M), label
+
+
+def test_message_ports_of_the_descriptions_exist() -> None:
+    import pmt
+
+    small = {"message_source": (["x"],)}
+    for path in DESCRIPTIONS:
+        block = yaml.safe_load(path.read_text(encoding="utf-8"))
+        name = block["id"].removeprefix("m4sc_")
+        if name in ("frame_transmitter", "frame_receiver", "channel"):
+            pytest.importorskip("m4sc.phy.receiver")
+        made = getattr(m4sc, name)(*small.get(name, ()))
+        for side in ("inputs", "outputs"):
+            wanted = {port["id"] for port in block.get(side, ()) if port["domain"] == "message"}
+            ports = made.message_ports_in() if side == "inputs" else made.message_ports_out()
+            real = {pmt.symbol_to_string(pmt.vector_ref(ports, i)) for i in range(pmt.length(ports))}
+            assert wanted == real - {"system"}, name
+
+
+@pytest.mark.skipif(shutil.which("grcc") is None, reason="gnuradio-companion's compiler is not installed")
+def test_the_flowgraph_compiles_with_grcc(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["grcc", "-o", str(tmp_path), str(GRC)], capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = tmp_path / "m4sc_loopback_grc.py"
+    source = made.read_text(encoding="utf-8")
+    compile(source, str(made), "exec")
+    for name in ("semantic_encoder", "frame_transmitter", "channel", "frame_receiver", "semantic_decoder"):
+        assert f"m4sc.{name}(" in source
+
+
+def test_flowgraph_and_twin_agree() -> None:
+    blocks = {block["name"]: block for block in flowgraph()["blocks"]}
+    values = {
+        name: ast.literal_eval(block["parameters"]["value"])
+        for name, block in blocks.items()
+        if block["id"] == "variable"
+    }
+    config = LoopbackConfig()
+    for name in ("snr_db", "cfo_hz", "sfo_ppm", "gap_samples", "seed"):
+        assert values[name] == getattr(config, name), name
+    assert config.channel == "awgn" and values["taps"] is None
+    mapper = blocks["mapper"]["parameters"]
+    assert ast.literal_eval(mapper["kind"]) == config.payload_kind
+    assert int(mapper["qam_order"]) == config.qam_order
+    twin = (ROOT / "flowgraphs" / "m4sc_loopback.py").read_text(encoding="utf-8")
+    assert f'DEFAULT_TEXT = "{values["files"][0]}"' in twin
+    assert f'DEFAULT_TASK = "{values["task"]}"' in twin
+
+
+def test_flowgraph_has_the_same_chain_as_the_loopback() -> None:
+    """Connections of the .grc, by block class, are those that Loopback makes."""
+    graph = flowgraph()
+    kinds = {block["name"]: block["id"] for block in graph["blocks"]}
+    made = {(kinds[a].removeprefix("m4sc_"), str(p), kinds[b].removeprefix("m4sc_"), str(q))
+            for a, p, b, q in graph["connections"]}  # fmt: skip
+    chain = {
+        ("semantic_encoder", "latents", "symbol_mapper", "latents"),
+        ("symbol_mapper", "symbols", "frame_transmitter", "symbols"),
+        ("frame_transmitter", "0", "channel", "0"),
+        ("channel", "0", "frame_receiver", "0"),
+        ("frame_receiver", "symbols", "symbol_demapper", "symbols"),
+        ("symbol_demapper", "latents", "semantic_decoder", "latents"),
+        ("semantic_decoder", "answers", "frame_transmitter", "stop"),
+    }
+    assert chain <= made
