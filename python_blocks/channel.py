@@ -21,7 +21,8 @@ class channel(gr.hier_block2):  # noqa: N801
 
     SNR is Es/N0 per data subcarrier before fading: mean energy of a data symbol over the complex noise
     variance on that subcarrier at the receiver's FFT output, for a channel of unit mean power gain. Taps
-    are scaled to that. Tags pass.
+    are scaled to that. Tags pass. gr-channels' resampler distorts what lies beyond a quarter of the sample
+    rate as soon as ``sfo_ppm`` is not 0: outer carriers then lose SNR by the simulation, not by the offset.
 
     Args:
         snr_db: dB; ``float('inf')`` for no noise.

@@ -15,6 +15,7 @@ from .pdu import is_done, make_pdu, read_pdu
 DONE_TAG = "m4sc_done"
 IDLE = ("wait", "zeros")
 _IDLE_S = 0.002
+_LEAD_IN = 64
 _KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL"}
 _MODALITIES = {"image": "IMAGE", "speech": "SPEECH", "text": "TEXT"}
 
@@ -52,12 +53,13 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
     ``waveform.samp_rate``.
 
     Each symbols PDU (complex64 (k,)) becomes one burst: preamble, header, payload; then ``gap_samples``
-    zeros. Header fields come from its metadata: ``payload_kind``, ``sequence``, ``source_id``, ``user_id``,
-    ``task_id``, ``modality``, ``mcs``, ``model_fingerprint``, ``public``, ``segment``, ``n_segments``,
-    ``payload_bytes``. Tags written: ``packet_len`` (samples, on a burst's first sample, gap excluded), if
-    ``packet_len_key`` is given; ``m4sc_done`` after the last burst once a ``done`` PDU came. Any PDU with
-    ``done`` on port ``stop`` ends the stream. ``status`` carries one PDU a frame (``event`` = ``sent``,
-    ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``) and one a fault.
+    zeros, and as many before the first. Header fields come from its metadata: ``payload_kind``,
+    ``sequence``, ``source_id``, ``user_id``, ``task_id``, ``modality``, ``mcs``, ``model_fingerprint``,
+    ``public``, ``segment``, ``n_segments``, ``payload_bytes``. Tags written: ``packet_len`` (samples, on a
+    burst's first sample, gap excluded), if ``packet_len_key`` is given; ``m4sc_done`` after the last burst
+    once a ``done`` PDU came. Any PDU with ``done`` on port ``stop`` ends the stream. ``status`` carries one
+    PDU a frame (``event`` = ``sent``, ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``) and one a
+    fault.
 
     Counters: ``received``, ``sent``, ``errors``.
 
@@ -94,7 +96,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         self._gap, self._idle, self._amplitude = gap_samples, idle, float(amplitude)
         self._key = pmt.intern(packet_len_key) if packet_len_key else None
         self._end_on_done = end_on_done
-        self._ended = False
+        self._ended = self._begun = False
         self._chunks: deque[tuple[np.ndarray, Any]] = deque()  # (samples left, tag or None)
         self._status = pmt.intern("status")
         self.message_port_register_in(pmt.intern("symbols"))
@@ -104,8 +106,12 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
 
     def start(self) -> bool:
-        """Forget what an earlier run left; called by the scheduler."""
-        self._ended = False
+        """Begin a new stream; called by the scheduler."""
+        self._ended = self._begun = False
+        return True
+
+    def stop(self) -> bool:
+        """Forget what was not sent; called by the scheduler."""
         self._chunks.clear()
         return True
 
@@ -128,6 +134,9 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
             header = header_of(meta, symbols.size)
             burst = np.asarray(modulate_frame(header, symbols, self.waveform), dtype=np.complex64)
             burst = burst * np.float32(self._amplitude)
+            if not self._begun:  # filters on the way swallow the first samples of a stream
+                self._chunks.append((np.zeros(max(_LEAD_IN, self._gap), np.complex64), None))
+                self._begun = True
             self._chunks.append((burst, ("packet_len", burst.size)))
             if self._gap:
                 self._chunks.append((np.zeros(self._gap, np.complex64), None))

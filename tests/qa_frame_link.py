@@ -67,9 +67,9 @@ def test_bursts_are_tagged_and_separated_by_the_gap() -> None:
     )
     lengths = [(t.offset, pmt.to_long(t.value)) for t in tags if pmt.symbol_to_string(t.key) == "packet_len"]
     (first, n_first), (second, n_second) = lengths
-    assert first == 0 and second == n_first + GAP and n_first == n_second
+    assert first == GAP and second == first + n_first + GAP and n_first == n_second
     assert len(samples) == second + n_second + 2 * GAP  # its own gap, and the one that flushes the receiver
-    assert not samples[n_first:second].any() and samples[:n_first].any()
+    assert not samples[first + n_first : second].any() and samples[first : first + n_first].any()
     seconds = air_time_s(96, sender.waveform)
     assert n_first == pytest.approx(seconds * sender.waveform.samp_rate, abs=1)
 
