@@ -19,7 +19,8 @@ class ChannelEncoder(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """tokens: float (n, t, dim); mask: bool (n, t), False where padded.
 
-        Returns float (n, t, symbols, 2), I and Q, E[I^2 + Q^2] = 1 over each message's own tokens; 0 where padded.
+        Returns float (n, t, symbols, 2), I and Q, E[I^2 + Q^2] = 1 over each message's own tokens; 0
+        where padded.
         """
         x = self.last(self.first(tokens)) * mask[..., None]
         x = x.unflatten(-1, (-1, 2))  # (n, t, symbols, 2)
@@ -39,7 +40,7 @@ class ChannelDecoder(nn.Module):
         self.gain = nn.Parameter(torch.tensor(rms))
 
     def forward(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
-        """symbols: float (n, t, symbols, 2), unbiased; noise_var: float (n, t, symbols), complex noise variance.
+        """symbols: float (n, t, symbols, 2), unbiased; noise_var: float (n, t, symbols), complex.
 
         Returns float (n, t, dim). The symbols are first shrunk as the linear MMSE estimate of a
         unit-power symbol, so that a faded one cannot drown its token.

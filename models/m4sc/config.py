@@ -52,7 +52,9 @@ class ModelConfig:
 
     def symbols_per_token(self, modality: str) -> int:
         """Complex symbols that carry one token of a modality."""
-        return int({"image": self.image_symbols, "speech": self.speech_symbols, "text": self.text_symbols}[modality])
+        return int(
+            {"image": self.image_symbols, "speech": self.speech_symbols, "text": self.text_symbols}[modality]
+        )
 
     def to_json(self) -> str:
         """JSON text with every field."""

@@ -61,10 +61,17 @@ class LanguageModel(nn.Module):
         """Mean cross entropy of the answers' tokens after their prompts."""
         ids = [torch.tensor(self.token_ids(template.answer_text(answer))) for answer in answers]
         rows = [torch.cat([p, self.embedding[i[:-1]]]) for p, i in zip(prompts, ids, strict=True)]
-        embeds = nn.utils.rnn.pad_sequence(rows, batch_first=True)  # right padding: causal, so no mask is needed
+        embeds = nn.utils.rnn.pad_sequence(
+            rows, batch_first=True
+        )  # right padding: causal, so no mask is needed
         hidden = self.model.base_model.model.model(inputs_embeds=embeds, use_cache=False).last_hidden_state
         # Only answer positions meet the vocabulary: it is a fifth of the model's cost.
-        picked = torch.cat([hidden[n, len(p) - 1 : len(p) - 1 + len(i)] for n, (p, i) in enumerate(zip(prompts, ids, strict=True))])
+        picked = torch.cat(
+            [
+                hidden[n, len(p) - 1 : len(p) - 1 + len(i)]
+                for n, (p, i) in enumerate(zip(prompts, ids, strict=True))
+            ]
+        )
         return nn.functional.cross_entropy(picked @ self.embedding.T, torch.cat(ids))
 
     @torch.inference_mode()

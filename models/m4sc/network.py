@@ -29,7 +29,12 @@ class Network(nn.Module):
         self.encoders = nn.ModuleDict()
         self.decoders = nn.ModuleDict()
         for name in _MODALITIES:
-            shape = (config.hidden_dim, config.codec_hidden, config.symbols_per_token(name), config.codec_grid)
+            shape = (
+                config.hidden_dim,
+                config.codec_hidden,
+                config.symbols_per_token(name),
+                config.codec_grid,
+            )
             self.encoders[name] = ChannelEncoder(*shape)
             self.decoders[name] = ChannelDecoder(*shape, rms=self.llm.embedding_rms)
 

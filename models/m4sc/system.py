@@ -25,7 +25,7 @@ _CLEAN_SNR_DB = 60.0
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the transmitter sends: latents, float32 (k, 2), I and Q of k complex symbols of unit mean power."""
+    """What the transmitter sends: latents, float32 (k, 2), I and Q of k symbols of unit mean power."""
 
     latents: np.ndarray
     task: str
@@ -34,7 +34,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the receiver says: text, a picture (uint8 (H, W, 3)) where the task makes one, and the time taken."""
+    """What the receiver says: text, a picture (uint8 (H, W, 3)) where one is made, and the time taken."""
 
     text: str
     image: np.ndarray | None
@@ -57,7 +57,9 @@ class SemanticSystem:
     @cached_property
     def speech_encoder(self) -> SpeechEncoder:
         """Loaded when the first sound comes."""
-        return SpeechEncoder(self.config.speech, self.config.speech_tokens_per_s, self.config.speech_max_tokens)
+        return SpeechEncoder(
+            self.config.speech, self.config.speech_tokens_per_s, self.config.speech_max_tokens
+        )
 
     @torch.inference_mode()
     def encode(
@@ -116,14 +118,18 @@ class SemanticSystem:
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself: its latents over a channel of 60 dB."""
         latents = self.encode(message, task, instruction).latents
-        y, noise_var = transmit(torch.from_numpy(latents)[None, :, None], torch.tensor([_CLEAN_SNR_DB]), "awgn")
+        y, noise_var = transmit(
+            torch.from_numpy(latents)[None, :, None], torch.tensor([_CLEAN_SNR_DB]), "awgn"
+        )
         pairs = y.reshape(-1, 2).numpy()
         return self.decode(pairs[:, 0] + 1j * pairs[:, 1], noise_var.reshape(-1).numpy(), task, instruction)
 
     def _check(self, task: str) -> Task:
         entry = get_task(task)
         if task not in self.config.tasks:
-            raise ValueError(f"these weights were not trained for '{task}'; trained: {', '.join(self.config.tasks)}")
+            raise ValueError(
+                f"these weights were not trained for '{task}'; trained: {', '.join(self.config.tasks)}"
+            )
         return entry
 
     def _features(self, message: Message, task: Task) -> Tensor:
@@ -165,10 +171,16 @@ def weights_folder(name_or_path: str) -> Path:
         ValueError: no such weights.
     """
     package = Path(__file__).resolve().parent
-    for folder in (Path(name_or_path), package / "weights" / name_or_path, package.parent / "weights" / name_or_path):
+    for folder in (
+        Path(name_or_path),
+        package / "weights" / name_or_path,
+        package.parent / "weights" / name_or_path,
+    ):
         if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
             return folder
-    raise ValueError(f"no weights '{name_or_path}': give a shipped name (default) or a folder with model.safetensors")
+    raise ValueError(
+        f"no weights '{name_or_path}': give a shipped name (default) or a folder with model.safetensors"
+    )
 
 
 def load(name_or_path: str = "default") -> SemanticSystem:

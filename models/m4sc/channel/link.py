@@ -20,7 +20,8 @@ def transmit(
         generator: source of randomness.
 
     Returns:
-        received, float (n, t, s, 2), and noise_var, float (n, t, s): complex noise variance after equalisation.
+        received, float (n, t, s, 2), and noise_var, float (n, t, s): complex noise variance after
+        equalisation.
 
     Raises:
         ValueError: unknown channel.

@@ -34,7 +34,9 @@ class ImageEncoder:
         """Pictures, uint8 (H, W, 3) of any size, to features, float32 (n, grid**2, 1280), row by row."""
         batch = np.stack([_resize(picture, self.size) for picture in pictures])  # (n, size, size, 3)
         pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        maps = self.net.extract_features((pixels - 127.0) / 128.0)  # (n, 1280, h, w); scaling of the "lite" family
+        maps = self.net.extract_features(
+            (pixels - 127.0) / 128.0
+        )  # (n, 1280, h, w); scaling of the "lite" family
         pooled = torch.nn.functional.adaptive_avg_pool2d(maps, self.grid)
         return pooled.flatten(2).transpose(1, 2).contiguous()
 

@@ -35,7 +35,9 @@ class SpeechEncoder:
         tokens = int(np.clip(np.ceil(seconds * self.tokens_per_s), 1, self.max_tokens))
         mel = self.model.feature_extractor(samples.astype(np.float32))  # (80, frames)
         frames = min(max(int(seconds * _MEL_RATE_HZ) // 2 * 2, 2), _WINDOW_S * _MEL_RATE_HZ)
-        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None, :, :frames], dtype=np.float32))
+        view = ctranslate2.StorageView.from_array(
+            np.ascontiguousarray(mel[None, :, :frames], dtype=np.float32)
+        )
         hidden = np.array(self.model.model.encode(view, to_cpu=True))[0]  # (frames / 2, 384)
         states = torch.from_numpy(hidden).T[None]  # (1, 384, frames / 2)
         return torch.nn.functional.adaptive_avg_pool1d(states, tokens)[0].T.contiguous()

@@ -34,7 +34,7 @@ def header_symbols(header: FrameHeader, waveform: WaveformConfig) -> np.ndarray:
 
 
 def add_prefix(bins: np.ndarray, waveform: WaveformConfig) -> np.ndarray:
-    """FFT bins, complex (symbols, fft_len), to samples with cyclic prefix, complex (symbols * symbol_len,)."""
+    """Bins, complex (symbols, fft_len), to samples with cyclic prefix, complex (symbols * symbol_len,)."""
     time = np.fft.ifft(bins, axis=1, norm="ortho")
     return np.concatenate([time[:, -waveform.cp_len :], time], axis=1).ravel()
 
@@ -57,7 +57,8 @@ def modulate_frame(header: FrameHeader, symbols: np.ndarray, waveform: WaveformC
         raise ValueError(f"the header promises {header.n_symbols} symbols, the payload has {len(symbols)}")
     if not 0 < len(symbols) <= waveform.max_payload_symbols:
         raise ValueError(
-            f"a payload has 1 to {waveform.max_payload_symbols} symbols; got {len(symbols)}; send it in segments"
+            f"a payload has 1 to {waveform.max_payload_symbols} symbols; got {len(symbols)}; "
+            "send it in segments"
         )
     if not np.isfinite(symbols).all():
         raise ValueError("the payload has NaN or infinite symbols")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 VERSION = 1
-# version, kind/modality, symbols, sequence, source, user, task, mcs, fingerprint, flags, segment, segments, bytes
+# version, kind/modality, symbols, sequence, source, user, task, mcs, fingerprint, flags, segment,
+# segments, bytes
 _FORMAT = struct.Struct(">BBIHHHBBIBHHI")
 _CRC = struct.Struct(">I")
 HEADER_BYTES = _FORMAT.size + _CRC.size
@@ -104,7 +105,9 @@ class FrameHeader:
         body = data[: _FORMAT.size]
         if _CRC.unpack(data[_FORMAT.size :])[0] != zlib.crc32(body):
             raise HeaderError("the header's CRC is wrong")
-        version, kinds, n, sequence, source, user, task, mcs, print_, flags, segment, segments, size = _FORMAT.unpack(body)
+        version, kinds, n, sequence, source, user, task, mcs, print_, flags, segment, segments, size = (
+            _FORMAT.unpack(body)
+        )
         if version != VERSION:
             raise HeaderError(f"header version {version} is not {VERSION}")
         try:
@@ -112,5 +115,18 @@ class FrameHeader:
         except ValueError as exc:
             raise HeaderError(f"unknown payload kind or modality in the header: {exc}") from exc
         return cls(
-            kind, n, sequence, source, user, task, modality, mcs, print_, bool(flags & 1), segment, segments, size, version
+            kind,
+            n,
+            sequence,
+            source,
+            user,
+            task,
+            modality,
+            mcs,
+            print_,
+            bool(flags & 1),
+            segment,
+            segments,
+            size,
+            version,
         )

@@ -51,8 +51,14 @@ class WaveformConfig:
         used = (*self.occupied_carriers, *self.pilot_carriers)
         half = self.fft_len // 2
         if self.fft_len < 8 or self.fft_len % 2 or not 0 < self.cp_len <= self.fft_len:
-            raise ValueError(f"fft_len {self.fft_len} must be even and cp_len {self.cp_len} within 1 to fft_len")
-        if len(set(used)) != len(used) or not all(-half <= c < half for c in used) or not self.occupied_carriers:
+            raise ValueError(
+                f"fft_len {self.fft_len} must be even and cp_len {self.cp_len} within 1 to fft_len"
+            )
+        if (
+            len(set(used)) != len(used)
+            or not all(-half <= c < half for c in used)
+            or not self.occupied_carriers
+        ):
             raise ValueError(f"carriers must be distinct numbers from {-half} to {half - 1}")
         if len(self.sync_word1) != self.fft_len or len(self.sync_word2) != self.fft_len:
             raise ValueError(f"sync words must have fft_len = {self.fft_len} values")

@@ -52,7 +52,9 @@ class Alignment:
         mean = (latents * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         loss = self._contrast(mean, answers)
         if task == "classify":  # each quarter of one object shows that object: the grid stays interpretable
-            loss = loss + 0.3 * self._contrast(_quarters(latents).flatten(0, 1), [a for a in answers for _ in range(4)])
+            loss = loss + 0.3 * self._contrast(
+                _quarters(latents).flatten(0, 1), [a for a in answers for _ in range(4)]
+            )
         return loss
 
     def _tiles(self, latents: Tensor, answers: list[str]) -> Tensor:

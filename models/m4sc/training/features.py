@@ -49,7 +49,9 @@ def image_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
     """Classification, mosaic questions and captions of one split ("train" or "test")."""
     cifar = cifar10.load_cifar10(data_dir, split)
     found = cifar10.classify_examples(cifar)[: amount.cifar]
-    found += mosaic.mosaic_examples(cifar, amount.mosaics, kinds=MOSAIC_KINDS, seed=11 if split == "train" else 12)
+    found += mosaic.mosaic_examples(
+        cifar, amount.mosaics, kinds=MOSAIC_KINDS, seed=11 if split == "train" else 12
+    )
     found += flickr8k.caption_examples(data_dir, "train" if split == "train" else "dev")
     found += coco_mini.caption_examples(coco_mini.load_coco_mini(data_dir, split))
     return found
@@ -88,11 +90,19 @@ def _encode(examples: list[Example], title: str) -> dict[str, Tensor]:
 
 def _write(stem: Path, examples: list[Example], features: dict[str, Tensor]) -> None:
     rows = [
-        {"task": e.task, "modality": e.modality, "instruction": e.instruction, "answers": e.answers, "media": e.media_id}
+        {
+            "task": e.task,
+            "modality": e.modality,
+            "instruction": e.instruction,
+            "answers": e.answers,
+            "media": e.media_id,
+        }
         for e in examples
     ]
     save_file(features, str(stem.with_suffix(".safetensors")))
-    stem.with_suffix(".json").write_text(json.dumps(rows), encoding="utf-8")  # last: its presence means complete
+    stem.with_suffix(".json").write_text(
+        json.dumps(rows), encoding="utf-8"
+    )  # last: its presence means complete
 
 
 def load_features(cache_dir: Path, split: str) -> list[Sample]:
@@ -106,10 +116,18 @@ def load_features(cache_dir: Path, split: str) -> list[Sample]:
         features = load_file(str(path.with_suffix(".safetensors")))
         for row in json.loads(path.read_text(encoding="utf-8")):
             found.append(
-                Sample(row["task"], row["modality"], row["instruction"], tuple(row["answers"]), features[row["media"]])
+                Sample(
+                    row["task"],
+                    row["modality"],
+                    row["instruction"],
+                    tuple(row["answers"]),
+                    features[row["media"]],
+                )
             )
     if not found:
-        raise FileNotFoundError(f"no cached features of split '{split}' in {cache_dir}; run `m4sc train features` first")
+        raise FileNotFoundError(
+            f"no cached features of split '{split}' in {cache_dir}; run `m4sc train features` first"
+        )
     return found
 
 

@@ -33,7 +33,8 @@ class Instruction:
         symbols = self.network.send(modality, features, mask)
         latents = self.network.receive(modality, *transmit(symbols, snr_db, channel, self.generator))
         prompts = [
-            self.network.llm.prompt(self._wording(sample), latents[n][mask[n]]) for n, sample in enumerate(batch)
+            self.network.llm.prompt(self._wording(sample), latents[n][mask[n]])
+            for n, sample in enumerate(batch)
         ]
         return self.network.llm.loss(prompts, [self._answer(sample) for sample in batch])
 

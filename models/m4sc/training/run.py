@@ -77,9 +77,15 @@ def train(
             step += 1
             smooth[task] = 0.9 * smooth.get(task, loss.item()) + 0.1 * loss.item()
             if step % 20 == 0:
-                rows = [{"minutes": round(elapsed / 60, 2), "step": step, "task": t, "loss": round(v, 3)} for t, v in smooth.items()]
+                rows = [
+                    {"minutes": round(elapsed / 60, 2), "step": step, "task": t, "loss": round(v, 3)}
+                    for t, v in smooth.items()
+                ]
                 curve += rows
-                progress.console.print(f"{elapsed / 60:5.1f} min step {step:5d} " + " ".join(f"{t} {v:.2f}" for t, v in sorted(smooth.items())))
+                progress.console.print(
+                    f"{elapsed / 60:5.1f} min step {step:5d} "
+                    + " ".join(f"{t} {v:.2f}" for t, v in sorted(smooth.items()))
+                )
             progress.update(bar, completed=elapsed)
             if time.monotonic() - saved > stage.checkpoint_s:
                 _save(checkpoint, network, optimizer, elapsed, step, curve)
@@ -103,7 +109,13 @@ def _save(
 ) -> None:
     """Write beside, then rename: a kill leaves the old checkpoint whole."""
     kept = {k: v for k, v in network.state_dict().items() if not k.startswith("llm.") or "lora_" in k}
-    state = {"network": kept, "optimizer": optimizer.state_dict(), "spent": spent, "step": step, "curve": json.dumps(curve)}
+    state = {
+        "network": kept,
+        "optimizer": optimizer.state_dict(),
+        "spent": spent,
+        "step": step,
+        "curve": json.dumps(curve),
+    }
     scratch = path.with_suffix(".tmp")
     torch.save(state, scratch)
     scratch.replace(path)

@@ -1,0 +1,88 @@
+"""`m4sc train`: features once, then the stages; each command resumes where it was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+train_app = typer.Typer(no_args_is_help=True, help="Train the model on your own folder of data sets.")
+
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Folder with the data sets (read only).", file_okay=False)
+]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: caches, checkpoints, weights.")]
+MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+
+_ALIGN_SHARES = {"classify": 1.0, "mosaic": 2.0, "caption": 1.0, "digits": 1.0, "text": 2.0}
+_INSTRUCT_SHARES = {"classify": 1.0, "mosaic": 3.0, "caption": 1.5, "digits": 0.7, "text": 1.5}
+
+
+@train_app.command()
+def features(data: DataOption, out: OutOption = Path("runs/default")) -> None:
+    """Run the frozen encoders once over the training split and keep their features.
+
+    Example: m4sc train features --data DATA
+    """
+    from m4sc.training.features import Amount, cache_features
+
+    cache_features(data, out / "features", "train", Amount())
+
+
+@train_app.command()
+def align(
+    data: DataOption,
+    out: OutOption = Path("runs/default"),
+    minutes: MinutesOption = 10.0,
+    seed: SeedOption = 0,
+) -> None:
+    """Stage 1: received tokens meet the word embeddings of what they mean; the LLM does not run.
+
+    Example: m4sc train align --data DATA --budget-minutes 10
+    """
+    from m4sc.training.align import Alignment
+    from m4sc.training.run import Stage, train
+
+    network, samples = _prepare(data, out, seed)
+    shares = {task: share for task, share in _ALIGN_SHARES.items() if any(s.task == task for s in samples)}
+    train(
+        network, Stage("align", minutes, shares, 1e-3, 0.0, seed), Alignment(network, samples, seed).loss, out
+    )
+    network.save(out / "align")
+
+
+@train_app.command()
+def instruct(
+    data: DataOption,
+    out: OutOption = Path("runs/default"),
+    minutes: MinutesOption = 60.0,
+    seed: SeedOption = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
+) -> None:
+    """Stages 2 and 3 together: adapter, projectors and codecs learn to answer through random channels.
+
+    Example: m4sc train instruct --data DATA --budget-minutes 60
+    """
+    from m4sc.training.instruct import Instruction
+    from m4sc.training.run import Stage, train
+
+    network, samples = _prepare(data, out, seed)
+    network.load_trained(out / "align")
+    shares = {task: share for task, share in _INSTRUCT_SHARES.items() if any(s.task == task for s in samples)}
+    stage = Stage("instruct", minutes, shares, 3e-4, 6e-4, seed)
+    train(network, stage, Instruction(network, samples, seed + 1, batch_size).loss, out)
+    network.save(out / "default")
+
+
+def _prepare(data: Path, out: Path, seed: int):  # type: ignore[no-untyped-def]
+    """A network seeded before it is made, and the samples."""
+    import torch
+    from m4sc.config import ModelConfig
+    from m4sc.network import Network
+    from m4sc.training.features import Amount, load_features, text_samples
+
+    torch.manual_seed(seed)
+    samples = load_features(out / "features", "train") + text_samples(data, "train", Amount())
+    return Network(ModelConfig()), samples

@@ -1,0 +1,84 @@
+"""Channel estimate and phase tracking of one frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from m4sc.phy.waveform import WaveformConfig
+
+_SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
+_PHASE_WINDOW = 11
+
+
+def used_bins(waveform: WaveformConfig) -> np.ndarray:
+    """FFT bins of data and pilot carriers, int (n,)."""
+    return np.concatenate([waveform.data_bins, waveform.pilot_bins])
+
+
+def smooth(h_ls: np.ndarray, weight: np.ndarray, noise_var: float, waveform: WaveformConfig) -> np.ndarray:
+    """Least-squares channel within the cyclic prefix: H = F_L argmin |W (h_ls - F_L g)|^2 + noise |g|^2.
+
+    Args:
+        h_ls: complex (fft_len,), estimates by bin; ignored where `weight` is 0.
+        weight: float (fft_len,), number of observations behind each estimate.
+        noise_var: regularisation; complex noise variance of one observation relative to the channel's power.
+
+    Returns:
+        complex (fft_len,), on every bin.
+    """
+    n, bins = waveform.fft_len, np.flatnonzero(weight)
+    # Timing leaves the strongest path a few samples inside the prefix: taps on both sides of zero.
+    taps = np.arange(-waveform.cp_len // 4, waveform.cp_len)
+    basis = np.exp(-2j * np.pi * np.outer(np.arange(n), taps) / n)
+    part = basis[bins] * np.sqrt(weight[bins])[:, None]
+    gram = part.conj().T @ part + (noise_var * len(taps) + 1e-6) * np.eye(len(taps))
+    return basis @ np.linalg.solve(gram, part.conj().T @ (h_ls[bins] * np.sqrt(weight[bins])))
+
+
+def signed_carriers(waveform: WaveformConfig) -> np.ndarray:
+    """Carrier number of each FFT bin, float (fft_len,): 0, 1, ..., -1."""
+    return np.fft.fftfreq(waveform.fft_len) * waveform.fft_len
+
+
+def track(
+    bins: np.ndarray, h: np.ndarray, waveform: WaveformConfig, first: int = 0
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Common phase and timing slope of each symbol, from its pilots.
+
+    Args:
+        bins: complex (symbols, fft_len), header and payload.
+        h: complex (fft_len,), channel at the preamble.
+        first: number of the first symbol after the preamble, for the pilots' cycle.
+
+    Returns:
+        phase, float (symbols,), rad; slope, float (symbols,), rad a carrier; sampling-clock offset, ppm.
+    """
+    count = len(bins)
+    pilots = waveform.pilots(first + count)[first:]
+    z = bins[:, waveform.pilot_bins] * np.conj(h[waveform.pilot_bins] * pilots)  # (symbols, pilots)
+    carriers = np.array(waveform.pilot_carriers)
+    steps = np.arange(first, first + count) + 2.0
+    # rad a carrier and symbol for one ppm: the window slips symbol_len * 1e-6 samples a symbol
+    unit = 2 * np.pi * waveform.symbol_len / waveform.fft_len * 1e-6
+    low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
+    pair = z[:, high] * np.conj(z[:, low])
+    turns = np.exp(-1j * np.outer(_SFO_GRID_PPM * unit * (carriers[high] - carriers[low]), steps))
+    ppm = float(_SFO_GRID_PPM[np.argmax(np.real(turns @ pair))]) if count >= 40 else 0.0
+    slope = ppm * unit * steps
+    common = (z * np.exp(-1j * np.outer(slope, carriers))).sum(axis=1)  # (symbols,)
+    size = 8 * max(64, 1 << (count - 1).bit_length())
+    spectrum = np.abs(np.fft.fft(common, size))
+    frequency = np.fft.fftfreq(size)[int(np.argmax(spectrum))] * 2 * np.pi if count >= 8 else 0.0
+    line = np.exp(1j * frequency * np.arange(count))
+    window = np.ones(min(_PHASE_WINDOW, count))
+    steady = np.convolve(common * np.conj(line), window, mode="full")
+    half = len(window) // 2
+    steady = steady[half : half + count]
+    return np.angle(steady) + frequency * np.arange(count), slope, ppm
+
+
+def straighten(
+    bins: np.ndarray, phase: np.ndarray, slope: np.ndarray, waveform: WaveformConfig
+) -> np.ndarray:
+    """Undo phase and slope: complex (symbols, fft_len)."""
+    return bins * np.exp(-1j * (phase[:, None] + np.outer(slope, signed_carriers(waveform))))

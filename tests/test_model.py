@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.channel.link import transmit
+from m4sc.codec import ChannelDecoder, ChannelEncoder
+from m4sc.config import ModelConfig
+from m4sc.kan import RbfKanLayer
+from m4sc.message import Message, MessageError
+from m4sc.network import Network
+from m4sc.system import SemanticSystem, load
+from m4sc.tasks import TASKS, UnknownTaskError, get_task, task_by_id
+from m4sc.training.align import Alignment
+from m4sc.training.features import Sample
+from m4sc.training.instruct import Instruction
+from m4sc.training.run import Stage, train
+from tiny_model import tiny_config, write_tiny_llm
+
+
+@pytest.fixture(scope="module")
+def llm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_llm(tmp_path_factory.mktemp("llm"))
+
+
+@pytest.fixture
+def network(llm_folder: Path) -> Network:
+    torch.manual_seed(1)
+    return Network(tiny_config(llm_folder))
+
+
+def samples() -> list[Sample]:
+    generator = torch.Generator().manual_seed(3)
+    classes = torch.randn(3, 16, 12, generator=generator)
+    words = ("cat", "dog", "ship")
+    pictures = [Sample("classify", "image", "", (words[i % 3],), classes[i % 3].half()) for i in range(12)]
+    texts = [Sample("text", "text", "", (word,), None, word) for word in words]
+    return pictures + texts
+
+
+def test_kan_layer_learns_a_product_that_no_linear_map_can() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(512, 2) * 2 - 1
+    y = x[:, :1] * x[:, 1:]
+    net = torch.nn.Sequential(torch.nn.Linear(2, 8), RbfKanLayer(8, 16), RbfKanLayer(16, 1))
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    for _ in range(600):
+        optimizer.zero_grad()
+        loss = (net(x) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+    best_linear = torch.linalg.lstsq(torch.cat([x, torch.ones(512, 1)], 1), y).solution
+    linear_error = (torch.cat([x, torch.ones(512, 1)], 1) @ best_linear - y).square().mean()
+    assert loss < 0.5 * linear_error
+
+
+@settings(max_examples=20, deadline=None)
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_symbols_of_each_message_have_unit_mean_power(lengths: list[int], seed: int) -> None:
+    torch.manual_seed(seed)
+    encoder = ChannelEncoder(8, 8, 3, 4)
+    mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
+    symbols = encoder(torch.randn(len(lengths), max(lengths), 8), mask)
+    power = symbols.square().sum((1, 2, 3)) / (mask.sum(1) * 3)
+    assert torch.allclose(power, torch.ones(len(lengths)), atol=1e-4)
+    assert not symbols[~mask].any()
+
+
+def test_decoder_output_has_the_embedding_rms_and_no_leak_from_hopeless_symbols() -> None:
+    torch.manual_seed(0)
+    decoder = ChannelDecoder(24, 16, 4, 5, rms=0.13)
+    out = decoder(torch.randn(2, 5, 4, 2), torch.full((2, 5, 4), 0.1))
+    assert out.square().mean().sqrt() == pytest.approx(0.13, rel=0.05)
+    loud, quiet = torch.full((1, 1, 4, 2), 300.0), torch.full((1, 1, 4, 2), -300.0)
+    hopeless = torch.full((1, 1, 4), 1e8)
+    assert torch.allclose(decoder(loud, hopeless), decoder(quiet, hopeless), atol=1e-3)
+
+
+@pytest.mark.parametrize("channel", ["awgn", "rayleigh"])
+def test_link_noise_has_the_variance_it_states(channel: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    symbols = torch.zeros(4, 500, 8, 2)
+    received, noise_var = transmit(symbols, torch.tensor([0.0, 5.0, 10.0, 20.0]), channel, generator)
+    ratio = (received.square().sum(-1) / noise_var).mean((1, 2))  # E|n|^2 per complex symbol
+    assert torch.allclose(ratio, torch.ones(4), atol=0.06)
+
+
+def test_link_refuses_an_unknown_channel() -> None:
+    with pytest.raises(ValueError, match="unknown"):
+        transmit(torch.zeros(1, 1, 1, 2), torch.zeros(1), "fog")
+
+
+def test_generation_does_not_depend_on_the_batch(network: Network) -> None:
+    prompts = [network.llm.prompt("What?", torch.randn(n, 32) * 0.1) for n in (2, 7)]
+    together = network.llm.generate(prompts, 5)
+    assert together == [network.llm.generate([p], 5)[0] for p in prompts]
+
+
+def test_weights_survive_saving(network: Network, tmp_path: Path) -> None:
+    network.save(tmp_path)
+    system = load(str(tmp_path))
+    assert system.fingerprint != 0
+    for name, value in system.network.trained_state().items():
+        assert torch.equal(value, network.trained_state()[name]), name
+
+
+def test_weights_of_another_shape_are_refused_by_name(network: Network, tmp_path: Path) -> None:
+    network.save(tmp_path)
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(str(tmp_path / "model.safetensors"))
+    state.pop(next(iter(state)))
+    save_file(state, str(tmp_path / "model.safetensors"))
+    with pytest.raises(ValueError, match="do not fit"):
+        load(str(tmp_path))
+
+
+def test_configuration_round_trip_and_unknown_key() -> None:
+    config = ModelConfig(text_symbols=4)
+    assert ModelConfig.from_json(config.to_json()) == config
+    with pytest.raises(ValueError, match="unknown keys"):
+        ModelConfig.from_json('{"colour": 1}')
+    with pytest.raises(ValueError, match="at least 1"):
+        ModelConfig(text_symbols=0)
+
+
+def test_system_sends_text_in_chunks_and_answers(network: Network) -> None:
+    system = SemanticSystem(network)
+    text = "a quick brown fox jumps over the lazy dog near the old stone bridge"
+    encoded = system.encode(Message("text", text), "text")
+    chunks = system.text_chunks(text)
+    assert all(len(chunk) == network.config.text_chunk for chunk in chunks[:-1])
+    assert len(encoded.latents) == network.config.text_symbols * sum(map(len, chunks))
+    symbols = (encoded.latents[:, 0] + 1j * encoded.latents[:, 1]).astype(np.complex64)
+    answer = system.decode(symbols, np.full(len(symbols), 0.1, np.float32), "text")
+    assert isinstance(answer.text, str) and answer.seconds > 0
+
+
+def test_system_says_what_is_wrong(network: Network) -> None:
+    system = SemanticSystem(network)
+    with pytest.raises(ValueError, match="takes image"):
+        system.encode(Message("text", "hello"), "classify")
+    with pytest.raises(UnknownTaskError, match="known tasks"):
+        system.encode(Message("text", "hello"), "dance")
+    with pytest.raises(ValueError, match="not trained"):
+        system.encode(Message("text", "hello"), "summarize")
+    with pytest.raises(ValueError, match="whole tokens"):
+        system.decode(np.zeros(5, np.complex64), np.ones(5, np.float32), "text")
+    with pytest.raises(ValueError, match="not finite"):
+        system.decode(np.full(6, np.nan, np.complex64), np.ones(6, np.float32), "text")
+    with pytest.raises(MessageError, match="empty"):
+        Message("text", "  ")
+
+
+def test_task_numbers_are_unique_and_found_again() -> None:
+    assert len({task.task_id for task in TASKS.values()}) == len(TASKS)
+    for task in TASKS.values():
+        assert task_by_id(task.task_id) is get_task(task.name)
+    with pytest.raises(UnknownTaskError):
+        task_by_id(255)
+
+
+def test_both_stages_learn(network: Network, tmp_path: Path) -> None:
+    data = samples()
+    align = Alignment(network, data, 0)
+    before = float(np.mean([align.loss("classify").item() for _ in range(4)]))
+    train(network, Stage("align", 4 / 60, {"classify": 1.0, "text": 1.0}, 3e-3, 0.0), align.loss, tmp_path)
+    assert np.mean([align.loss("classify").item() for _ in range(4)]) < 0.7 * before
+    instruct = Instruction(network, data, 0, 6)
+    first = instruct.loss("classify").item()
+    train(network, Stage("instruct", 4 / 60, {"classify": 1.0}, 3e-3, 3e-3), instruct.loss, tmp_path)
+    assert instruct.loss("classify").item() < 0.7 * first
+
+
+def test_training_goes_on_from_its_checkpoint(llm_folder: Path, tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    torch.manual_seed(1)
+    first = Network(tiny_config(llm_folder))
+    loss_of, calls = Alignment(first, samples(), 0).loss, 0
+
+    def dying(task: str) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > 25:
+            raise KilledError
+        return loss_of(task)
+
+    stage = Stage("align", 10 / 60, {"classify": 1.0}, 1e-3, 0.0, checkpoint_s=0.0)
+    with pytest.raises(KilledError):
+        train(first, stage, dying, tmp_path)
+    second = Network(tiny_config(llm_folder))
+    short = Stage(
+        "align", 1e-6, {"classify": 1.0}, 1e-3, 0.0
+    )  # its time is spent: only the checkpoint is read
+    train(second, short, Alignment(second, samples(), 0).loss, tmp_path)
+    for name, value in second.trained_state().items():
+        assert torch.equal(value, first.trained_state()[name]), name

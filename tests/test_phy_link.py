@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.phy.airtime import air_time_s, frame_samples
+from m4sc.phy.frame import modulate_frame
+from m4sc.phy.header import HEADER_BYTES, FrameHeader, HeaderError, Modality, PayloadKind
+from m4sc.phy.mapping import latents_to_symbols, round_to_grid, symbols_to_latents
+from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
+from m4sc.phy.snr import noise_voltage
+from m4sc.phy.waveform import WaveformConfig
+
+WAVEFORM = WaveformConfig()
+
+
+def gaussian(n: int, rng: np.random.Generator) -> np.ndarray:
+    return (rng.standard_normal(n) + 1j * rng.standard_normal(n)) / np.sqrt(2)
+
+
+def stream(
+    rng: np.random.Generator, frames: int, snr_db: float, cfo: float = 0.0, taps: tuple[complex, ...] = (1,)
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Frames with random sizes and gaps (some none); cfo in subcarriers."""
+    parts, sent = [], []
+    for number in range(frames):
+        sent.append(gaussian(int(rng.integers(1, 700)), rng))
+        header = FrameHeader(PayloadKind.ANALOG, len(sent[-1]), number)
+        gap = int(rng.integers(0, 400)) * int(rng.integers(2))
+        parts += [np.zeros(gap), modulate_frame(header, sent[-1], WAVEFORM)]
+    samples = np.convolve(np.concatenate([*parts, np.zeros(100)]), taps)
+    samples = samples * np.exp(2j * np.pi * cfo / WAVEFORM.fft_len * np.arange(len(samples)) + 0.7j)
+    return samples + noise_voltage(snr_db, WAVEFORM) * gaussian(len(samples), rng), sent
+
+
+def receive(samples: np.ndarray, chunk: int) -> tuple[list[ReceivedFrame], BurstReceiver]:
+    receiver = BurstReceiver(WAVEFORM)
+    frames = [f for i in range(0, len(samples), chunk) for f in receiver.push(samples[i : i + chunk])]
+    return frames + receiver.flush(), receiver
+
+
+@settings(max_examples=50)
+@given(
+    n=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(PayloadKind),
+    modality=st.sampled_from(Modality),
+    small=st.integers(0, 255),
+    public=st.booleans(),
+)
+def test_header_round_trip(n: int, kind: PayloadKind, modality: Modality, small: int, public: bool) -> None:
+    header = FrameHeader(kind, n, small, 3, 4, small, modality, small, n, public, small, small, n)
+    assert FrameHeader.unpack(header.pack()) == header
+
+
+@given(bit=st.integers(0, 8 * HEADER_BYTES - 1))
+def test_header_with_any_wrong_bit_is_refused(bit: int) -> None:
+    data = bytearray(FrameHeader(PayloadKind.ANALOG, 10).pack())
+    data[bit // 8] ^= 1 << (bit % 8)
+    with pytest.raises(HeaderError):
+        FrameHeader.unpack(bytes(data))
+
+
+def test_header_field_too_wide_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        FrameHeader(PayloadKind.ANALOG, 1, sequence=1 << 16).pack()
+
+
+@pytest.mark.parametrize("chunk", [97, 5000, 10**6])
+@pytest.mark.parametrize(("cfo", "taps"), [(0.3, (1,)), (-1.5, (0.8, 0, 0.5j, 0, 0, 0.3))])
+def test_every_frame_once_in_order_with_true_noise_variance(
+    chunk: int, cfo: float, taps: tuple[complex, ...]
+) -> None:
+    samples, sent = stream(np.random.default_rng(5), 15, 15.0, cfo, taps)
+    frames, receiver = receive(37.0 * samples, chunk)
+    assert [f.header.sequence for f in frames] == list(range(15))
+    assert receiver.counters["header_errors"] == 0
+    errors = [np.mean(np.abs(f.symbols - s) ** 2 / f.noise_var) for f, s in zip(frames, sent, strict=True)]
+    assert abs(10 * np.log10(np.mean(errors))) < 1.0
+    assert np.mean([f.cfo_hz for f in frames]) == pytest.approx(cfo * 1e6 / 64, abs=200)
+
+
+def test_result_does_not_depend_on_chunks() -> None:
+    samples, _ = stream(np.random.default_rng(6), 6, 12.0, 0.4)
+    one, _ = receive(samples, len(samples))
+    many, _ = receive(samples, 333)
+    assert [f.start_sample for f in one] == [f.start_sample for f in many]
+    for a, b in zip(one, many, strict=True):
+        assert np.allclose(a.symbols, b.symbols, atol=1e-3)
+
+
+def test_200_frames_at_10_db_lose_none() -> None:
+    samples, _ = stream(np.random.default_rng(7), 200, 10.0, 0.7)
+    frames, _ = receive(samples, 20_000)
+    assert [f.header.sequence for f in frames] == list(range(200))
+
+
+@pytest.mark.parametrize("level", [1e-4, 1.0, 1e4])
+def test_noise_alone_gives_no_frame(level: float) -> None:
+    frames, receiver = receive(level * gaussian(300_000, np.random.default_rng(8)), 50_000)
+    assert not frames and receiver.counters["frames"] == 0
+
+
+def test_cut_stream_is_counted_and_broken_samples_do_not_stop_it() -> None:
+    samples, _ = stream(np.random.default_rng(9), 3, 30.0)
+    samples[200] = np.nan
+    frames, receiver = receive(np.concatenate([samples, samples[:0]]), 4000)
+    assert receiver.counters["non_finite"] == 1 and len(frames) >= 2
+    whole = modulate_frame(FrameHeader(PayloadKind.ANALOG, 500), np.ones(500), WAVEFORM)
+    frames, receiver = receive(whole[:4000], 1000)
+    assert not frames and receiver.counters["truncated"] == 1
+
+
+def test_a_length_above_the_limit_is_refused_at_both_ends() -> None:
+    with pytest.raises(ValueError, match="segments"):
+        modulate_frame(FrameHeader(PayloadKind.ANALOG, 30_000), np.ones(30_000), WAVEFORM)
+    loose = WaveformConfig(max_payload_symbols=50_000)
+    samples = modulate_frame(FrameHeader(PayloadKind.ANALOG, 30_000), np.ones(30_000), loose)
+    frames, receiver = receive(samples, 10_000)
+    assert not frames and receiver.counters["too_long"] == 1
+
+
+def test_noise_voltage_gives_the_snr_a_subcarrier_has() -> None:
+    rng = np.random.default_rng(10)
+    noise = noise_voltage(7.0, WAVEFORM) * gaussian(64 * 5000, rng)
+    spectrum = np.fft.fft(noise.reshape(-1, 64), axis=1, norm="ortho")
+    assert -10 * np.log10(np.mean(np.abs(spectrum) ** 2)) == pytest.approx(7.0, abs=0.05)
+
+
+@given(n=st.integers(1, 2000))
+def test_air_time_is_what_the_modulator_makes(n: int) -> None:
+    samples = modulate_frame(FrameHeader(PayloadKind.ANALOG, n), np.ones(n), WAVEFORM)
+    assert len(samples) == frame_samples(n, WAVEFORM)
+    assert air_time_s(n, WAVEFORM) == pytest.approx(len(samples) / 1e6)
+
+
+def test_waveform_json_and_bad_parameters() -> None:
+    assert WaveformConfig.from_json(WAVEFORM.to_json()) == WAVEFORM
+    with pytest.raises(ValueError, match="cp_len"):
+        WaveformConfig(cp_len=0)
+    with pytest.raises(ValueError, match="unknown keys"):
+        WaveformConfig.from_json('{"speed": 1}')
+
+
+def test_sync_words_are_gr_digitals() -> None:
+    txrx = pytest.importorskip("gnuradio.digital.ofdm_txrx")
+    used = (txrx._def_occupied_carriers, txrx._def_pilot_carriers)
+    assert np.allclose(WAVEFORM.sync_word1, txrx._make_sync_word1(64, *used))
+    assert np.allclose(WAVEFORM.sync_word2, txrx._make_sync_word2(64, *used))
+    assert np.allclose(WAVEFORM.pilot_symbols, txrx._def_pilot_symbols)
+
+
+@pytest.mark.parametrize("order", [4, 16, 64, 256, 1024, 4096])
+def test_grid_has_unit_energy_and_is_its_own_rounding(order: int) -> None:
+    side = round(order**0.5)
+    axis = (2 * np.arange(side) - side + 1) / np.sqrt(2 * (order - 1) / 3)
+    points = (axis[:, None] + 1j * axis).ravel()
+    assert np.mean(np.abs(points) ** 2) == pytest.approx(1.0)
+    assert np.allclose(round_to_grid(points * (1 + 1e-6), order), points, atol=1e-5)
+
+
+def test_latents_come_back_and_bad_kinds_are_named() -> None:
+    latents = np.random.default_rng(1).standard_normal((30, 2)).astype(np.float32)
+    assert np.array_equal(symbols_to_latents(latents_to_symbols(latents)), latents)
+    with pytest.raises(ValueError, match="digital"):
+        latents_to_symbols(latents, "digital")
+    with pytest.raises(ValueError, match="not supported"):
+        latents_to_symbols(latents, "qam", 32)
