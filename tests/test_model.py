@@ -73,7 +73,8 @@ def test_symbols_of_each_message_have_unit_mean_power(lengths: list[int], seed: 
 def test_decoder_output_has_the_embedding_rms_and_no_leak_from_hopeless_symbols() -> None:
     torch.manual_seed(0)
     decoder = ChannelDecoder(24, 16, 4, 5, rms=0.13)
-    out = decoder(torch.randn(2, 5, 4, 2), torch.full((2, 5, 4), 0.1))
+    with torch.no_grad():
+        out = decoder(torch.randn(2, 5, 4, 2), torch.full((2, 5, 4), 0.1))
     assert out.square().mean().sqrt() == pytest.approx(0.13, rel=0.05)
     loud, quiet = torch.full((1, 1, 4, 2), 300.0), torch.full((1, 1, 4, 2), -300.0)
     hopeless = torch.full((1, 1, 4), 1e8)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.progress import track
 from safetensors.torch import load_file, save_file
@@ -78,12 +79,12 @@ def _encode(examples: list[Example], title: str) -> dict[str, Tensor]:
     if examples[0].modality == "speech":
         speech = SpeechEncoder()
         for key in track(keys, title):
-            features[key] = speech(unique[key].load()).half()
+            features[key] = speech(np.asarray(unique[key].load())).half()
         return features
     image = ImageEncoder()
     for start in track(range(0, len(keys), _BATCH), title):
         batch = keys[start : start + _BATCH]
-        for key, grid in zip(batch, image([unique[key].load() for key in batch]), strict=True):
+        for key, grid in zip(batch, image([np.asarray(unique[key].load()) for key in batch]), strict=True):
             features[key] = grid.half().clone()
     return features
 
