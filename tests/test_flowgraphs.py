@@ -54,6 +54,15 @@ def test_messages_cross_the_radio_and_are_answered(channel: str) -> None:
         assert 0.0003 < result.air_time_s < 0.01 and result.error == ""
 
 
+def test_rayleigh_fading_loses_some_at_most() -> None:
+    config = LoopbackConfig(snr_db=25.0, channel="fading", doppler_hz=20.0, seed=4, timeout_s=40.0)
+    results = run_loopback(texts(*WORDS, *WORDS), config=config, model=FakeSystem())
+    right = [result.answer == word for result, word in zip(results, WORDS * 2, strict=True)]
+    assert sum(right) >= 8
+    estimates = [result.snr_db for result in results if result.snr_db is not None]
+    assert np.ptp(estimates) > 0.5  # the fading is there: bursts differ in SNR
+
+
 def test_qam_payloads_cross_too() -> None:
     config = LoopbackConfig(snr_db=15.0, payload_kind="qam", qam_order=16, timeout_s=40.0)
     assert answers(run_loopback(texts(*WORDS), config=config, model=FakeSystem())) == list(WORDS)

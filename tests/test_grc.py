@@ -69,17 +69,61 @@ def test_message_ports_of_the_descriptions_exist() -> None:
             assert wanted == real - {"system"}, name
 
 
-@pytest.mark.skipif(shutil.which("grcc") is None, reason="gnuradio-companion's compiler is not installed")
-def test_the_flowgraph_compiles_with_grcc(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script that grcc makes of the flowgraph."""
+    if shutil.which("grcc") is None:
+        pytest.skip("gnuradio-companion's compiler is not installed")
+    folder = tmp_path_factory.mktemp("grc")
     done = subprocess.run(
-        ["grcc", "-o", str(tmp_path), str(GRC)], capture_output=True, text=True, timeout=90, check=False
+        ["grcc", "-o", str(folder), str(GRC)], capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    made = tmp_path / "m4sc_loopback_grc.py"
-    source = made.read_text(encoding="utf-8")
-    compile(source, str(made), "exec")
+    return folder / "m4sc_loopback_grc.py"
+
+
+def test_the_flowgraph_compiles_with_grcc(compiled: Path) -> None:
+    source = compiled.read_text(encoding="utf-8")
+    compile(source, str(compiled), "exec")
     for name in ("semantic_encoder", "frame_transmitter", "channel", "frame_receiver", "semantic_decoder"):
         assert f"m4sc.{name}(" in source
+
+
+def test_gnuradios_own_interpreter_runs_it_to_the_end(compiled: Path) -> None:
+    """As gnuradio-companion does; only model and text are exchanged, so that no weights are needed."""
+    source = compiled.read_text(encoding="utf-8")
+    for name, value in (("model", "__import__('fake_system').FakeSystem()"), ("files", "['storm ahead']")):
+        source, found = re.subn(rf"self\.{name} = {name} = .*", f"self.{name} = {name} = {value}", source)
+        assert found == 1
+    script = compiled.with_name("exchanged.py")
+    script.write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        ["/usr/bin/python3", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=compiled.parent,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(compiled.parent), "PYTHONPATH": str(ROOT / "tests")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"#0 summarize \(\d+\.\d dB, .*\): storm", done.stdout), done.stdout + done.stderr
+
+
+def test_the_installed_module_finds_the_model_package_and_the_systems_numpy() -> None:
+    code = "from gnuradio import m4sc; import m4sc as model, numpy; print(model.__file__, numpy.__file__)"
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    model, numpy = done.stdout.split()
+    assert Path(model).name == "__init__.py" and ".venv" not in numpy
 
 
 def test_flowgraph_and_twin_agree() -> None:
