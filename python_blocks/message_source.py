@@ -11,14 +11,15 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from .pdu import done_pdu, make_pdu
+from .pdu import done_pdu, is_done, make_pdu, read_pdu
 
 
 class message_source(gr.basic_block):  # noqa: N801
     """Message source: sends each file as a message PDU, then ``done``.
 
-    Port: ``messages`` out. The payload is the file's bytes; metadata ``task``, ``modality`` (by suffix),
-    ``instruction`` (if given), ``name`` and ``sequence``.
+    Ports: ``stop`` in, ``messages`` out. A PDU with ``done`` on ``stop`` ends this block and those behind
+    it: connect the decoder's ``answers`` to let a flowgraph end by itself. The payload is the file's bytes;
+    metadata ``task``, ``modality`` (by suffix), ``instruction`` (if given), ``name`` and ``sequence``.
 
     Args:
         files: paths; an entry that is not an existing file is sent as a text message.
@@ -52,6 +53,8 @@ class message_source(gr.basic_block):  # noqa: N801
         self._thread: threading.Thread | None = None
         self._out = pmt.intern("messages")
         self.message_port_register_out(self._out)
+        self.message_port_register_in(pmt.intern("stop"))
+        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
 
     def start(self) -> bool:
         """Start sending; called by the scheduler."""
@@ -66,6 +69,16 @@ class message_source(gr.basic_block):  # noqa: N801
         if self._thread is not None:
             self._thread.join(5.0)
         return True
+
+    def _accept_stop(self, message: Any) -> None:
+        """Everything was answered: end this block, and by the scheduler's rule all that hang on it."""
+        try:
+            if is_done(read_pdu(message)[0]):
+                ended = pmt.cons(pmt.intern("done"), pmt.from_long(1))
+                self.to_basic_block()._post(pmt.intern("system"), ended)
+        except ValueError as exc:
+            self.counters["errors"] += 1
+            self.logger.warn(f"port stop: {exc}")
 
     def _run(self) -> None:
         sequence, rounds = 0, 0

@@ -23,7 +23,7 @@ def signature(word: str) -> np.ndarray:
 
 @dataclass
 class FakeSystem:
-    """Says which word it was: of a text its first word; of a picture by its mean brightness; of a sound 'seven'."""
+    """Says a word: of a text its first; of a picture one by its brightness; of a sound 'seven'."""
 
     fingerprint: int = 0x1234ABCD
     delay_s: float = 0.0

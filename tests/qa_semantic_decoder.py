@@ -61,7 +61,9 @@ def test_a_question_is_asked_of_its_message_only() -> None:
 def test_unknown_task_and_wrong_noise_are_counted() -> None:
     block = m4sc.semantic_decoder(FakeSystem())
     short = received("cat", 1, noise_var=np.ones(3, np.float32))
-    sink = run_block(block, "latents", "answers", [received("cat", 0, task_id=200), short, received("dog", 2)])
+    sink = run_block(
+        block, "latents", "answers", [received("cat", 0, task_id=200), short, received("dog", 2)]
+    )
     assert [meta["sequence"] for meta, _ in sink.pdus] == [2]
     assert block.counters["errors"] == 2
 

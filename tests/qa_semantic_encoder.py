@@ -22,7 +22,9 @@ def picture(level: int) -> bytes:
 
 def test_latents_are_the_models_and_metadata_name_task_and_model() -> None:
     block = m4sc.semantic_encoder(FakeSystem())
-    sink = run_block(block, "messages", "latents", [({"task": "text", "sequence": 7, "user_id": 3}, b"storm here")])
+    sink = run_block(
+        block, "messages", "latents", [({"task": "text", "sequence": 7, "user_id": 3}, b"storm here")]
+    )
     meta, payload = sink.pdus[0]
     assert payload.dtype == np.float32
     np.testing.assert_array_equal(payload.view(np.complex64), signature("storm"))

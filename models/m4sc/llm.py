@@ -31,7 +31,7 @@ class LanguageModel(nn.Module):
             task_type="CAUSAL_LM",
         )
         self.model: Any = get_peft_model(base, lora, adapter_name="decode")
-        self.end_id: int = self.tokenizer.convert_tokens_to_ids(template.END)
+        self.end_id = self.token_ids(template.END)[0]
 
     @property
     def embedding(self) -> Tensor:
