@@ -13,7 +13,6 @@ from flow import Sink, post, wait_until
 from gnuradio import blocks, gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
 
-pytest.importorskip("m4sc.phy.receiver")
 pytestmark = pytest.mark.timeout(90)
 GAP = 700
 

@@ -8,7 +8,6 @@ from fake_system import signature
 from flow import run_block
 from gnuradio import m4sc
 
-pytest.importorskip("m4sc.phy.mapping")
 pytestmark = pytest.mark.timeout(60)
 
 

@@ -17,8 +17,6 @@ from m4sc_flowgraphs.config import LoopbackConfig
 from m4sc_flowgraphs.loopback import Loopback, open_radio, run_loopback
 from m4sc_flowgraphs.messages import MessageResult, OutgoingMessage
 
-pytest.importorskip("m4sc.phy.receiver")
-pytest.importorskip("m4sc.phy.mapping")
 pytestmark = pytest.mark.timeout(120)
 TWIN = Path(__file__).resolve().parent.parent / "flowgraphs" / "m4sc_loopback.py"
 
