@@ -1,4 +1,4 @@
-"""From a stream of samples to frames of equalised symbols, whatever the stream's chunks."""
+"""From a stream of samples, in chunks of any size, to frames of equalised symbols."""
 
 from __future__ import annotations
 
