@@ -119,7 +119,8 @@ class classical_decoder(semantic_decoder):  # noqa: N801
         received = message_bytes(message)
         if self._model is None:
             mime = {"image": "image/png", "speech": "audio/wav", "text": "text/plain"}[task.modality]
-            return {**meta, "mime": mime, "seconds": 0.0}, received
+            whole = np.frombuffer(received, np.uint8)
+            return {**meta, "mime": mime, "seconds": 0.0, "received": whole}, received
         if task.modality == "text" and task.name == "text":
             answer: Any = str(message.data)  # the decoded text is the answer
         else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .message_reader import MessageReader
 from .worker import pdu_worker
 
 
@@ -42,7 +43,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
         if segment_bytes < 1:
             raise ValueError(f"segment_bytes is {segment_bytes}; give at least 1")
         self._codec, self._snr_db, self._margin_db = codec, float(snr_db), float(margin_db)
-        self._mcs, self._segment_bytes, self._next = mcs, segment_bytes, 0
+        self._mcs, self._segment_bytes, self._reader = mcs, segment_bytes, MessageReader()
 
     def set_snr_db(self, snr_db: float) -> None:
         """Choose schemes for another SNR, dB; safe while running."""
@@ -50,29 +51,15 @@ class classical_encoder(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message to its frames."""
-        from m4sc.message import Message
         from m4sc.phy.digital import encode_transport
-        from m4sc.phy.mcs import select_mcs
-        from m4sc.tasks import get_task
 
-        sequence = int(meta.get("sequence", self._next)) & 0xFFFF
-        self._next = (sequence + 1) & 0xFFFF
-        meta["sequence"] = sequence
-        task = get_task(str(meta.get("task", "")))
-        message = Message.from_bytes(payload.tobytes(), str(meta.get("modality", task.modality)))
-        if message.modality != task.modality:
-            raise ValueError(
-                f"task '{task.name}' is about {task.modality}; the message is {message.modality}"
-            )
+        task, message = self._reader.read(meta, payload)
         coded = find_codec(self._codec).source_encode(message)
-        mcs = self._mcs
-        if mcs < 0:
-            chosen = select_mcs(self._snr_db, margin_db=self._margin_db)
-            mcs = int(getattr(chosen, "index", chosen))
         parts = [coded[i : i + self._segment_bytes] for i in range(0, len(coded), self._segment_bytes)]
         if not parts:
             raise ValueError("the source codec gave no bytes; the message is empty")
         for segment, part in enumerate(parts):
+            mcs = self._scheme(len(part))
             symbols = np.asarray(encode_transport(part, mcs), dtype=np.complex64)
             yield (
                 {
@@ -87,6 +74,13 @@ class classical_encoder(pdu_worker):  # noqa: N801
                 },
                 symbols,
             )
+
+    def _scheme(self, n_bytes: int) -> int:
+        from m4sc.phy.mcs import select_mcs
+
+        if self._mcs >= 0:
+            return self._mcs
+        return select_mcs(self._snr_db, self._margin_db, n_bytes).index
 
 
 def find_codec(codec: Any) -> Any:

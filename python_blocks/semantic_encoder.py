@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .message_reader import MessageReader
 from .systems import find_system, fingerprint_of
 from .worker import pdu_worker
 
@@ -36,7 +37,7 @@ class semantic_encoder(pdu_worker):  # noqa: N801
         on_full: str = "wait",
     ) -> None:
         super().__init__("m4sc_semantic_encoder", "messages", "latents", queue_len, on_error, on_full)
-        self._model, self._snr_db, self._next = model, snr_db, 0
+        self._model, self._snr_db, self._reader = model, snr_db, MessageReader()
 
     def set_snr_db(self, snr_db: float | None) -> None:
         """Tell the encoder another SNR, dB; safe while running."""
@@ -44,18 +45,7 @@ class semantic_encoder(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message to its latents."""
-        from m4sc.message import Message
-        from m4sc.tasks import get_task
-
-        sequence = int(meta.get("sequence", self._next)) & 0xFFFF
-        self._next = (sequence + 1) & 0xFFFF
-        meta["sequence"] = sequence
-        task = get_task(str(meta.get("task", "")))
-        message = Message.from_bytes(payload.tobytes(), str(meta.get("modality", task.modality)))
-        if message.modality != task.modality:
-            raise ValueError(
-                f"task '{task.name}' is about {task.modality}; the message is {message.modality}"
-            )
+        task, message = self._reader.read(meta, payload)
         system = find_system(self._model)
         # a free question belongs to the receiver; the transmitter encodes for any question
         instruction = None if task.needs_question else meta.get("instruction")

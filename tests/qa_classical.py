@@ -12,7 +12,6 @@ from gnuradio import gr, m4sc
 from gnuradio.m4sc.pdu import make_pdu
 from m4sc.message import Message
 
-pytest.importorskip("m4sc.phy.digital")
 pytestmark = pytest.mark.timeout(90)
 TEXT = b"storm warnings are given by radio, " * 12
 

@@ -97,7 +97,7 @@ def test_classical_loses_whole_messages() -> None:
     parts = ClassicalParts(
         source_encode=lambda message: bytes([message.data[0, 0, 0]]),
         source_decode=lambda payload, modality: Message(modality, np.full((2, 2, 3), payload[0], np.uint8)),
-        select_mcs=lambda snr_db: 0,
+        select_mcs=lambda snr_db, n_bytes: 0,
         encode_transport=lambda payload, mcs: 1 - 2.0 * np.unpackbits(np.frombuffer(payload, np.uint8)),
         decode_transport=lambda y, noise_var, mcs, n: (
             np.packbits(y.real < 0).tobytes() if noise_var[0] < 1 else None

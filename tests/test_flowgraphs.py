@@ -67,7 +67,6 @@ def test_qam_payloads_cross_too() -> None:
 
 
 def test_the_classical_system_uses_the_same_radio() -> None:
-    pytest.importorskip("m4sc.phy.digital")
     config = LoopbackConfig(snr_db=12.0, segment_bytes=40, timeout_s=40.0)
     long = "storm " * 20
     results = run_loopback(texts("cat", long), "classical", config, FakeSystem(), PlainCodec())
@@ -78,8 +77,6 @@ def test_the_classical_system_uses_the_same_radio() -> None:
 
 @pytest.mark.parametrize("system", ["semantic", "classical"])
 def test_far_below_the_noise_every_loss_is_counted_and_the_run_ends(system: str) -> None:
-    if system == "classical":
-        pytest.importorskip("m4sc.phy.digital")
     config = LoopbackConfig(snr_db=-30.0, timeout_s=40.0)
     started = time.monotonic()
     results = run_loopback(texts(*WORDS), system, config, FakeSystem(), PlainCodec())

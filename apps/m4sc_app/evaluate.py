@@ -24,7 +24,7 @@ def eval_command(
     channels: Annotated[str, typer.Option(help="Comma-separated: awgn, rayleigh.")] = "awgn",
     n: Annotated[int, typer.Option(min=1, help="Examples a task.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the draw, the noise and the intervals.")] = 0,
-    system: Annotated[str, typer.Option(help="Only 'semantic' so far.")] = "semantic",
+    system: Annotated[str, typer.Option(help="semantic or classical.")] = "semantic",
     weights: Annotated[str, typer.Option(help="Name or folder of the weights.")] = "default",
     wording: Annotated[str, typer.Option(help="seen or heldout instructions.")] = "seen",
     results: Annotated[Path | None, typer.Option(help="JSON-lines file to write and to resume from.")] = None,
@@ -36,12 +36,12 @@ def eval_command(
         snrs = [float(item) for item in snr.split(",")]
     except ValueError as error:
         raise _fail(f"--snr takes numbers with commas between them, such as 0,10,20; got {snr!r}") from error
-    if system != "semantic":
-        raise _fail(f"--system {system!r} is not available in this version; use semantic")
+    if system not in ("semantic", "classical"):
+        raise _fail(f"--system {system!r} is unknown; use semantic or classical")
     import m4sc
     from m4sc.evaluate.catalogue import test_examples
     from m4sc.evaluate.harness import run
-    from m4sc.evaluate.systems import Semantic
+    from m4sc.evaluate.systems import Classical, Semantic, classical_parts
 
     if not hasattr(m4sc, "load"):
         raise _fail("this version of m4sc has no trained model to evaluate")
@@ -58,7 +58,7 @@ def eval_command(
             job = bar.add_task("evaluating", total=len(sets) * len(names) * len(snrs))
             rows = list(
                 run(
-                    Semantic(model),
+                    Semantic(model) if system == "semantic" else Classical(model, classical_parts()),
                     sets,
                     channels=names,
                     snrs_db=snrs,

@@ -60,6 +60,9 @@ def instruct(
     minutes: MinutesOption = 60.0,
     seed: SeedOption = 0,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Run the LLM in bfloat16; only processors with AVX-512 BF16 gain.")
+    ] = False,
 ) -> None:
     """Stages 2 and 3 together: adapter, projectors and codecs learn to answer through random channels.
 
@@ -72,7 +75,7 @@ def instruct(
     network.load_trained(out / "align")
     shares = {task: share for task, share in _INSTRUCT_SHARES.items() if any(s.task == task for s in samples)}
     stage = Stage("instruct", minutes, shares, 3e-4, 6e-4, seed)
-    train(network, stage, Instruction(network, samples, seed + 1, batch_size).loss, out)
+    train(network, stage, Instruction(network, samples, seed + 1, batch_size, bf16).loss, out)
     network.save(out / "default")
 
 

@@ -78,14 +78,29 @@ class ClassicalParts:
     """What the classical system is made of.
 
     source_encode: Message -> bytes; source_decode: (bytes, modality) -> Message.
-    select_mcs, encode_transport, decode_transport: as in `m4sc.phy.mcs` and `m4sc.phy.digital`.
+    select_mcs: (SNR in dB, bytes) -> scheme.
+    encode_transport, decode_transport: as in `m4sc.phy.digital`.
     """
 
     source_encode: Callable[[Message], bytes]
     source_decode: Callable[[bytes, str], Message]
-    select_mcs: Callable[[float], Any]
+    select_mcs: Callable[[float, int], Any]
     encode_transport: Callable[[bytes, int], np.ndarray]
     decode_transport: Callable[[np.ndarray, np.ndarray, int, int], bytes | None]
+
+
+def classical_parts(margin_db: float = 1.0) -> ClassicalParts:
+    """The project's own codecs, LDPC and QAM; the scheme is chosen for the SNR less `margin_db`."""
+    from m4sc import classical
+    from m4sc.phy import digital, mcs
+
+    return ClassicalParts(
+        classical.source_encode,
+        classical.source_decode,
+        lambda snr_db, n_bytes: mcs.select_mcs(snr_db, margin_db, n_bytes),
+        digital.encode_transport,
+        digital.decode_transport,
+    )
 
 
 class Classical:
@@ -110,7 +125,7 @@ class Classical:
             message = Message(example.modality, example.load())
             self._coded[example.media_id] = self.parts.source_encode(message)
         payload = self._coded[example.media_id]
-        chosen = self.parts.select_mcs(snr_db)
+        chosen = self.parts.select_mcs(snr_db, len(payload))
         mcs = int(getattr(chosen, "index", chosen))
         sent = np.asarray(self.parts.encode_transport(payload, mcs), dtype=np.complex64)
         received, noise_var = transmit(sent, channel, snr_db, rng)

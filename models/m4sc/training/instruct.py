@@ -16,8 +16,10 @@ from m4sc.training.features import Sample
 class Instruction:
     """Answer cross entropy of random batches, one task a batch."""
 
-    def __init__(self, network: Network, samples: list[Sample], seed: int, batch_size: int) -> None:
-        self.network, self.batch_size = network, batch_size
+    def __init__(
+        self, network: Network, samples: list[Sample], seed: int, batch_size: int, bf16: bool = False
+    ) -> None:
+        self.network, self.batch_size, self.bf16 = network, batch_size, bf16
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.pools: dict[str, list[Sample]] = {}
@@ -36,7 +38,8 @@ class Instruction:
             self.network.llm.prompt(self._wording(sample), latents[n][mask[n]])
             for n, sample in enumerate(batch)
         ]
-        return self.network.llm.loss(prompts, [self._answer(sample) for sample in batch])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+            return self.network.llm.loss(prompts, [self._answer(sample) for sample in batch])
 
     def _wording(self, sample: Sample) -> str:
         task = get_task(sample.task)

@@ -1,0 +1,15 @@
+"""`m4sc bench`: measured figures, printed under their names."""
+
+from __future__ import annotations
+
+import typer
+
+from m4sc_app.bench.mcs import mcs
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.")
+bench_app.command("mcs")(mcs)
+
+
+@bench_app.callback()
+def _bench() -> None:
+    """Options before the benchmark's name."""

@@ -1,0 +1,1 @@
+"""Forward error correction: CRC and the 5G NR LDPC code."""
