@@ -37,6 +37,11 @@ class FakeModel:
             raise ValueError("too noisy")
         return SimpleNamespace(text=NAMES[int(np.angle(symbols.mean()) % (2 * np.pi) // (np.pi / 2))])
 
+    def decode_many(
+        self, received: list[tuple[np.ndarray, np.ndarray]], task: str, instructions: list[str]
+    ) -> list[SimpleNamespace]:
+        return [self.decode(y, n, task, i) for (y, n), i in zip(received, instructions, strict=True)]
+
     def answer_without_channel(self, message: Message, task: str, instruction: str) -> SimpleNamespace:
         return SimpleNamespace(text=NAMES[message.data[0, 0, 0]])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,9 +99,41 @@ class SemanticSystem:
         Raises:
             UnknownTaskError, ValueError: unknown task, lengths that do not fit, values that are not finite.
         """
+        return self.decode_many([(symbols, noise_var)], task, [instruction])[0]
+
+    @torch.inference_mode()
+    def decode_many(
+        self,
+        received: Sequence[tuple[np.ndarray, np.ndarray]],
+        task: str,
+        instructions: Sequence[str | None],
+    ) -> list[Answer]:
+        """Several messages of one task in one batch.
+
+        Args:
+            received: pairs of symbols and noise variances, each as in :meth:`decode`.
+            task, instructions: the task of all, the receiver's question of each.
+
+        Raises:
+            As :meth:`decode`; ``seconds`` of an answer is the batch's.
+        """
         started = time.perf_counter()
         entry = self._check(task)
-        per_token = self.config.symbols_per_token(entry.channel_codec)
+        prompts: list[Tensor] = []
+        pieces_of: list[int] = []
+        for (symbols, noise_var), instruction in zip(received, instructions, strict=True):
+            pieces = self._prompts(self._latents(symbols, noise_var, entry), entry, instruction)
+            prompts += pieces
+            pieces_of.append(len(pieces))
+        texts = iter(self.network.llm.generate(prompts, entry.max_new_tokens))
+        seconds = time.perf_counter() - started
+        return [
+            Answer(" ".join(next(texts) for _ in range(count)).strip(), None, seconds) for count in pieces_of
+        ]
+
+    def _latents(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> Tensor:
+        """What the channel decoder makes of one message, float (t, hidden)."""
+        per_token = self.config.symbols_per_token(task.channel_codec)
         if len(symbols) == 0 or len(symbols) % per_token or len(symbols) != len(noise_var):
             raise ValueError(
                 f"{len(symbols)} symbols with {len(noise_var)} noise variances do not make whole tokens of "
@@ -111,9 +144,7 @@ class SemanticSystem:
         pairs = np.stack([np.real(symbols), np.imag(symbols)], axis=-1).astype(np.float32)
         y = torch.from_numpy(pairs).reshape(1, -1, per_token, 2)
         n = torch.from_numpy(np.array(noise_var, dtype=np.float32)).reshape(1, -1, per_token)
-        latents = self.network.receive(entry.channel_codec, y, n)[0]
-        text = self._write(latents, entry, instruction)
-        return Answer(text, None, time.perf_counter() - started)
+        return self.network.receive(task.channel_codec, y, n)[0]
 
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself: its latents over a channel of 60 dB."""
@@ -157,11 +188,11 @@ class SemanticSystem:
         end = llm.token_ids(END)
         return [chunk + end * (size - len(chunk)) for chunk in chunks[:-1]] + chunks[-1:]
 
-    def _write(self, latents: Tensor, task: Task, instruction: str | None) -> str:
+    def _prompts(self, latents: Tensor, task: Task, instruction: str | None) -> list[Tensor]:
+        """Prompts of one message: one a chunk for texts, else one."""
         wording = instruction or task.instructions[0]
         pieces = [latents] if task.channel_codec != "text" else list(latents.split(self.config.text_chunk))
-        prompts = [self.network.llm.prompt(wording, piece) for piece in pieces]
-        return " ".join(self.network.llm.generate(prompts, task.max_new_tokens)).strip()
+        return [self.network.llm.prompt(wording, piece) for piece in pieces]
 
 
 def weights_folder(name_or_path: str) -> Path:

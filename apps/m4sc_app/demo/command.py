@@ -135,24 +135,13 @@ def _print_table(rows: Sequence[DemoRow], page: Path) -> None:
     from rich.table import Table
 
     table = Table(title="SNR is Es/N0 per data subcarrier; a lost frame scores zero")
-    for column in (
-        "message",
-        "task",
-        "system",
-        "channel",
-        "SNR dB",
-        "k",
-        "air ms",
-        "lost",
-        "score",
-        "answer",
-    ):
-        table.add_column(column, max_width=44)
+    for column in ("message", "system", "channel", "SNR dB", "k", "air ms", "lost", "score"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("answer", no_wrap=True, overflow="ellipsis", max_width=60)
     for row in rows:
         d = row.delivery
         table.add_row(
-            row.message.name,
-            row.message.task,
+            f"{row.message.name} ({row.message.task})",
             row.system + (" (zeros)" if row.zero_latents else ""),
             row.channel,
             f"{row.snr_db:g}",
@@ -160,7 +149,8 @@ def _print_table(rows: Sequence[DemoRow], page: Path) -> None:
             f"{d.air_time_s * 1e3:.1f}",
             f"{d.frames_lost}/{d.frames_sent}",
             f"{row.score:.2f}",
-            d.answer or "-",
+            " ".join((d.answer or "-").split()),
         )
-    Console(file=sys.stdout).print(table)
+    console = Console(file=sys.stdout)
+    console.print(table, width=None if console.is_terminal else 160)
     print(f"report: {page}")

@@ -77,28 +77,30 @@ def _scores(examples: Sequence[Example], answers: Sequence[str | None]) -> np.nd
 
 def measure_controls(system: System, examples: Sequence[Example], seed: int) -> Controls:
     """Score the model without a channel and, for the semantic system, with zero and with swapped latents."""
-    no_channel = _scores(examples, [system.without_channel(example) for example in examples])
+    no_channel = _scores(examples, system.all_without_channel(examples))
     if not isinstance(system, Semantic):
         return Controls(no_channel, None, None)
     noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
-    blind, swapped = [], []
-    for example, other in zip(examples, shifted(examples), strict=True):
-        own, foreign = system.symbols(example), system.symbols(other)
-        blind.append(system.read(np.zeros_like(own), np.full(len(own), noise_var, np.float32), example))
-        swapped.append(system.read(foreign, np.full(len(foreign), noise_var, np.float32), example))
-    return Controls(no_channel, _scores(examples, blind), _scores(examples, swapped))
+    own = [system.symbols(example) for example in examples]
+    foreign = [system.symbols(other) for other in shifted(examples)]
+
+    def scores(symbols: Sequence[np.ndarray]) -> np.ndarray:
+        received = [(x, np.full(len(x), noise_var, np.float32)) for x in symbols]
+        return _scores(examples, system.read_all(received, examples))
+
+    return Controls(no_channel, scores([np.zeros_like(x) for x in own]), scores(foreign))
 
 
 def measure(
     system: System, examples: Sequence[Example], channel: str, snr_db: float, controls: Controls, seed: int
 ) -> list[Row]:
     """Send every example once; return a row over all of them and one for each question type of `mosaic`."""
-    answers, symbols = [], []
-    for i, example in enumerate(examples):
-        rng = np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
-        answer, count = system.send(example, channel, snr_db, rng)
-        answers.append(answer)
-        symbols.append(count)
+    rngs = [
+        np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
+        for i in range(len(examples))
+    ]
+    sent = system.send_all(examples, channel, snr_db, rngs)
+    answers, symbols = [answer for answer, _ in sent], [count for _, count in sent]
     scores = _scores(examples, answers)
     kinds = np.array([example.kind for example in examples])
     groups = ["all", *(sorted(set(kinds)) if examples[0].task == "mosaic" else [])]

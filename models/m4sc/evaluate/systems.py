@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,19 +13,21 @@ from m4sc.evaluate.channels import transmit
 from m4sc.message import Message
 from m4sc.tasks import get_task
 
+BATCH = 16
+
 
 class System(Protocol):
     """What the harness needs."""
 
     name: str
 
-    def send(
-        self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
-    ) -> tuple[str | None, int]:
-        """Return the receiver's answer (None: lost) and the complex data symbols sent."""
+    def send_all(
+        self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
+    ) -> list[tuple[str | None, int]]:
+        """Return each receiver's answer (None: lost) and the complex data symbols sent."""
 
-    def without_channel(self, example: Example) -> str | None:
-        """Return the answer of the same model to the message itself."""
+    def all_without_channel(self, examples: Sequence[Example]) -> list[str | None]:
+        """Return the answers of the same model to the messages themselves."""
 
 
 class Semantic:
@@ -50,27 +52,45 @@ class Semantic:
             self._sent[key] = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
         return self._sent[key]
 
-    def read(self, symbols: np.ndarray, noise_var: np.ndarray, example: Example) -> str | None:
-        """Decode received symbols with the example's instruction; None where the decoder refuses them."""
+    def read_all(
+        self, received: Sequence[tuple[np.ndarray, np.ndarray]], examples: Sequence[Example]
+    ) -> list[str | None]:
+        """Decode pairs of symbols and noise variances with the examples' instructions, in batches.
+
+        None where the decoder refuses them.
+        """
+        found: list[str | None] = []
+        for start in range(0, len(examples), BATCH):
+            part = slice(start, start + BATCH)
+            found += self._read_batch(received[part], examples[part])
+        return found
+
+    def _read_batch(
+        self, received: Sequence[tuple[np.ndarray, np.ndarray]], examples: Sequence[Example]
+    ) -> list[str | None]:
+        instructions = [example.instruction for example in examples]
         try:
-            answer = self.model.decode(symbols, noise_var, example.task, example.instruction)
+            answers = self.model.decode_many(received, examples[0].task, instructions)
         except ValueError:
-            return None
-        return str(answer.text)
+            if len(examples) == 1:
+                return [None]
+            halves = (slice(0, len(examples) // 2), slice(len(examples) // 2, None))
+            return [a for half in halves for a in self._read_batch(received[half], examples[half])]
+        return [str(answer.text) for answer in answers]
 
-    def send(
-        self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
-    ) -> tuple[str | None, int]:
-        """As `System.send`."""
-        sent = self.symbols(example)
-        received, noise_var = transmit(sent, channel, snr_db, rng)
-        return self.read(received, noise_var, example), len(sent)
+    def send_all(
+        self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
+    ) -> list[tuple[str | None, int]]:
+        """As `System.send_all`."""
+        sent = [self.symbols(example) for example in examples]
+        received = [transmit(x, channel, snr_db, rng) for x, rng in zip(sent, rngs, strict=True)]
+        answers = self.read_all(received, examples)
+        return [(answer, len(x)) for answer, x in zip(answers, sent, strict=True)]
 
-    def without_channel(self, example: Example) -> str | None:
-        """As `System.without_channel`."""
-        message = Message(example.modality, example.load())
-        answer = self.model.answer_without_channel(message, example.task, example.instruction)
-        return str(getattr(answer, "text", answer))
+    def all_without_channel(self, examples: Sequence[Example]) -> list[str | None]:
+        """As `System.all_without_channel`: the latents as they were sent, with a noise variance of -60 dB."""
+        sent = [self.symbols(example) for example in examples]
+        return self.read_all([(x, np.full(len(x), 1e-6, np.float32)) for x in sent], examples)
 
 
 @dataclass(frozen=True)
@@ -117,10 +137,19 @@ class Classical:
         self._coded: dict[str, bytes] = {}
         self._answers: dict[str, str | None] = {}
 
-    def send(
+    def send_all(
+        self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
+    ) -> list[tuple[str | None, int]]:
+        """As `System.send_all`."""
+        return [self._send(e, channel, snr_db, rng) for e, rng in zip(examples, rngs, strict=True)]
+
+    def all_without_channel(self, examples: Sequence[Example]) -> list[str | None]:
+        """As `System.all_without_channel`: of the messages after their source codec."""
+        return [self._answer(example) for example in examples]
+
+    def _send(
         self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
     ) -> tuple[str | None, int]:
-        """As `System.send`."""
         if example.media_id not in self._coded:
             message = Message(example.modality, example.load())
             self._coded[example.media_id] = self.parts.source_encode(message)
@@ -134,10 +163,10 @@ class Classical:
             return None, len(sent)
         if decoded != payload:  # a CRC that passed by chance: never reuse the answer to the right bytes
             return self._read(decoded, example), len(sent)
-        return self.without_channel(example), len(sent)
+        return self._answer(example), len(sent)
 
-    def without_channel(self, example: Example) -> str | None:
-        """As `System.without_channel`: of the message after its source codec."""
+    def _answer(self, example: Example) -> str | None:
+        """The model's answer to a message after its source codec; asked once."""
         if example.id not in self._answers:
             message = Message(example.modality, example.load())
             payload = self._coded.setdefault(example.media_id, self.parts.source_encode(message))
