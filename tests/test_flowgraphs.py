@@ -136,6 +136,21 @@ def test_open_radio_runs_system_channel_and_snr() -> None:
     assert answers(results) == ["cat"]
 
 
+def test_the_same_decoded_message_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    plain = FakeSystem.answer_without_channel
+
+    def counted(self: FakeSystem, message: Any, task: str, instruction: str | None = None) -> Any:
+        asked.append(message.data)
+        return plain(self, message, task, instruction)
+
+    monkeypatch.setattr(FakeSystem, "answer_without_channel", counted)
+    radio = open_radio(FakeSystem())
+    messages = [OutgoingMessage(word, "summarize", "text") for word in (b"storm now", b"storm now", b"ship")]
+    results = radio(messages, system="classical", channel="awgn", snr_db=15.0)
+    assert answers(results) == ["storm", "storm", "ship"] and asked == ["storm now", "ship"]
+
+
 def test_the_headless_twin_runs_and_names_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     spec = importlib.util.spec_from_file_location("twin", TWIN)
     assert spec and spec.loader

@@ -13,6 +13,7 @@ from gnuradio.m4sc.systems import find_system
 from m4sc_flowgraphs.collector import Collector
 from m4sc_flowgraphs.config import SYSTEMS, LoopbackConfig
 from m4sc_flowgraphs.messages import MessageResult, OutgoingMessage
+from m4sc_flowgraphs.remembering import RememberingSystem
 
 
 class Loopback(gr.top_block):
@@ -142,7 +143,7 @@ def open_radio(model: Any = "default") -> Callable[..., list[MessageResult]]:
     Raises:
         ValueError: the model cannot be loaded.
     """
-    loaded = find_system(model)
+    loaded = RememberingSystem(find_system(model))
 
     def radio(
         messages: Sequence[Any],
