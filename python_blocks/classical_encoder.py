@@ -24,7 +24,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
         snr_db: SNR (Es/N0 per data subcarrier, dB) for which the modulation and coding scheme is chosen.
         margin_db: subtracted from it before choosing.
         mcs: index of a fixed scheme instead, -1 to choose.
-        segment_bytes: bytes of one frame at most, >= 1.
+        segment_bytes: bytes of one frame at most, >= 1; fewer where the scheme is slow and the frame full.
         queue_len, on_error, on_full: see :class:`pdu_worker`.
     """
 
@@ -51,15 +51,18 @@ class classical_encoder(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message to its frames."""
-        from m4sc.phy.digital import encode_transport
+        from m4sc.phy.digital import encode_transport, most_bytes
+        from m4sc.phy.waveform import WaveformConfig
 
         task, message = self._reader.read(meta, payload)
         coded = find_codec(self._codec).source_encode(message)
-        parts = [coded[i : i + self._segment_bytes] for i in range(0, len(coded), self._segment_bytes)]
-        if not parts:
+        if not coded:
             raise ValueError("the source codec gave no bytes; the message is empty")
+        mcs = self._scheme(min(len(coded), self._segment_bytes))
+        size = min(self._segment_bytes, most_bytes(mcs, WaveformConfig().max_payload_symbols))
+        parts = [coded[i : i + size] for i in range(0, len(coded), size)]
         for segment, part in enumerate(parts):
-            mcs = self._scheme(len(part))
+            mcs = min(mcs, self._scheme(len(part)))  # a short last segment needs a more robust scheme
             symbols = np.asarray(encode_transport(part, mcs), dtype=np.complex64)
             yield (
                 {

@@ -99,6 +99,13 @@ def test_a_semantic_frame_is_refused() -> None:
     assert "symbol demapper" in sink.status[0]["reason"]
 
 
+def test_slow_schemes_make_shorter_segments_that_fit_a_frame() -> None:
+    block = m4sc.classical_encoder(PlainCodec(), snr_db=-8.0, segment_bytes=4000)
+    sink = run_block(block, "messages", "symbols", [({"task": "text"}, TEXT * 4)])
+    assert len(sink.pdus) > 1 and max(payload.size for _, payload in sink.pdus) <= 20_000
+    assert sum(meta["payload_bytes"] for meta, _ in sink.pdus) == len(TEXT) * 4
+
+
 def test_the_scheme_follows_the_snr() -> None:
     def symbols(snr_db: float) -> int:
         block = m4sc.classical_encoder(PlainCodec(), snr_db=snr_db)

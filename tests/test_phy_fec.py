@@ -130,6 +130,12 @@ def test_the_link_adapter_takes_the_fastest_that_fits() -> None:
     assert select_mcs(60.0).index == len(MCS_TABLE) - 1
 
 
+@given(SCHEMES, st.integers(700, 20_000))
+def test_most_bytes_fill_a_frame_and_no_more(mcs: int, limit: int) -> None:
+    size = digital.most_bytes(mcs, limit)
+    assert digital.n_symbols(size, mcs) <= limit < digital.n_symbols(size + 8, mcs)
+
+
 def test_wrong_lengths_are_named() -> None:
     with pytest.raises(ValueError, match="there is no scheme 99"):
         digital.encode_transport(b"x", 99)

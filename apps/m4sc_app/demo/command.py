@@ -151,6 +151,6 @@ def _print_table(rows: Sequence[DemoRow], page: Path) -> None:
             f"{row.score:.2f}",
             " ".join((d.answer or "-").split()),
         )
-    console = Console(file=sys.stdout)
-    console.print(table, width=None if console.is_terminal else 160)
+    wide = None if sys.stdout.isatty() else 160  # a pipe has no width of its own
+    Console(file=sys.stdout, width=wide).print(table)
     print(f"report: {page}")

@@ -55,6 +55,15 @@ def n_symbols(n_bytes: int, mcs: int) -> int:
     return transport_format(n_bytes, mcs).n_symbols
 
 
+def most_bytes(mcs: int, max_symbols: int) -> int:
+    """Most bytes of one transport block of scheme `mcs` in `max_symbols` symbols, at least 1."""
+    scheme = get_mcs(mcs)
+    size = max(1, int(max_symbols * scheme.bits_per_symbol * scheme.rate / 8))
+    while size > 1 and n_symbols(size, mcs) > max_symbols:  # the CRCs take some
+        size -= 1
+    return size
+
+
 def encode_transport(data: bytes, mcs: int) -> np.ndarray:
     """Bytes to symbols of unit mean energy, complex64 (n_symbols(len(data), mcs),)."""
     form = transport_format(len(data), mcs)
