@@ -140,6 +140,8 @@ def test_system_sends_text_in_chunks_and_answers(network: Network) -> None:
     symbols = (encoded.latents[:, 0] + 1j * encoded.latents[:, 1]).astype(np.complex64)
     answer = system.decode(symbols, np.full(len(symbols), 0.1, np.float32), "text")
     assert isinstance(answer.text, str) and answer.seconds > 0
+    whole = system.answer_without_channel(Message("text", text), "text")
+    assert whole.text == text  # who has the message itself loses nothing in the codec
 
 
 def test_system_says_what_is_wrong(network: Network) -> None:

@@ -147,7 +147,14 @@ class SemanticSystem:
         return self.network.receive(task.channel_codec, y, n)[0]
 
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
-        """The same model reading the message itself: its latents over a channel of 60 dB."""
+        """The same model reading the message itself: its latents over a channel of 60 dB.
+
+        Of a verbatim task (``text``, ``transcribe``) the words themselves, as the model reads or hears them:
+        a classical link that delivered the message must not lose them in the semantic codec.
+        """
+        entry = self._check(task)
+        if entry.verbatim and message.modality == entry.modality:
+            return Answer(self._words(message), None, 0.0)
         latents = self.encode(message, task, instruction).latents
         y, noise_var = transmit(
             torch.from_numpy(latents)[None, :, None], torch.tensor([_CLEAN_SNR_DB]), "awgn"
@@ -168,11 +175,17 @@ class SemanticSystem:
             return self.image_encoder([message.data])[0]
         if task.channel_codec == "speech":
             return self.speech_encoder(message.data)
-        text = message.data if task.modality == "text" else self.speech_encoder.transcribe(message.data)
-        if not text.strip():
-            raise ValueError("no word was heard in the sound, so there is nothing to transcribe")
+        text = self._words(message)
         ids = [i for chunk in self.text_chunks(text) for i in chunk]
         return self.network.llm.embedding[torch.tensor(ids)]
+
+    def _words(self, message: Message) -> str:
+        text = str(
+            message.data if message.modality == "text" else self.speech_encoder.transcribe(message.data)
+        )
+        if not text.strip():
+            raise ValueError("no word was heard in the sound, so there is nothing to transcribe")
+        return text
 
     def text_chunks(self, text: str) -> list[list[int]]:
         """Token numbers in chunks of ``text_chunk``; every chunk but the last is filled up with end marks."""

@@ -24,6 +24,7 @@ class Task:
         max_new_tokens: longest answer (of each chunk, for texts).
         codec: modality whose channel codec is used when it is not the message's own: a transcription
             sends the words that the speech model heard as text latents.
+        verbatim: the answer is the message's words; a receiver that has the message itself needs no LLM.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Task:
     needs_question: bool = False
     max_new_tokens: int = 24
     codec: str = ""
+    verbatim: bool = False
 
     @property
     def channel_codec(self) -> str:
@@ -99,6 +101,7 @@ _ALL = (
         "wer",
         max_new_tokens=40,
         codec="text",
+        verbatim=True,
     ),
     Task(
         "text",
@@ -108,6 +111,7 @@ _ALL = (
         ("Give the text word for word.",),
         "similarity",
         max_new_tokens=40,
+        verbatim=True,
     ),
     Task(
         "summarize",
