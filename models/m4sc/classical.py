@@ -20,6 +20,7 @@ WEBP_QUALITY = 30
 OPUS_BITS_PER_S = 12_000
 _LENGTH = struct.Struct("<IH")  # samples, packets
 _PACKET = struct.Struct("<H")
+_PRE_SKIP = 312 * SAMPLE_RATE_HZ // 48_000  # libopus: samples before the sound's first; 312 at 48 kHz
 
 
 def source_encode(message: Message) -> bytes:
@@ -67,8 +68,7 @@ def _encode_sound(samples: np.ndarray) -> bytes:
     encoder.options = {"application": "voip", "frame_duration": "60"}
     encoder.open()
     size = encoder.frame_size
-    delay = _delay(encoder)
-    pcm = (np.clip(np.pad(samples, (0, delay)), -1, 1) * 32767).astype(np.int16)
+    pcm = (np.clip(np.pad(samples, (0, _PRE_SKIP)), -1, 1) * 32767).astype(np.int16)
     pcm = np.pad(pcm, (0, -pcm.size % size))
     packets = []
     for start in range(0, pcm.size, size):
@@ -79,13 +79,6 @@ def _encode_sound(samples: np.ndarray) -> bytes:
     coded = [bytes(packet) for packet in packets if packet.size]
     body = b"".join(_PACKET.pack(len(packet)) + packet for packet in coded)
     return _LENGTH.pack(samples.size, len(coded)) + body
-
-
-def _delay(encoder: object) -> int:
-    """Samples that the decoder gives before the first one of the sound (OpusHead's pre-skip, at 48 kHz)."""
-    head = bytes(getattr(encoder, "extradata", None) or b"")
-    skip = int(struct.unpack_from("<H", head, 10)[0]) if len(head) >= 12 else 312
-    return skip * SAMPLE_RATE_HZ // 48_000
 
 
 def _decode_sound(payload: bytes) -> np.ndarray:
@@ -107,6 +100,3 @@ def _decode_sound(payload: bytes) -> np.ndarray:
     except (struct.error, ValueError, av.error.FFmpegError) as exc:
         raise MessageError("the sound cannot be decoded; its bytes are broken") from exc
     return sound[_PRE_SKIP : _PRE_SKIP + n_samples]
-
-
-_PRE_SKIP = 312 * SAMPLE_RATE_HZ // 48_000

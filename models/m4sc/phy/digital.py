@@ -43,10 +43,11 @@ def transport_format(n_bytes: int, mcs: int) -> TransportFormat:
     blocks = 1
     if total > MAX_INFO_BITS[number]:
         blocks = -(-total // (MAX_INFO_BITS[number] - crc.BITS))
-    k = -(-total // blocks) + (crc.BITS if blocks > 1 else 0)
+    payload = -(-total // blocks)  # bits of a block before its own CRC
+    k = payload + (crc.BITS if blocks > 1 else 0)
     step = scheme.bits_per_symbol
     n = step * int(np.ceil(k / scheme.rate / step - 1e-9))
-    padding = blocks * (k - (crc.BITS if blocks > 1 else 0)) - total
+    padding = blocks * payload - total
     return TransportFormat((ldpc_code(k, n, step, number),) * blocks, padding, step)
 
 

@@ -67,9 +67,10 @@ class LdpcCode:
         graph, z = self.graph, self.graph.lifting
         straight = np.asarray(llr, np.float32).reshape(-1, self.bits_per_symbol).T.ravel()
         word = np.zeros(graph.columns * z, np.float32)
-        np.add.at(word, self.sent, straight)
+        sent = self.sent
+        np.add.at(word, sent, straight)
         word[self.k : self.k + self.fillers] = _FILLER_LLR
-        used = int(self.sent.max()) // z + 1  # checks on parity bits that were not sent say nothing
+        used = int(sent.max()) // z + 1  # checks on parity bits that were not sent say nothing
         rows = max(4, used - graph.info_columns)
         word = word.reshape(graph.columns, z)
         _min_sum(word, graph.start[: rows + 1], graph.column, graph.shift, iterations, _SCALE)
