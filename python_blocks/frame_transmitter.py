@@ -96,7 +96,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         self._gap, self._idle, self._amplitude = gap_samples, idle, float(amplitude)
         self._key = pmt.intern(packet_len_key) if packet_len_key else None
         self._end_on_done = end_on_done
-        self._ended = self._begun = False
+        self._ended = self._begun = self._closing = False
         self._chunks: deque[tuple[np.ndarray, Any]] = deque()  # (samples left, tag or None)
         self._status = pmt.intern("status")
         self.message_port_register_in(pmt.intern("symbols"))
@@ -107,7 +107,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
 
     def start(self) -> bool:
         """Begin a new stream; called by the scheduler."""
-        self._ended = self._begun = False
+        self._ended = self._begun = self._closing = False
         return True
 
     def stop(self) -> bool:
@@ -176,13 +176,11 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
             made += n
             if n == samples.size:
                 self._chunks.popleft()
-                if tag is not None and tag[0] == DONE_TAG and self._end_on_done:
-                    self._ended = True
             else:
                 self._chunks[0] = (samples[n:], None)
         if made:
             return made
-        if self._ended:
+        if self._ended or (self._closing and self._end_on_done):
             return -1  # WORK_DONE
         if self._idle == "zeros":
             out[:] = 0
@@ -192,6 +190,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
 
     def _tag(self, offset: int, name: str, value: int) -> None:
         if name == DONE_TAG:
+            self._closing = True
             self.add_item_tag(0, offset, pmt.intern(DONE_TAG), pmt.from_long(value))
         elif self._key is not None:
             self.add_item_tag(0, offset, self._key, pmt.from_long(value))

@@ -25,7 +25,7 @@ def symbols_pdu(sequence: int, symbols: np.ndarray, **more: Any) -> Any:
 def transmit(pdus: list[Any], **options: Any) -> tuple[np.ndarray, list[Any], m4sc.frame_transmitter]:
     """Samples and tags of a transmitter that ends after the last burst."""
     tb = gr.top_block("tx", catch_exceptions=True)
-    sender = m4sc.frame_transmitter(gap_samples=GAP, end_on_done=True, **options)
+    sender = m4sc.frame_transmitter(**{"gap_samples": GAP, "end_on_done": True, **options})
     sink = blocks.vector_sink_c()
     tb.connect(sender, sink)
     for pdu in [*pdus, done_pdu()]:
@@ -71,6 +71,12 @@ def test_bursts_are_tagged_and_separated_by_the_gap() -> None:
     assert not samples[first + n_first : second].any() and samples[first : first + n_first].any()
     seconds = air_time_s(96, sender.waveform)
     assert n_first == pytest.approx(seconds * sender.waveform.samp_rate, abs=1)
+
+
+@pytest.mark.parametrize("gap", [1, 2000, 4095, 4096, 9000])
+def test_the_stream_ends_however_its_end_falls_into_buffers(gap: int) -> None:
+    samples, _, sender = transmit([symbols_pdu(0, signature("cat"))], gap_samples=gap)
+    assert sender.counters["sent"] == 1 and len(samples) > 3 * gap
 
 
 def test_a_bad_pdu_is_counted_and_the_next_burst_is_sent() -> None:

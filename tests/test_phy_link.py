@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.airtime import air_time_s, frame_samples
 from m4sc.phy.frame import modulate_frame
+from m4sc.phy.gold import gold_sequence
 from m4sc.phy.header import HEADER_BYTES, FrameHeader, HeaderError, Modality, PayloadKind
 from m4sc.phy.mapping import latents_to_symbols, round_to_grid, symbols_to_latents
 from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
@@ -89,6 +90,45 @@ def test_result_does_not_depend_on_chunks() -> None:
         assert np.allclose(a.symbols, b.symbols, atol=1e-3)
 
 
+def test_at_0_db_nothing_is_lost_and_chunks_do_not_matter() -> None:
+    samples, _ = stream(np.random.default_rng(16), 60, 0.0, -0.6)
+    one, _ = receive(samples, len(samples))
+    many, _ = receive(samples, 777)
+    assert [f.header.sequence for f in one] == list(range(60))
+    assert [f.start_sample for f in one] == [f.start_sample for f in many]
+
+
+@pytest.mark.parametrize(("cut", "gap"), [(2000, 0), (2000, 333), (3000, 0), (3000, 333), (4500, 0)])
+def test_a_cut_frame_is_counted_and_the_next_received(cut: int, gap: int) -> None:
+    rng = np.random.default_rng(17)
+    payloads = [gaussian(1200, rng), gaussian(300, rng)]
+    first, second = (
+        modulate_frame(FrameHeader(PayloadKind.ANALOG, len(p), i), p, WAVEFORM)
+        for i, p in enumerate(payloads)
+    )
+    samples = np.concatenate([first[:cut], np.zeros(gap), second, np.zeros(6000)])
+    frames, receiver = receive(samples + noise_voltage(12.0, WAVEFORM) * gaussian(len(samples), rng), 1000)
+    assert [f.header.sequence for f in frames] == [1]
+    assert receiver.counters["truncated"] + receiver.counters["header_errors"] == 1
+
+
+@pytest.mark.parametrize("frequency", [0.0, 0.013, 3 / 64])
+def test_a_carrier_gives_no_frame(frequency: float) -> None:
+    samples = np.exp(2j * np.pi * frequency * np.arange(200_000))
+    frames, receiver = receive(samples, 30_000)
+    assert not frames and receiver.counters["header_errors"] == 0
+
+
+def test_gold_sequence_is_that_of_its_two_registers() -> None:
+    x1, x2, found = 1, 38211, []
+    for n in range(1600 + 500):
+        if n >= 1600:
+            found.append((x1 ^ x2) & 1)
+        x1 = (x1 >> 1) | (((x1 >> 3) ^ x1) & 1) << 30
+        x2 = (x2 >> 1) | (((x2 >> 3) ^ (x2 >> 2) ^ (x2 >> 1) ^ x2) & 1) << 30
+    assert gold_sequence(38211, 500).tolist() == found
+
+
 def test_200_frames_at_10_db_lose_none() -> None:
     samples, _ = stream(np.random.default_rng(7), 200, 10.0, 0.7)
     frames, _ = receive(samples, 20_000)
@@ -107,7 +147,7 @@ def test_cut_stream_is_counted_and_broken_samples_do_not_stop_it() -> None:
     frames, receiver = receive(np.concatenate([samples, samples[:0]]), 4000)
     assert receiver.counters["non_finite"] == 1 and len(frames) >= 2
     whole = modulate_frame(FrameHeader(PayloadKind.ANALOG, 500), np.ones(500), WAVEFORM)
-    frames, receiver = receive(whole[:4000], 1000)
+    frames, receiver = receive(whole[:3000], 1000)
     assert not frames and receiver.counters["truncated"] == 1
 
 

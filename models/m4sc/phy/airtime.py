@@ -5,13 +5,13 @@ from __future__ import annotations
 from m4sc.phy.header import HEADER_BYTES
 from m4sc.phy.waveform import WaveformConfig
 
-HEADER_REPETITIONS = 8
+HEADER_CODED_BITS = 6 * 8 * HEADER_BYTES
 PREAMBLE_SYMBOLS = 2
 
 
 def header_ofdm_symbols(waveform: WaveformConfig) -> int:
-    """OFDM symbols of the header: each bit BPSK, sent `HEADER_REPETITIONS` times."""
-    return -(-8 * HEADER_BYTES * HEADER_REPETITIONS // waveform.n_data_carriers)
+    """OFDM symbols of the header: at least `HEADER_CODED_BITS` BPSK symbols, a code of rate 1/6."""
+    return -(-HEADER_CODED_BITS // waveform.n_data_carriers)
 
 
 def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from m4sc.phy.waveform import WaveformConfig
 
+DELAY_TAPS_PER_PREFIX = 1.25
 _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
+_SFO_SYMBOLS = 40  # fewer say too little about the sampling clock
 _PHASE_WINDOW = 11
-
-
-def used_bins(waveform: WaveformConfig) -> np.ndarray:
-    """FFT bins of data and pilot carriers, int (n,)."""
-    return np.concatenate([waveform.data_bins, waveform.pilot_bins])
 
 
 def smooth(h_ls: np.ndarray, weight: np.ndarray, noise_var: float, waveform: WaveformConfig) -> np.ndarray:
@@ -26,13 +25,21 @@ def smooth(h_ls: np.ndarray, weight: np.ndarray, noise_var: float, waveform: Wav
     Returns:
         complex (fft_len,), on every bin.
     """
-    n, bins = waveform.fft_len, np.flatnonzero(weight)
-    # Timing leaves the strongest path a few samples inside the prefix: taps on both sides of zero.
-    taps = np.arange(-waveform.cp_len // 4, waveform.cp_len)
-    basis = np.exp(-2j * np.pi * np.outer(np.arange(n), taps) / n)
+    bins = np.flatnonzero(weight)
+    basis = _delay_basis(waveform)
     part = basis[bins] * np.sqrt(weight[bins])[:, None]
-    gram = part.conj().T @ part + (noise_var * len(taps) + 1e-6) * np.eye(len(taps))
+    ridge = noise_var * basis.shape[1] + 1e-6
+    gram = part.conj().T @ part + ridge * np.eye(basis.shape[1])
     return basis @ np.linalg.solve(gram, part.conj().T @ (h_ls[bins] * np.sqrt(weight[bins])))
+
+
+@lru_cache(maxsize=16)
+def _delay_basis(waveform: WaveformConfig) -> np.ndarray:
+    """Spectra of the delays that a channel may have, complex (fft_len, taps)."""
+    # Timing leaves the strongest path a few samples inside the prefix: taps on both sides of zero.
+    count = int(DELAY_TAPS_PER_PREFIX * waveform.cp_len)
+    taps = np.arange(waveform.cp_len - count, waveform.cp_len)
+    return np.exp(-2j * np.pi * np.outer(np.arange(waveform.fft_len), taps) / waveform.fft_len)
 
 
 def signed_carriers(waveform: WaveformConfig) -> np.ndarray:
@@ -62,8 +69,10 @@ def track(
     unit = 2 * np.pi * waveform.symbol_len / waveform.fft_len * 1e-6
     low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
     pair = z[:, high] * np.conj(z[:, low])
-    turns = np.exp(-1j * np.outer(_SFO_GRID_PPM * unit * (carriers[high] - carriers[low]), steps))
-    ppm = float(_SFO_GRID_PPM[np.argmax(np.real(turns @ pair))]) if count >= 40 else 0.0
+    ppm = 0.0
+    if count >= _SFO_SYMBOLS:
+        turns = np.exp(-1j * np.outer(_SFO_GRID_PPM * unit * (carriers[high] - carriers[low]), steps))
+        ppm = float(_SFO_GRID_PPM[np.argmax(np.real(turns @ pair))])
     slope = ppm * unit * steps
     common = (z * np.exp(-1j * np.outer(slope, carriers))).sum(axis=1)  # (symbols,)
     size = 8 * max(64, 1 << (count - 1).bit_length())
@@ -81,4 +90,12 @@ def straighten(
     bins: np.ndarray, phase: np.ndarray, slope: np.ndarray, waveform: WaveformConfig
 ) -> np.ndarray:
     """Undo phase and slope: complex (symbols, fft_len)."""
-    return bins * np.exp(-1j * (phase[:, None] + np.outer(slope, signed_carriers(waveform))))
+    straight = bins * np.exp(-1j * phase)[:, None]
+    if slope.any():
+        straight *= np.exp(-1j * np.outer(slope, signed_carriers(waveform)))
+    return straight
+
+
+def phase_error_var(noise_var: float, count: int, waveform: WaveformConfig) -> float:
+    """Variance, rad^2, of the phase that `track` gives, from a pilot's noise variance over its power."""
+    return noise_var / (2.0 * min(_PHASE_WINDOW, count) * len(waveform.pilot_carriers))

@@ -4,33 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.airtime import HEADER_REPETITIONS, header_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.header import HEADER_BYTES, FrameHeader
+from m4sc.phy.airtime import payload_ofdm_symbols
+from m4sc.phy.header import FrameHeader
+from m4sc.phy.header_code import header_symbols
 from m4sc.phy.waveform import WaveformConfig
-
-
-def header_order(waveform: WaveformConfig) -> np.ndarray:
-    """Bit number on each data symbol of the header, int (symbols,).
-
-    Copies of a bit lie a whole header apart and, by a rotation each time, on different carriers.
-    """
-    bits = 8 * HEADER_BYTES
-    copies = [np.roll(np.arange(bits), 17 * copy) for copy in range(HEADER_REPETITIONS)]
-    order = np.concatenate(copies)
-    room = header_ofdm_symbols(waveform) * waveform.n_data_carriers
-    return np.resize(order, room)
-
-
-def scrambler(length: int) -> np.ndarray:
-    """Fixed signs, float (length,), so that repeated bits do not make a high peak."""
-    return np.random.default_rng(38211).integers(0, 2, length) * 2.0 - 1.0
-
-
-def header_symbols(header: FrameHeader, waveform: WaveformConfig) -> np.ndarray:
-    """BPSK symbols of the header, complex128 (symbols,); bit 0 is +1."""
-    bits = np.unpackbits(np.frombuffer(header.pack(), dtype=np.uint8))
-    order = header_order(waveform)
-    return (1.0 - 2.0 * bits[order]) * scrambler(len(order)) + 0j
 
 
 def add_prefix(bins: np.ndarray, waveform: WaveformConfig) -> np.ndarray:

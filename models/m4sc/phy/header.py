@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-VERSION = 1
+VERSION = 2
 # version, kind/modality, symbols, sequence, source, user, task, mcs, fingerprint, flags, segment,
 # segments, bytes
 _FORMAT = struct.Struct(">BBIHHHBBIBHHI")

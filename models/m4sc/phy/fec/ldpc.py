@@ -108,8 +108,7 @@ def _code_word(graph: BaseGraph, bits: np.ndarray) -> np.ndarray:
     word[first] = np.roll(np.bitwise_xor.reduce(sums), odd)
     for row, parity in ((0, first + 1), (1, first + 2), (2, first + 3)):
         word[parity] = _check(graph, word, row)
-    for row in range(4, graph.rows):
-        word[first + row] = _check(graph, word, row)
+    _extend(word, graph.start, graph.column, graph.shift, first)
     return word.ravel()
 
 
@@ -121,9 +120,29 @@ def _entries(graph: BaseGraph, row: int, column: int) -> np.ndarray:
 def _check(graph: BaseGraph, word: np.ndarray, row: int) -> np.ndarray:
     """Parity of one row, uint8 (Z,)."""
     total = np.zeros(graph.lifting, np.uint8)
-    for edge in range(graph.start[row], graph.start[row + 1]):
-        total ^= np.roll(word[graph.column[edge]], -graph.shift[edge])
+    _add_row(word, graph.start, graph.column, graph.shift, row, total)
     return total
+
+
+@njit(cache=True)
+def _add_row(word, start, column, shift, row, total):  # type: ignore[no-untyped-def]
+    """Add the bits of one check to `total`, modulo 2."""
+    z = word.shape[1]
+    for edge in range(start[row], start[row + 1]):
+        line, turn = word[column[edge]], shift[edge]
+        for i in range(z - turn):
+            total[i] ^= line[i + turn]
+        for i in range(z - turn, z):
+            total[i] ^= line[i + turn - z]
+
+
+@njit(cache=True)
+def _extend(word, start, column, shift, first):  # type: ignore[no-untyped-def]
+    """The parity columns behind the first four: each is the sum of its row, itself still zero."""
+    for row in range(4, start.size - 1):
+        total = np.zeros(word.shape[1], np.uint8)
+        _add_row(word, start, column, shift, row, total)
+        word[first + row] = total
 
 
 @njit(cache=True)

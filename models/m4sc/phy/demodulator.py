@@ -1,0 +1,197 @@
+"""One burst: preamble and header first, then, when its samples are there, equalised payload symbols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import fft
+
+from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
+from m4sc.phy.equalizer import DELAY_TAPS_PER_PREFIX, phase_error_var, smooth, straighten, track
+from m4sc.phy.header import FrameHeader, HeaderError
+from m4sc.phy.header_code import decode_header, header_symbols
+from m4sc.phy.sync import Burst
+from m4sc.phy.waveform import WaveformConfig
+
+_MIN_NOISE_VAR = 1e-6
+_TAIL_SYMBOLS = 4
+
+
+class FrameTooLongError(HeaderError):
+    """The header promises no symbol, or more than the receiver accepts."""
+
+
+@dataclass(frozen=True)
+class ReceivedFrame:
+    """One frame.
+
+    Attributes:
+        header: decoded, CRC checked.
+        symbols: complex64 (n,), unbiased: sent symbol plus noise.
+        noise_var: float32 (n,), complex noise variance of each symbol.
+        snr_db: Es/N0 over the data carriers, dB.
+        cfo_hz, sfo_ppm: carrier and sampling-clock offset.
+        h_hat: complex64 (data carriers,), channel in the order of ``occupied_carriers``.
+        start_sample: where the preamble began in the stream.
+        tail: mean of the last pilots over what they should be: about 1, or 0 where the frame was cut off.
+    """
+
+    header: FrameHeader
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    snr_db: float
+    cfo_hz: float
+    sfo_ppm: float
+    h_hat: np.ndarray
+    start_sample: int
+    tail: float = 1.0
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What preamble and header say of a frame under way.
+
+    Attributes:
+        burst: with its fine carrier offset.
+        header: decoded.
+        bins: complex64 (header symbols, fft_len), spectra of the header.
+        h, noise_var: first channel estimate, complex (fft_len,), and noise variance of a bin.
+    """
+
+    burst: Burst
+    header: FrameHeader
+    bins: np.ndarray
+    h: np.ndarray
+    noise_var: float
+
+
+class FrameDemodulator:
+    """Arithmetic of one burst; keeps nothing between bursts but tables."""
+
+    def __init__(self, waveform: WaveformConfig) -> None:
+        self.waveform = waveform
+        self.header_symbols = header_ofdm_symbols(waveform)
+        self.backoff = max(waveform.cp_len // 4, 1)  # the window opens inside the prefix
+        self.opening_samples = (PREAMBLE_SYMBOLS + self.header_symbols) * waveform.symbol_len
+        carriers = np.fft.fftfreq(waveform.fft_len)
+        self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
+        self._data, self._pilot = waveform.data_bins, waveform.pilot_bins
+        self._used = np.concatenate([self._data, self._pilot])
+        self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
+        self._sync_weight = np.sum(np.abs(self._sync) ** 2, axis=0)
+        quiet = self._sync_weight == 0
+        quiet[0] = False  # a radio's DC offset stays there
+        self._quiet = np.flatnonzero(quiet)
+
+    def open(self, samples: np.ndarray, burst: Burst) -> Opening:
+        """Read the header of a burst whose `opening_samples` are there.
+
+        Raises:
+            HeaderError: no valid header.
+            FrameTooLongError: its length is 0 or above the waveform's limit.
+        """
+        w = self.waveform
+        burst = self._fine_offset(samples, burst)
+        head = self._bins(samples, burst, 0, PREAMBLE_SYMBOLS + self.header_symbols)
+        h, noise_var = self._first_estimate(head[:PREAMBLE_SYMBOLS])
+        bins = head[PREAMBLE_SYMBOLS:]
+        phase, slope, _ = track(bins, h, w)
+        straight = straighten(bins, phase, slope, w)
+        soft = np.real(straight[:, self._data] * np.conj(h[self._data])).ravel()
+        header = decode_header(4.0 / max(noise_var, 1e-30) * soft, w)
+        if not 0 < header.n_symbols <= w.max_payload_symbols:
+            raise FrameTooLongError(
+                f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
+            )
+        return Opening(burst, header, bins, h, noise_var)
+
+    def samples_of(self, opening: Opening) -> int:
+        """Samples of the whole frame, from its preamble on."""
+        n_body = payload_ofdm_symbols(opening.header.n_symbols, self.waveform)
+        return self.opening_samples + n_body * self.waveform.symbol_len
+
+    def close(self, samples: np.ndarray, opening: Opening, origin: int = 0) -> ReceivedFrame:
+        """Second estimate, with the decoded header as a long training sequence, then the payload.
+
+        origin: number in the stream of the first of `samples`.
+        """
+        w, header, n_head = self.waveform, opening.header, self.header_symbols
+        n_body = payload_ofdm_symbols(header.n_symbols, w)
+        body = self._bins(samples, opening.burst, PREAMBLE_SYMBOLS + n_head, n_body)
+        bins = np.concatenate([opening.bins, body])
+        phase, slope, ppm = track(bins, opening.h, w)
+        straight = straighten(bins, phase, slope, w)
+        h, noise, observed = self._second_estimate(straight[:n_head], header, opening.noise_var)
+        h_data, power = h[self._data], float(np.mean(np.abs(h[self._used]) ** 2)) + 1e-30
+        gain = np.maximum(np.abs(h_data) ** 2, 1e-12 * power)
+        symbols = (straight[n_head:, self._data] * (np.conj(h_data) / gain)).ravel()[: header.n_symbols]
+        pilot_power = float(np.mean(np.abs(h[self._pilot]) ** 2)) + 1e-30
+        # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
+        own = noise / gain * (1.0 + self._taps / observed) + phase_error_var(
+            noise / pilot_power, len(bins), w
+        )
+        noise_var = np.maximum(np.tile(own, n_body)[: header.n_symbols], _MIN_NOISE_VAR)
+        return ReceivedFrame(
+            header=header,
+            symbols=symbols.astype(np.complex64),
+            noise_var=noise_var.astype(np.float32),
+            snr_db=float(10 * np.log10(np.mean(gain) / max(noise, 1e-30))),
+            cfo_hz=opening.burst.cfo * w.samp_rate,
+            sfo_ppm=ppm,
+            h_hat=h_data.astype(np.complex64),
+            start_sample=origin + opening.burst.start,
+            tail=self._tail(straight, h, pilot_power),
+        )
+
+    @property
+    def _taps(self) -> int:
+        return int(DELAY_TAPS_PER_PREFIX * self.waveform.cp_len)
+
+    def _bins(self, samples: np.ndarray, burst: Burst, first: int, count: int) -> np.ndarray:
+        """Spectra of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len)."""
+        w = self.waveform
+        begin = burst.start + first * w.symbol_len
+        skip = w.cp_len - self.backoff
+        time = samples[begin : begin + count * w.symbol_len].reshape(count, w.symbol_len)
+        turn = -2j * np.pi * burst.cfo  # within a symbol, and from symbol to symbol
+        within = np.exp(turn * np.arange(skip, skip + w.fft_len)).astype(np.complex64)
+        of_symbol = np.exp(turn * w.symbol_len * np.arange(first, first + count)).astype(np.complex64)
+        spectra = fft.fft(time[:, skip : skip + w.fft_len] * within, axis=1, norm="ortho")
+        return np.asarray(spectra * self._advance * of_symbol[:, None])
+
+    def _fine_offset(self, samples: np.ndarray, burst: Burst) -> Burst:
+        """What the phase between both sync words says of the offset that is left."""
+        words = self._bins(samples, burst, 0, PREAMBLE_SYMBOLS) * np.conj(self._sync)
+        turn = float(np.angle(np.vdot(words[0], words[1])))
+        return replace(burst, cfo=burst.cfo + turn / (2 * np.pi * self.waveform.symbol_len))
+
+    def _first_estimate(self, words: np.ndarray) -> tuple[np.ndarray, float]:
+        """Channel and noise variance from the sync words."""
+        weight = self._sync_weight
+        h_ls = np.sum(words * np.conj(self._sync), axis=0) / np.where(weight > 0, weight, 1)
+        noise = float(np.mean(np.abs(words[:, self._quiet]) ** 2))
+        power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
+        return smooth(h_ls, weight, min(noise / power, 1.0), self.waveform), noise
+
+    def _second_estimate(
+        self, straight: np.ndarray, header: FrameHeader, noise: float
+    ) -> tuple[np.ndarray, float, int]:
+        """Channel, noise variance of a bin, and the observations of a carrier behind them, all summed."""
+        w, n_head = self.waveform, self.header_symbols
+        sent = np.zeros((n_head, w.fft_len), dtype=complex)
+        sent[:, self._data] = header_symbols(header, w).reshape(n_head, -1)
+        sent[:, self._pilot] = w.pilots(n_head)
+        weight = np.sum(np.abs(sent) ** 2, axis=0)
+        h_ls = np.sum(straight * np.conj(sent), axis=0) / np.where(weight > 0, weight, 1)
+        power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
+        h = smooth(h_ls, weight, min(noise / power, 1.0), w)
+        error = straight[:, self._used] - h[self._used] * sent[:, self._used]
+        observed = error.size
+        return h, float(np.sum(np.abs(error) ** 2)) / max(observed - self._taps, 1), observed
+
+    def _tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
+        last = min(_TAIL_SYMBOLS, len(straight))
+        pilots = self.waveform.pilots(len(straight))[-last:]
+        seen = np.mean(np.real(straight[-last:, self._pilot] * np.conj(h[self._pilot] * pilots)))
+        return float(seen) / pilot_power

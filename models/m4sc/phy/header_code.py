@@ -1,0 +1,49 @@
+"""The header on the air: 5G NR LDPC of rate 1/6, interleaved, scrambled, BPSK."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import gcd
+
+import numpy as np
+
+from m4sc.phy.airtime import header_ofdm_symbols
+from m4sc.phy.fec.ldpc import LdpcCode, ldpc_code
+from m4sc.phy.gold import gold_sequence
+from m4sc.phy.header import HEADER_BYTES, FrameHeader
+from m4sc.phy.waveform import WaveformConfig
+
+_SCRAMBLER_INIT = 38211
+_ITERATIONS = 12
+
+
+@lru_cache(maxsize=16)
+def _layout(waveform: WaveformConfig) -> tuple[LdpcCode, np.ndarray, np.ndarray]:
+    """Code; coded bit on each data symbol, int64 (symbols,); sign of each, float64 (symbols,)."""
+    room = header_ofdm_symbols(waveform) * waveform.n_data_carriers
+    code = ldpc_code(8 * HEADER_BYTES, room, 1, 2)
+    stride = round(0.618 * room)  # neighbours in the code word lie far apart in time and in frequency
+    while gcd(stride, room) > 1:
+        stride += 1
+    order = np.arange(room) * stride % room
+    return code, order, 1.0 - 2.0 * gold_sequence(_SCRAMBLER_INIT, room)
+
+
+def header_symbols(header: FrameHeader, waveform: WaveformConfig) -> np.ndarray:
+    """BPSK symbols of the header, complex128 (symbols,); bit 0 is +1 before scrambling."""
+    code, order, signs = _layout(waveform)
+    bits = np.unpackbits(np.frombuffer(header.pack(), dtype=np.uint8))
+    return (1.0 - 2.0 * code.encode(bits)[order]) * signs + 0j
+
+
+def decode_header(llr: np.ndarray, waveform: WaveformConfig) -> FrameHeader:
+    """LLRs of the header's symbols, float (symbols,), positive for +1, to the header.
+
+    Raises:
+        HeaderError: the CRC or a field is wrong.
+    """
+    code, order, signs = _layout(waveform)
+    straight = np.empty(len(order))
+    straight[order] = llr * signs
+    bits = code.decode(straight, _ITERATIONS)
+    return FrameHeader.unpack(np.packbits(bits).tobytes())
