@@ -8,7 +8,15 @@ import numpy as np
 from scipy import fft
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.equalizer import DELAY_TAPS_PER_PREFIX, phase_error_var, smooth, straighten, track
+from m4sc.phy.equalizer import (
+    DELAY_TAPS_PER_PREFIX,
+    clock_offset,
+    phase_error_var,
+    slope_unit,
+    smooth,
+    straighten,
+    track,
+)
 from m4sc.phy.header import FrameHeader, HeaderError
 from m4sc.phy.header_code import decode_header, header_symbols
 from m4sc.phy.sync import Burst
@@ -122,7 +130,11 @@ class FrameDemodulator:
         bins = np.concatenate([opening.bins, body])
         phase, slope, ppm = track(bins, opening.h, w)
         straight = straighten(bins, phase, slope, w)
-        h, noise, observed = self._second_estimate(straight[:n_head], header, opening.noise_var)
+        known = self._known(header, len(bins))
+        more = clock_offset(straight, known, opening.h, opening.noise_var, w)
+        left = more * slope_unit(w) * np.arange(len(bins))
+        straight, ppm = straighten(straight, np.zeros(len(bins)), left, w), ppm + more
+        h, noise, observed = self._second_estimate(straight[:n_head], known[:n_head], opening.noise_var)
         h_data, power = h[self._data], float(np.mean(np.abs(h[self._used]) ** 2)) + 1e-30
         gain = np.maximum(np.abs(h_data) ** 2, 1e-12 * power)
         symbols = (straight[n_head:, self._data] * (np.conj(h_data) / gain)).ravel()[: header.n_symbols]
@@ -174,14 +186,20 @@ class FrameDemodulator:
         power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
         return smooth(h_ls, weight, min(noise / power, 1.0), self.waveform), noise
 
+    def _known(self, header: FrameHeader, count: int) -> np.ndarray:
+        """What header and pilots are known to hold, complex (count, fft_len); 0 on payload and elsewhere."""
+        sent = np.zeros((count, self.waveform.fft_len), dtype=complex)
+        sent[: self.header_symbols, self._data] = header_symbols(header, self.waveform).reshape(
+            self.header_symbols, -1
+        )
+        sent[:, self._pilot] = self.waveform.pilots(count)
+        return sent
+
     def _second_estimate(
-        self, straight: np.ndarray, header: FrameHeader, noise: float
+        self, straight: np.ndarray, sent: np.ndarray, noise: float
     ) -> tuple[np.ndarray, float, int]:
-        """Channel, noise variance of a bin, and the observations of a carrier behind them, all summed."""
-        w, n_head = self.waveform, self.header_symbols
-        sent = np.zeros((n_head, w.fft_len), dtype=complex)
-        sent[:, self._data] = header_symbols(header, w).reshape(n_head, -1)
-        sent[:, self._pilot] = w.pilots(n_head)
+        """Channel, noise variance of a bin, and how many observations are behind them."""
+        w = self.waveform
         weight = np.sum(np.abs(sent) ** 2, axis=0)
         h_ls = np.sum(straight * np.conj(sent), axis=0) / np.where(weight > 0, weight, 1)
         power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)

@@ -10,7 +10,8 @@ from m4sc.phy.waveform import WaveformConfig
 
 DELAY_TAPS_PER_PREFIX = 1.25
 _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
-_SFO_SYMBOLS = 40  # fewer say too little about the sampling clock
+_SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for `clock_offset` alone
+_SFO_PRIOR_PPM = 20.0
 _PHASE_WINDOW = 11
 
 
@@ -47,6 +48,39 @@ def signed_carriers(waveform: WaveformConfig) -> np.ndarray:
     return np.fft.fftfreq(waveform.fft_len) * waveform.fft_len
 
 
+def slope_unit(waveform: WaveformConfig) -> float:
+    """Slope of one ppm of sampling-clock offset, rad a carrier and OFDM symbol."""
+    return 2 * np.pi * waveform.symbol_len / waveform.fft_len * 1e-6  # symbol_len * 1e-6 samples a symbol
+
+
+def clock_offset(
+    straight: np.ndarray, known: np.ndarray, h: np.ndarray, noise_var: float, waveform: WaveformConfig
+) -> float:
+    """Sampling-clock offset that is left, ppm, from everything known in a frame.
+
+    The slope of each symbol's phase over the carriers, linearised, is regressed on time; its mean is the
+    channel's. The estimate is shrunk towards 0 as one of variance `_SFO_PRIOR_PPM`^2 seen in noise.
+
+    Args:
+        straight: complex (symbols, fft_len), phases undone.
+        known: complex (symbols, fft_len), what was sent, 0 where that is not known.
+        h: complex (fft_len,), channel.
+        noise_var: of a bin.
+        waveform: the waveform.
+    """
+    z = np.imag(straight * np.conj(h * known))
+    weight = np.abs(h * known) ** 2
+    total = weight.sum(axis=1) + 1e-30
+    carriers = signed_carriers(waveform)
+    centred = carriers - (weight @ carriers / total)[:, None]
+    lever = (weight * centred**2).sum(axis=1)
+    steps = np.arange(len(straight)) - np.average(np.arange(len(straight)), weights=lever + 1e-30)
+    unit = slope_unit(waveform)
+    spread = float(np.sum(lever * steps**2)) * unit**2 + 1e-30
+    found = float(np.sum((z * centred).sum(axis=1) * steps)) * unit / spread
+    return found / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
+
+
 def track(
     bins: np.ndarray, h: np.ndarray, waveform: WaveformConfig, first: int = 0
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -65,8 +99,7 @@ def track(
     z = bins[:, waveform.pilot_bins] * np.conj(h[waveform.pilot_bins] * pilots)  # (symbols, pilots)
     carriers = np.array(waveform.pilot_carriers)
     steps = np.arange(first, first + count) + 2.0
-    # rad a carrier and symbol for one ppm: the window slips symbol_len * 1e-6 samples a symbol
-    unit = 2 * np.pi * waveform.symbol_len / waveform.fft_len * 1e-6
+    unit = slope_unit(waveform)
     low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
     pair = z[:, high] * np.conj(z[:, low])
     ppm = 0.0
