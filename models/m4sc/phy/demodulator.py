@@ -9,11 +9,10 @@ from scipy import fft
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
 from m4sc.phy.equalizer import (
-    DELAY_TAPS_PER_PREFIX,
+    ChannelSmoother,
     clock_offset,
     phase_error_var,
     slope_unit,
-    smooth,
     straighten,
     track,
 )
@@ -88,6 +87,11 @@ class FrameDemodulator:
         self._used = np.concatenate([self._data, self._pilot])
         self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
         self._sync_weight = np.sum(np.abs(self._sync) ** 2, axis=0)
+        self._smooth_sync = ChannelSmoother(self._sync_weight, waveform)
+        header_weight = np.zeros(waveform.fft_len)
+        header_weight[self._data] = self.header_symbols
+        header_weight[self._pilot] = np.sum(np.abs(waveform.pilots(self.header_symbols)) ** 2, axis=0)
+        self._smooth_header, self._header_weight = ChannelSmoother(header_weight, waveform), header_weight
         quiet = self._sync_weight == 0
         quiet[0] = False  # a radio's DC offset stays there
         self._quiet = np.flatnonzero(quiet)
@@ -140,7 +144,7 @@ class FrameDemodulator:
         symbols = (straight[n_head:, self._data] * (np.conj(h_data) / gain)).ravel()[: header.n_symbols]
         pilot_power = float(np.mean(np.abs(h[self._pilot]) ** 2)) + 1e-30
         # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
-        own = noise / gain * (1.0 + self._taps / observed) + phase_error_var(
+        own = noise / gain * (1.0 + self._smooth_header.taps / observed) + phase_error_var(
             noise / pilot_power, len(bins), w
         )
         noise_var = np.maximum(np.tile(own, n_body)[: header.n_symbols], _MIN_NOISE_VAR)
@@ -155,10 +159,6 @@ class FrameDemodulator:
             start_sample=origin + opening.burst.start,
             tail=self._tail(straight, h, pilot_power),
         )
-
-    @property
-    def _taps(self) -> int:
-        return int(DELAY_TAPS_PER_PREFIX * self.waveform.cp_len)
 
     def _bins(self, samples: np.ndarray, burst: Burst, first: int, count: int) -> np.ndarray:
         """Spectra of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len)."""
@@ -184,7 +184,7 @@ class FrameDemodulator:
         h_ls = np.sum(words * np.conj(self._sync), axis=0) / np.where(weight > 0, weight, 1)
         noise = float(np.mean(np.abs(words[:, self._quiet]) ** 2))
         power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
-        return smooth(h_ls, weight, min(noise / power, 1.0), self.waveform), noise
+        return self._smooth_sync(h_ls, min(noise / power, 1.0)), noise
 
     def _known(self, header: FrameHeader, count: int) -> np.ndarray:
         """What header and pilots are known to hold, complex (count, fft_len); 0 on payload and elsewhere."""
@@ -199,14 +199,13 @@ class FrameDemodulator:
         self, straight: np.ndarray, sent: np.ndarray, noise: float
     ) -> tuple[np.ndarray, float, int]:
         """Channel, noise variance of a bin, and how many observations are behind them."""
-        w = self.waveform
-        weight = np.sum(np.abs(sent) ** 2, axis=0)
+        weight = self._header_weight
         h_ls = np.sum(straight * np.conj(sent), axis=0) / np.where(weight > 0, weight, 1)
         power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
-        h = smooth(h_ls, weight, min(noise / power, 1.0), w)
+        h = self._smooth_header(h_ls, min(noise / power, 1.0))
         error = straight[:, self._used] - h[self._used] * sent[:, self._used]
         observed = error.size
-        return h, float(np.sum(np.abs(error) ** 2)) / max(observed - self._taps, 1), observed
+        return h, float(np.sum(np.abs(error) ** 2)) / max(observed - self._smooth_header.taps, 1), observed
 
     def _tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
         last = min(_TAIL_SYMBOLS, len(straight))

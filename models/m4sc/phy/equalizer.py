@@ -15,34 +15,37 @@ _SFO_PRIOR_PPM = 20.0
 _PHASE_WINDOW = 11
 
 
-def smooth(h_ls: np.ndarray, weight: np.ndarray, noise_var: float, waveform: WaveformConfig) -> np.ndarray:
-    """Least-squares channel within the cyclic prefix: H = F_L argmin |W (h_ls - F_L g)|^2 + noise |g|^2.
+class ChannelSmoother:
+    """Least-squares channel within the cyclic prefix: F argmin_g |W (h_ls - F g)|^2 + ridge |g|^2.
 
-    Args:
-        h_ls: complex (fft_len,), estimates by bin; ignored where `weight` is 0.
-        weight: float (fft_len,), number of observations behind each estimate.
-        noise_var: regularisation; complex noise variance of one observation relative to the channel's power.
-
-    Returns:
-        complex (fft_len,), on every bin.
+    Built once for the observations of a kind: `weight`, float (fft_len,), their number on each bin. The
+    normal equations are diagonal in the eigenvectors kept here, whatever the ridge.
     """
-    bins = np.flatnonzero(weight)
-    basis = _delay_basis(waveform)
-    part = basis[bins] * np.sqrt(weight[bins])[:, None]
-    ridge = noise_var * basis.shape[1] + 1e-6
-    gram = part.conj().T @ part + ridge * np.eye(basis.shape[1])
-    return basis @ np.linalg.solve(gram, part.conj().T @ (h_ls[bins] * np.sqrt(weight[bins])))
+
+    def __init__(self, weight: np.ndarray, waveform: WaveformConfig) -> None:
+        self.bins = np.flatnonzero(weight)
+        count = int(DELAY_TAPS_PER_PREFIX * waveform.cp_len)
+        # Timing leaves the strongest path a few samples inside the prefix: taps on both sides of zero.
+        taps = np.arange(waveform.cp_len - count, waveform.cp_len)
+        basis = np.exp(-2j * np.pi * np.outer(np.arange(waveform.fft_len), taps) / waveform.fft_len)
+        part = basis[self.bins] * np.sqrt(weight[self.bins])[:, None]
+        self._eigenvalues, vectors = np.linalg.eigh(part.conj().T @ part)
+        self._into = vectors.conj().T @ part.conj().T * np.sqrt(weight[self.bins])
+        self._out = basis @ vectors
+        self.taps = count
+
+    def __call__(self, h_ls: np.ndarray, noise_var: float) -> np.ndarray:
+        """Channel on every bin, complex (fft_len,).
+
+        Args:
+            h_ls: complex (fft_len,), estimates by bin; ignored where there was no observation.
+            noise_var: complex noise variance of one observation over the channel's power.
+        """
+        ridge = noise_var * self.taps + 1e-6
+        return np.asarray(self._out @ ((self._into @ h_ls[self.bins]) / (self._eigenvalues + ridge)))
 
 
 @lru_cache(maxsize=16)
-def _delay_basis(waveform: WaveformConfig) -> np.ndarray:
-    """Spectra of the delays that a channel may have, complex (fft_len, taps)."""
-    # Timing leaves the strongest path a few samples inside the prefix: taps on both sides of zero.
-    count = int(DELAY_TAPS_PER_PREFIX * waveform.cp_len)
-    taps = np.arange(waveform.cp_len - count, waveform.cp_len)
-    return np.exp(-2j * np.pi * np.outer(np.arange(waveform.fft_len), taps) / waveform.fft_len)
-
-
 def signed_carriers(waveform: WaveformConfig) -> np.ndarray:
     """Carrier number of each FFT bin, float (fft_len,): 0, 1, ..., -1."""
     return np.fft.fftfreq(waveform.fft_len) * waveform.fft_len

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,20 +76,24 @@ class WaveformConfig:
         """Data symbols of an OFDM symbol."""
         return len(self.occupied_carriers)
 
-    @property
+    @cached_property
     def data_bins(self) -> np.ndarray:
         """FFT bins of the data carriers, int (n,)."""
         return np.array(self.occupied_carriers) % self.fft_len
 
-    @property
+    @cached_property
     def pilot_bins(self) -> np.ndarray:
         """FFT bins of the pilot carriers, int (n,)."""
         return np.array(self.pilot_carriers) % self.fft_len
 
     def pilots(self, n_symbols: int) -> np.ndarray:
         """Pilot values of the first OFDM symbols after the preamble, float64 (n_symbols, pilots)."""
-        table = np.array(self.pilot_symbols)
-        return table[np.arange(n_symbols) % len(table)]
+        table = self._pilot_table
+        return np.asarray(table[np.arange(n_symbols) % len(table)])
+
+    @cached_property
+    def _pilot_table(self) -> np.ndarray:
+        return np.array(self.pilot_symbols)
 
     def sync_bins(self, word: int) -> np.ndarray:
         """Sync word 1 or 2 in FFT order, complex128 (fft_len,)."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numba import njit
@@ -44,7 +44,7 @@ class LdpcCode:
         """Zero bits that fill the information columns and are not sent."""
         return self.graph.info_columns * self.graph.lifting - self.k
 
-    @property
+    @cached_property
     def sent(self) -> np.ndarray:
         """Places in the code word of the coded bits, int64 (n,); they repeat where n is large."""
         z = self.graph.lifting
