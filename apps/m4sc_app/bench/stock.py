@@ -1,0 +1,113 @@
+"""GNU Radio's own OFDM transmitter and receiver, timed beside ours on as many samples."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+_KEY = "packet_len"
+_BITS = 2  # QPSK payload
+_GAP = 400
+
+
+@dataclass(frozen=True)
+class Speed:
+    """msps: million samples a second; received: packets whose content came through, of `sent`."""
+
+    msps: float
+    received: int
+    sent: int
+
+
+def _payloads(packets: int, n_bytes: int) -> np.ndarray:
+    """Bytes of all packets; each begins with its number."""
+    rng = np.random.default_rng(5)
+    data = rng.integers(256, size=(packets, n_bytes), dtype=np.uint8)
+    data[:, :2] = np.arange(packets, dtype=">u2").view(np.uint8).reshape(-1, 2)
+    return data
+
+
+def stock_transmitter(packets: int, n_bytes: int) -> tuple[Speed, np.ndarray]:
+    """Run `digital.ofdm_tx` over the packets; the second value is its samples, complex64."""
+    import pmt
+    from gnuradio import blocks, digital, gr
+
+    data = _payloads(packets, n_bytes)
+    tags = []
+    for number in range(packets):
+        tag = gr.tag_t()
+        tag.offset, tag.key, tag.value = number * n_bytes, pmt.intern(_KEY), pmt.from_long(n_bytes)
+        tags.append(tag)
+    graph = gr.top_block("stock transmitter", catch_exceptions=False)
+    source = blocks.vector_source_b(data.ravel().tolist(), False, 1, tags)
+    modulator = digital.ofdm_tx(packet_length_tag_key=_KEY, bps_header=1, bps_payload=_BITS)
+    sink = blocks.vector_sink_c()
+    graph.connect(source, modulator, sink)
+    started = time.perf_counter()
+    graph.run()
+    seconds = time.perf_counter() - started
+    samples = np.asarray(sink.data(), dtype=np.complex64)
+    return Speed(len(samples) / seconds / 1e6, packets, packets), samples
+
+
+def stock_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Speed:
+    """Run `digital.ofdm_rx` over samples of :func:`stock_transmitter`."""
+    from gnuradio import blocks, digital, gr
+
+    graph = gr.top_block("stock receiver", catch_exceptions=False)
+    source = blocks.vector_source_c(samples, False)
+    demodulator = digital.ofdm_rx(packet_length_tag_key=_KEY, bps_header=1, bps_payload=_BITS)
+    sink = blocks.vector_sink_b()
+    graph.connect(source, demodulator, sink)
+    started = time.perf_counter()
+    graph.run()
+    seconds = time.perf_counter() - started
+    got = np.asarray(sink.data(), dtype=np.uint8)
+    rows = {bytes(row) for row in got[: len(got) // n_bytes * n_bytes].reshape(-1, n_bytes)}
+    known = {bytes(row) for row in _payloads(packets, n_bytes)}
+    return Speed(len(samples) / seconds / 1e6, len(rows & known), packets)
+
+
+def spread_packets(samples: np.ndarray, packets: int, snr_db: float) -> np.ndarray:
+    """The packets with gaps between them, and noise of `snr_db` under the packets' mean power."""
+    rng = np.random.default_rng(6)
+    rows = samples[: len(samples) // packets * packets].reshape(packets, -1)
+    gaps = np.zeros((packets, _GAP), np.complex64)
+    stream = np.concatenate([rows, gaps], axis=1).ravel()
+    noise = rng.standard_normal((len(stream), 2), np.float32).view(np.complex64).ravel()
+    level = np.sqrt(np.mean(np.abs(rows) ** 2) * 10 ** (-snr_db / 10) / 2)
+    return np.asarray(stream + np.float32(level) * noise, np.complex64)
+
+
+def our_transmitter(packets: int, n_symbols: int) -> tuple[Speed, np.ndarray]:
+    """Our modulator, one call a frame; the second value is its samples, complex64."""
+    from m4sc.phy.frame import modulate_frame
+    from m4sc.phy.header import FrameHeader, PayloadKind
+    from m4sc.phy.waveform import WaveformConfig
+
+    waveform, rng = WaveformConfig(), np.random.default_rng(5)
+    symbols = np.exp(0.5j * np.pi * (rng.integers(4, size=(packets, n_symbols)) + 0.5))
+    modulate_frame(FrameHeader(PayloadKind.ANALOG, n_symbols), symbols[0], waveform)  # tables, compiled code
+    started = time.perf_counter()
+    parts = [
+        modulate_frame(FrameHeader(PayloadKind.ANALOG, n_symbols, number), row, waveform)
+        for number, row in enumerate(symbols)
+    ]
+    seconds = time.perf_counter() - started
+    samples = np.concatenate(parts)
+    return Speed(len(samples) / seconds / 1e6, packets, packets), samples
+
+
+def our_receiver(samples: np.ndarray, packets: int, chunk: int = 32_768) -> Speed:
+    """Our receiver over samples of :func:`our_transmitter`, in chunks as a scheduler gives them."""
+    from m4sc.phy.receiver import BurstReceiver
+
+    BurstReceiver().push(samples[: 2 * len(samples) // packets])  # tables, compiled code
+    receiver = BurstReceiver()
+    started = time.perf_counter()
+    frames = [f for i in range(0, len(samples), chunk) for f in receiver.push(samples[i : i + chunk])]
+    frames += receiver.flush()
+    seconds = time.perf_counter() - started
+    return Speed(len(samples) / seconds / 1e6, len({f.header.sequence for f in frames}), packets)
