@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from m4sc.data import cifar10, coco_mini, coco_text, espeak, flickr8k, fsdd
+from m4sc.data import augment, cifar10, coco_mini, coco_text, espeak, flickr8k, fsdd
 from m4sc.data.example import Example
 from PIL import Image
 
@@ -124,7 +124,38 @@ def test_digits_split_by_index(data_dir: Path) -> None:
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 def test_spoken_sentences_repeat_exactly(tmp_path: Path) -> None:
     sentences = ["A dog runs.", "-v is no option here."]
-    first = [e.load() for e in espeak.transcribe_examples(sentences, tmp_path / "a", seed=1)]
-    other = [e.load() for e in espeak.transcribe_examples(sentences, tmp_path / "b", seed=1)]
+    first = [e.load() for e in espeak.spoken_examples(sentences, tmp_path / "a", seed=1)]
+    other = [e.load() for e in espeak.spoken_examples(sentences, tmp_path / "b", seed=1)]
     assert all(np.array_equal(x, y) for x, y in zip(first, other, strict=True))
     assert all(0.4 < len(x) / 16_000 < 5 and np.max(np.abs(x)) > 0.5 for x in first)
+
+
+def test_numbers_are_joined_clips_of_one_speaker(data_dir: Path) -> None:
+    clips = fsdd.digit_examples(data_dir, "train")
+    numbers = fsdd.number_examples(clips, 8, seed=3)
+    longest = max(len(np.asarray(clip.load())) for clip in clips)
+    for example in numbers:
+        words, digits = example.answers
+        assert words.split() == ["seven"] * len(digits) and set(digits) == {"7"} and 2 <= len(digits) <= 5
+        sound = np.asarray(example.load())
+        assert sound.dtype == np.float32 and 0 < len(sound) <= len(digits) * (longest + 0.2 * 16_000)
+        assert np.array_equal(sound, example.load())
+    assert [e.answers for e in numbers] == [e.answers for e in fsdd.number_examples(clips, 8, seed=3)]
+
+
+def test_spelt_numbers_have_the_lengths_asked_for() -> None:
+    found = espeak.digit_sentences(200, lengths=(2, 4), seed=1)
+    assert {len(sentence.split()) for sentence in found} == {2, 3, 4}
+    assert {word for sentence in found for word in sentence.split()} == set(fsdd.DIGIT_WORDS)
+
+
+def test_cropped_copies_are_smaller_repeatable_and_keep_sides_apart(data_dir: Path) -> None:
+    picture = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
+    sided = Example("a", "image", "caption", "?", ("A dog on the left.",), "", picture, "a")
+    copies = augment.cropped_copies([sided], 6, seed=2)
+    assert len({copy.media_id for copy in copies}) == 6 and all(not c.source.mirror for c in copies)
+    for copy in copies:
+        crop = np.asarray(copy.load())
+        assert np.array_equal(crop, copy.load()) and 30 <= crop.shape[0] <= 40 and 45 <= crop.shape[1] <= 60
+    other = augment.cropped_copies(flickr8k.caption_examples(data_dir, "train"), 8, seed=2)
+    assert {copy.source.mirror for copy in other} == {True, False}

@@ -16,19 +16,24 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: cach
 MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
-_ALIGN_SHARES = {"classify": 1.0, "mosaic": 2.0, "caption": 1.0, "digits": 1.0, "text": 2.0}
-_INSTRUCT_SHARES = {"classify": 1.0, "mosaic": 3.0, "caption": 1.5, "digits": 0.7, "text": 1.5}
+_ALIGN_SHARES = {"classify": 1.0, "mosaic": 2.0, "caption": 1.0, "digits": 1.0, "text": 4.0}
+_INSTRUCT_SHARES = {"classify": 1.0, "mosaic": 3.0, "caption": 1.2, "digits": 1.2, "text": 0.6}
+
+
+Bf16Option = Annotated[
+    bool, typer.Option("--bf16", help="Compute in bfloat16; only processors with AVX-512 BF16 gain.")
+]
 
 
 @train_app.command()
-def features(data: DataOption, out: OutOption = Path("runs/default")) -> None:
+def features(data: DataOption, out: OutOption = Path("runs/default"), bf16: Bf16Option = False) -> None:
     """Run the frozen encoders once over the training split and keep their features.
 
     Example: m4sc train features --data DATA
     """
     from m4sc.training.features import Amount, cache_features
 
-    cache_features(data, out / "features", "train", Amount())
+    cache_features(data, out / "features", "train", Amount(), bf16)
 
 
 @train_app.command()
@@ -60,9 +65,7 @@ def instruct(
     minutes: MinutesOption = 60.0,
     seed: SeedOption = 0,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
-    bf16: Annotated[
-        bool, typer.Option("--bf16", help="Run the LLM in bfloat16; only processors with AVX-512 BF16 gain.")
-    ] = False,
+    bf16: Bf16Option = False,
 ) -> None:
     """Stages 2 and 3 together: adapter, projectors and codecs learn to answer through random channels.
 

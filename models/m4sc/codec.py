@@ -9,10 +9,11 @@ from m4sc.kan import RbfKanLayer
 
 
 class ChannelEncoder(nn.Module):
-    """Token to symbols; the symbols of a message have unit mean power."""
+    """Token to symbols; the symbols of a message, or if `per_token` of each token, have unit mean power."""
 
-    def __init__(self, dim: int, hidden: int, symbols: int, grid: int) -> None:
+    def __init__(self, dim: int, hidden: int, symbols: int, grid: int, per_token: bool = False) -> None:
         super().__init__()
+        self.per_token = per_token
         self.first = RbfKanLayer(dim, hidden, grid)
         self.last = RbfKanLayer(hidden, 2 * symbols, grid)
 
@@ -24,6 +25,9 @@ class ChannelEncoder(nn.Module):
         """
         x = self.last(self.first(tokens)) * mask[..., None]
         x = x.unflatten(-1, (-1, 2))  # (n, t, symbols, 2)
+        if self.per_token:
+            power = x.square().sum((2, 3), keepdim=True) / x.shape[2]
+            return x / (power + 1e-12).sqrt()  # padding is 0, where a root has no slope
         count = mask.sum(1) * x.shape[2]
         power = x.square().sum((1, 2, 3)) / count
         return x / power.sqrt().clamp_min(1e-6)[:, None, None, None]

@@ -9,7 +9,37 @@ from torch import Tensor, nn
 
 from m4sc import instruction as template
 from m4sc.config import ModelConfig
+from m4sc.evidence import Evidence
 from m4sc.pretrained import resolve
+
+_TEXT_BEAMS = 8
+_CLEAR = 0.95
+
+
+class _AddEvidence:
+    """Logits processor: the channel's evidence on the next token joins the LLM's own belief."""
+
+    def __init__(self, texts: list[Tensor]) -> None:
+        longest = max(len(rows) for rows in texts)  # behind a text's end only the end mark may come
+        self.evidence = torch.stack(
+            [torch.cat([rows, rows[-1:].expand(longest - len(rows), -1)]) for rows in texts]
+        )
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """input_ids: (n * beams, answer tokens so far); scores: float (n * beams, vocab)."""
+        step = min(input_ids.shape[1], self.evidence.shape[1] - 1)
+        beams = len(scores) // len(self.evidence)
+        return scores.log_softmax(-1) + self.evidence[:, step].repeat_interleave(beams, 0)
+
+
+def _search(evidence: Evidence | None) -> dict[str, Any]:
+    """Options of the search: beams only where the channel leaves more than one token likely."""
+    if evidence is None:
+        return {}
+    surest = [float(rows.softmax(-1).amax(-1).mean()) for rows in evidence.rows]
+    if min(surest) > _CLEAR:
+        return {}
+    return {"num_beams": _TEXT_BEAMS, "length_penalty": 0.0}  # the evidence fixes each text's length
 
 
 class LanguageModel(nn.Module):
@@ -57,9 +87,21 @@ class LanguageModel(nn.Module):
         after = self.embed_text(template.after_latents())
         return torch.cat([before, latents, after])
 
-    def loss(self, prompts: list[Tensor], answers: list[str]) -> Tensor:
-        """Mean cross entropy of the answers' tokens after their prompts."""
-        ids = [torch.tensor(self.token_ids(template.answer_text(answer))) for answer in answers]
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token numbers of an answer as it is trained, with its end mark."""
+        return self.token_ids(template.answer_text(answer))
+
+    def loss(
+        self, prompts: list[Tensor], answers: list[list[int]], evidence: Evidence | None = None
+    ) -> Tensor:
+        """Mean cross entropy of the answers' tokens after their prompts.
+
+        Args:
+            prompts: as :meth:`prompt` makes them.
+            answers: token numbers of each answer.
+            evidence: of texts that are to be repeated, added to the LLM's own log-probabilities.
+        """
+        ids = [torch.tensor(answer) for answer in answers]
         rows = [torch.cat([p, self.embedding[i[:-1]]]) for p, i in zip(prompts, ids, strict=True)]
         embeds = nn.utils.rnn.pad_sequence(
             rows, batch_first=True
@@ -72,11 +114,25 @@ class LanguageModel(nn.Module):
                 for n, (p, i) in enumerate(zip(prompts, ids, strict=True))
             ]
         )
-        return nn.functional.cross_entropy(picked @ self.embedding.T, torch.cat(ids))
+        target = torch.cat(ids)
+        if evidence is None or evidence.candidates is None:
+            scores = (picked @ self.embedding.T).float()
+        else:  # sorted, the answers' tokens among them
+            scores = (picked @ self.embedding[evidence.candidates].T).float()
+            target = torch.searchsorted(evidence.candidates, target)
+        if evidence is not None:
+            heard = torch.cat([row[: len(i)] for row, i in zip(evidence.rows, ids, strict=True)])
+            scores = scores.log_softmax(-1) + heard
+        return nn.functional.cross_entropy(scores, target)
 
     @torch.inference_mode()
-    def generate(self, prompts: list[Tensor], max_new_tokens: int) -> list[str]:
-        """Greedy answers, one a prompt."""
+    def generate(
+        self, prompts: list[Tensor], max_new_tokens: int, evidence: Evidence | None = None
+    ) -> list[str]:
+        """Answers, one a prompt: greedy, or the most probable texts that a beam search finds.
+
+        evidence: over the whole vocabulary, rows for each prompt; it calls for a search if it is unclear.
+        """
         longest = max(len(p) for p in prompts)
         embeds = torch.stack([nn.functional.pad(p, (0, 0, longest - len(p), 0)) for p in prompts])
         mask = torch.stack([torch.arange(longest) >= longest - len(p) for p in prompts]).long()
@@ -84,7 +140,9 @@ class LanguageModel(nn.Module):
             inputs_embeds=embeds,
             attention_mask=mask,
             max_new_tokens=max_new_tokens,
+            logits_processor=None if evidence is None else [_AddEvidence(evidence.rows)],
             do_sample=False,
+            **_search(evidence),
             eos_token_id=self.end_id,
             pad_token_id=self.end_id,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from m4sc.kan import RbfKanLayer
 from m4sc.llm import LanguageModel
 
 _MODALITIES = ("image", "speech", "text")
+_PART = 4096  # tokens at a time, for memory's sake
 
 
 class Network(nn.Module):
@@ -35,7 +37,8 @@ class Network(nn.Module):
                 config.symbols_per_token(name),
                 config.codec_grid,
             )
-            self.encoders[name] = ChannelEncoder(*shape)
+            # a text's receiver looks for code words, whose scale it must know
+            self.encoders[name] = ChannelEncoder(*shape, per_token=name == "text")
             self.decoders[name] = ChannelDecoder(*shape, rms=self.llm.embedding_rms)
 
     def tokens(self, modality: str, features: Tensor) -> Tensor:
@@ -49,6 +52,16 @@ class Network(nn.Module):
     def receive(self, modality: str, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Symbols and complex noise variances to latents for the LLM, float (n, t, hidden)."""
         return self.decoders[modality](symbols, noise_var)
+
+    def code_words(self, tokens: Tensor) -> Tensor:
+        """Symbols of each token of a text by itself, float (n, hidden) to (n, symbols, 2)."""
+        alone = torch.ones(1, len(tokens), dtype=torch.bool)
+        return self.send("text", tokens[None], alone)[0]
+
+    @torch.no_grad()
+    def code_book(self) -> Tensor:
+        """Code word of every token of the vocabulary, float (vocab, symbols, 2)."""
+        return torch.cat([self.code_words(part) for part in self.llm.embedding.split(_PART)])
 
     def trained_state(self) -> dict[str, Tensor]:
         """Every tensor that training changed, as float16: the frozen LLM is left out."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from m4sc.channel.link import transmit
 from m4sc.config import ModelConfig
 from m4sc.encoders import ImageEncoder, SpeechEncoder
+from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.instruction import END
 from m4sc.message import Message
 from m4sc.network import Network
@@ -119,20 +120,35 @@ class SemanticSystem:
         """
         started = time.perf_counter()
         entry = self._check(task)
-        prompts: list[Tensor] = []
+        network, prompts, rows = self.network, list[Tensor](), list[Tensor]()
         pieces_of: list[int] = []
         for (symbols, noise_var), instruction in zip(received, instructions, strict=True):
-            pieces = self._prompts(self._latents(symbols, noise_var, entry), entry, instruction)
-            prompts += pieces
-            pieces_of.append(len(pieces))
-        texts = iter(self.network.llm.generate(prompts, entry.max_new_tokens))
+            y, n = self._tokens(symbols, noise_var, entry)
+            size = self.config.text_chunk if entry.channel_codec == "text" else len(y)
+            latents = network.receive(entry.channel_codec, y[None], n[None])[0].split(size)
+            wording = instruction or entry.instructions[0]
+            prompts += [network.llm.prompt(wording, piece) for piece in latents]
+            if entry.verbatim:
+                rows += self._evidence(y, n, size)
+            pieces_of.append(len(latents))
+        evidence = Evidence(None, rows) if entry.verbatim else None
+        texts = iter(network.llm.generate(prompts, entry.max_new_tokens, evidence))
         seconds = time.perf_counter() - started
         return [
             Answer(" ".join(next(texts) for _ in range(count)).strip(), None, seconds) for count in pieces_of
         ]
 
-    def _latents(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> Tensor:
-        """What the channel decoder makes of one message, float (t, hidden)."""
+    @cached_property
+    def _code_book(self) -> Tensor:
+        return self.network.code_book()
+
+    def _evidence(self, y: Tensor, noise_var: Tensor, size: int) -> list[Tensor]:
+        """Log-likelihoods of every token at each place of each piece of `size` tokens."""
+        rows = log_likelihood(y, noise_var, self._code_book)
+        return [with_end(part, self.network.llm.end_id) for part in rows.split(size)]
+
+    def _tokens(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> tuple[Tensor, Tensor]:
+        """Symbols by token, float (t, s, 2), and their noise variances, float (t, s)."""
         per_token = self.config.symbols_per_token(task.channel_codec)
         if len(symbols) == 0 or len(symbols) % per_token or len(symbols) != len(noise_var):
             raise ValueError(
@@ -142,9 +158,8 @@ class SemanticSystem:
         if not (np.isfinite(symbols).all() and np.isfinite(noise_var).all()):
             raise ValueError("received symbols or noise variances are not finite")
         pairs = np.stack([np.real(symbols), np.imag(symbols)], axis=-1).astype(np.float32)
-        y = torch.from_numpy(pairs).reshape(1, -1, per_token, 2)
-        n = torch.from_numpy(np.array(noise_var, dtype=np.float32)).reshape(1, -1, per_token)
-        return self.network.receive(task.channel_codec, y, n)[0]
+        n = np.array(noise_var, dtype=np.float32)
+        return torch.from_numpy(pairs).reshape(-1, per_token, 2), torch.from_numpy(n).reshape(-1, per_token)
 
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself: its latents over a channel of 60 dB.
@@ -200,12 +215,6 @@ class SemanticSystem:
             chunks[-1] += joined[:size]
         end = llm.token_ids(END)
         return [chunk + end * (size - len(chunk)) for chunk in chunks[:-1]] + chunks[-1:]
-
-    def _prompts(self, latents: Tensor, task: Task, instruction: str | None) -> list[Tensor]:
-        """Prompts of one message: one a chunk for texts, else one."""
-        wording = instruction or task.instructions[0]
-        pieces = [latents] if task.channel_codec != "text" else list(latents.split(self.config.text_chunk))
-        return [self.network.llm.prompt(wording, piece) for piece in pieces]
 
 
 def weights_folder(name_or_path: str) -> Path:

@@ -16,6 +16,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from m4sc.data.example import SPEECH_RATE_HZ, Example
+from m4sc.data.fsdd import DIGIT_WORDS
 from m4sc.data.wordings import pick, wordings_of
 
 VOICES = tuple(
@@ -102,20 +103,22 @@ class CachedUtterance:
         return samples
 
 
-def transcribe_examples(
+def spoken_examples(
     sentences: Sequence[str],
     cache_dir: Path,
     *,
+    task: str = "transcribe",
     noisy_share: float = 0.5,
     wording: str = "seen",
     seed: int = 0,
 ) -> list[Example]:
-    """One `transcribe` example a sentence; voice, speed, pitch and noise (10 to 30 dB) are drawn with `seed`.
+    """One example a sentence, which is the answer; voice, speed, pitch and noise (10 to 30 dB) are drawn.
 
-    Take `sentences` from the split that the examples are for.
+    Take `sentences` from the split that the examples are for; `task` is "transcribe", or "digits" for
+    spelt numbers.
     """
     rng = np.random.default_rng(seed)
-    choices = wordings_of("transcribe", wording)
+    choices = wordings_of(task, wording)
     examples = []
     for i, sentence in enumerate(sentences):
         voice = pick(VOICES, rng)
@@ -124,9 +127,9 @@ def transcribe_examples(
         utterance = Utterance(sentence, voice, speed, pitch, noise_db, seed=int(rng.integers(2**31)))
         examples.append(
             Example(
-                id=f"espeak-{seed}-{i}",
+                id=f"espeak-{task}-{seed}-{i}",
                 modality="speech",
-                task="transcribe",
+                task=task,
                 instruction=pick(choices, rng),
                 answers=(sentence,),
                 kind="noisy" if noise_db is not None else "clean",
@@ -136,3 +139,10 @@ def transcribe_examples(
             )
         )
     return examples
+
+
+def digit_sentences(count: int, *, lengths: tuple[int, int] = (1, 5), seed: int = 0) -> list[str]:
+    """Random numbers as a person spells them: "seven three one"."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(lengths[0], lengths[1] + 1, count)
+    return [" ".join(DIGIT_WORDS[int(d)] for d in rng.integers(10, size=size)) for size in sizes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import soundfile
 from m4sc.data.example import SPEECH_RATE_HZ, Example, check_split, require
 from m4sc.data.wordings import pick, wordings_of
 
+_GAP_S = (0.02, 0.2)
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -65,4 +67,58 @@ def digit_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: i
                     wording=wording,
                 )
             )
+    return examples
+
+
+@dataclass(frozen=True, eq=False)
+class _Joined:
+    """Clips one after another. gaps: samples of silence before each."""
+
+    clips: tuple[Example, ...]
+    gaps: tuple[int, ...]
+
+    def __call__(self) -> np.ndarray:
+        parts = []
+        for clip, gap in zip(self.clips, self.gaps, strict=True):
+            parts += [np.zeros(gap, np.float32), np.asarray(clip.load(), np.float32)]
+        return np.concatenate(parts)
+
+
+def number_examples(
+    clips: Sequence[Example], count: int, *, lengths: tuple[int, int] = (2, 5), seed: int = 0
+) -> list[Example]:
+    """`count` numbers of several digits, each of one speaker's clips; answers "three one four" or "314".
+
+    Args:
+        clips: as from `digit_examples`, of the split that the numbers are for.
+        count: how many.
+        lengths: fewest and most digits.
+        seed: of the choice.
+    """
+    rng = np.random.default_rng(seed)
+    speakers: dict[str, list[Example]] = {}
+    for clip in clips:
+        speakers.setdefault(clip.kind, []).append(clip)
+    names = sorted(speakers)
+    choices = wordings_of("digits", clips[0].wording)
+    examples = []
+    for i in range(count):
+        pool = speakers[names[int(rng.integers(len(names)))]]
+        size = int(rng.integers(lengths[0], lengths[1] + 1))
+        chosen = tuple(pool[int(j)] for j in rng.integers(len(pool), size=size))
+        gaps = tuple(int(g) for g in rng.uniform(*_GAP_S, size) * SPEECH_RATE_HZ)
+        name = f"fsdd-number-{seed}-{i}"
+        examples.append(
+            Example(
+                id=name,
+                modality="speech",
+                task="digits",
+                instruction=pick(choices, rng),
+                answers=(" ".join(c.answers[0] for c in chosen), "".join(c.answers[1] for c in chosen)),
+                kind="number",
+                source=_Joined(chosen, gaps),
+                media_id=name,
+                wording=clips[0].wording,
+            )
+        )
     return examples

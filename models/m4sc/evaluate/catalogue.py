@@ -47,7 +47,7 @@ def test_examples(
     elif task == "transcribe":
         captions = coco_text.load_captions(data_dir, "test")
         sentences = [group[0] for group in captions.values() if len(group[0].split()) <= 10][: max(n, 1)]
-        return espeak.transcribe_examples(sentences, cache_dir / "speech", **options)
+        return espeak.spoken_examples(sentences, cache_dir / "speech", **options)
     elif task == "text":
         pool = coco_text.text_examples(coco_text.load_captions(data_dir, "test"), **options)
     elif task == "summarize":

@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from m4sc.channel.link import transmit
+from m4sc.evidence import log_likelihood
 from m4sc.network import Network
-from m4sc.training.batches import draw, draw_channel, inputs
+from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, inputs
 from m4sc.training.features import Sample
 
 _SCALE = 20.0
-_NEGATIVES = 3000
 
 
 class Alignment:
@@ -25,25 +25,23 @@ class Alignment:
         self.generator = torch.Generator().manual_seed(seed)
         self.pools: dict[str, list[Sample]] = {}
         for sample in samples:
-            if sample.task != "mosaic":
+            if _says_all(sample):
                 self.pools.setdefault(sample.task, []).append(sample)
-            elif ";" in sample.answers[0]:  # "describe" names every tile: the densest supervision
-                self.pools.setdefault("mosaic", []).append(sample)
 
-    def received(self, batch: list[Sample]) -> tuple[Tensor, Tensor]:
-        """Latents after a random channel, float (n, t, hidden), and their mask."""
-        modality = batch[0].modality
-        features, mask = inputs(self.network, batch)
+    def received(self, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Symbols behind a random channel, their noise variances, and the mask of tokens. ids: of texts."""
+        features, mask = inputs(self.network, batch, ids)
         snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        symbols = self.network.send(modality, features, mask)
-        return self.network.receive(modality, *transmit(symbols, snr_db, channel, self.generator)), mask
+        symbols = self.network.send(batch[0].modality, features, mask)
+        return *transmit(symbols, snr_db, channel, self.generator), mask
 
     def loss(self, task: str) -> Tensor:
         """Loss of one random batch of a task."""
         if task == "text":
-            return self._text(draw(self.pools[task], 24, self.rng))
+            return self._text(draw(self.pools[task], 48, self.rng))
         batch = draw(self.pools[task], 64, self.rng)
-        latents, mask = self.received(batch)
+        symbols, noise_var, mask = self.received(batch, [])
+        latents = self.network.receive(batch[0].modality, symbols, noise_var)
         if task == "mosaic":
             return self._tiles(latents, [sample.answers[0] for sample in batch])
         answers = [sample.answers[int(self.rng.integers(len(sample.answers)))] for sample in batch]
@@ -69,14 +67,24 @@ class Alignment:
         return cross_entropy(_SCALE * normalize(latents, dim=-1) @ normalize(words, dim=-1).T, target)
 
     def _text(self, batch: list[Sample]) -> Tensor:
-        """Each received token against its own word embedding, among the batch's and random others."""
-        latents, mask = self.received(batch)
-        ids = torch.cat([torch.tensor(self.network.llm.token_ids(sample.text)) for sample in batch])
-        table = self.network.llm.embedding
-        others = torch.from_numpy(self.rng.integers(len(table), size=_NEGATIVES))
-        distinct, target = torch.unique(torch.cat([ids, others]), return_inverse=True)
-        scores = _SCALE * normalize(latents[mask], dim=-1) @ normalize(table[distinct], dim=-1).T
-        return cross_entropy(scores, target[: len(ids)])
+        """Each received token among the batch's and random others: by its code word, and as a latent."""
+        ids = draw_ids(self.network, batch, self.rng)
+        symbols, noise_var, mask = self.received(batch, ids)
+        latents = self.network.receive("text", symbols, noise_var)
+        candidates = draw_candidates(self.network, ids, self.rng)
+        target = torch.searchsorted(candidates, torch.tensor([i for row in ids for i in row]))
+        words = self.network.llm.embedding[candidates]
+        codes = self.network.code_words(words)
+        cosines = normalize(latents[mask], dim=-1) @ normalize(words, dim=-1).T
+        found = cross_entropy(log_likelihood(symbols[mask], noise_var[mask], codes), target)
+        return found + cross_entropy(_SCALE * cosines, target)
+
+
+def _says_all(sample: Sample) -> bool:
+    """Whether the answer can be met by mean latents: every tile of a mosaic named, a single digit."""
+    if sample.task == "mosaic":
+        return ";" in sample.answers[0]
+    return sample.task != "digits" or " " not in sample.answers[0]
 
 
 def _quarters(latents: Tensor) -> Tensor:

@@ -11,20 +11,53 @@ from torch import Tensor
 from m4sc.network import Network
 from m4sc.training.features import Sample, stack
 
+_EXCHANGED_TEXTS = 0.4
+_EXCHANGED_TOKENS = 0.4
+_CANDIDATES = 6000
+
 
 def draw(samples: Sequence[Sample], size: int, rng: np.random.Generator) -> list[Sample]:
     """`size` samples with replacement."""
     return [samples[int(i)] for i in rng.integers(len(samples), size=size)]
 
 
-def inputs(network: Network, batch: list[Sample]) -> tuple[Tensor, Tensor]:
-    """Padded features of a batch of one modality, float (n, t, dim), and their mask, bool (n, t)."""
+def inputs(network: Network, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Padded features of a batch of one modality, float (n, t, dim), and their mask, bool (n, t).
+
+    ids: of each text's tokens, as :func:`draw_ids` gives them; not used for pictures and sounds.
+    """
     if batch[0].modality == "text":
-        return stack([network.llm.embed_text(sample.text) for sample in batch])
+        return stack([network.llm.embedding[torch.tensor(i)] for i in ids])
     return stack([sample.features for sample in batch if sample.features is not None])
+
+
+def draw_ids(network: Network, batch: list[Sample], rng: np.random.Generator) -> list[list[int]]:
+    """Token numbers of each text; in some texts, some are exchanged for random ones of the vocabulary.
+
+    Captions use few words, but names and terms must come through as well.
+    """
+    llm = network.llm
+    special = np.array(sorted(llm.tokenizer.all_special_ids))
+    common = np.setdiff1d(np.arange(len(llm.embedding)), special)
+    found = []
+    for sample in batch:
+        ids = np.array(llm.token_ids(sample.text))
+        if rng.random() < _EXCHANGED_TEXTS:
+            exchanged = (rng.random(len(ids)) < _EXCHANGED_TOKENS) & ~np.isin(ids, special)
+            ids[exchanged] = rng.choice(common, exchanged.sum())
+        found.append([int(i) for i in ids])
+    return found
 
 
 def draw_channel(n: int, rng: np.random.Generator, low_db: float, high_db: float) -> tuple[Tensor, str]:
     """SNR of each message, float (n,), uniform in dB, and a channel: AWGN twice as often as Rayleigh."""
     snr_db = torch.from_numpy(rng.uniform(low_db, high_db, n).astype(np.float32))
     return snr_db, "rayleigh" if rng.random() < 1 / 3 else "awgn"
+
+
+def draw_candidates(network: Network, ids: list[list[int]], rng: np.random.Generator) -> Tensor:
+    """Tokens of the texts, the end mark and random others, int64 (v,), sorted: a vocabulary for a batch."""
+    llm = network.llm
+    sent = torch.tensor([llm.end_id, *(i for row in ids for i in row)])
+    others = torch.from_numpy(rng.integers(len(llm.embedding), size=_CANDIDATES))
+    return torch.unique(torch.cat([sent, others]))

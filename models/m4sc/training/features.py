@@ -12,13 +12,12 @@ from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from m4sc.data import cifar10, coco_mini, coco_text, flickr8k, fsdd, mosaic
+from m4sc.data import augment, cifar10, coco_mini, coco_text, espeak, flickr8k, fsdd, mosaic
 from m4sc.data.example import Example
 from m4sc.encoders import ImageEncoder, SpeechEncoder
 from m4sc.instruction import END
 
 _BATCH = 16
-MOSAIC_KINDS = ("position", "existence", "count", "describe")
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Amount:
-    """How many messages of each set are used; the defaults fit two cores."""
+    """How many messages of each set are used; the defaults fit two cores.
 
-    cifar: int = 3000
-    mosaics: int = 2000
+    caption_copies: cropped copies of each captioned picture; digits: single clips; numbers, spoken_numbers:
+    several digits, of joined clips and of espeak-ng's voices.
+    """
+
+    cifar: int = 8000
+    mosaics: int = 5000
+    caption_copies: int = 4
     digits: int = 2600
+    numbers: int = 3000
+    spoken_numbers: int = 1000
     texts: int = 20000
 
 
@@ -50,28 +56,38 @@ def image_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
     """Classification, mosaic questions and captions of one split ("train" or "test")."""
     cifar = cifar10.load_cifar10(data_dir, split)
     found = cifar10.classify_examples(cifar)[: amount.cifar]
-    found += mosaic.mosaic_examples(
-        cifar, amount.mosaics, kinds=MOSAIC_KINDS, seed=11 if split == "train" else 12
-    )
-    found += flickr8k.caption_examples(data_dir, "train" if split == "train" else "dev")
-    found += coco_mini.caption_examples(coco_mini.load_coco_mini(data_dir, split))
-    return found
+    found += mosaic.mosaic_examples(cifar, amount.mosaics, seed=_seed(split))
+    photographs = flickr8k.caption_examples(data_dir, "train" if split == "train" else "dev")
+    photographs += coco_mini.caption_examples(coco_mini.load_coco_mini(data_dir, split))
+    return found + photographs + augment.cropped_copies(photographs, amount.caption_copies)
 
 
-def cache_features(data_dir: Path, cache_dir: Path, split: str, amount: Amount) -> None:
-    """Run the encoders over one split; parts that are there already are kept."""
+def speech_examples(data_dir: Path, cache_dir: Path, split: str, amount: Amount) -> list[Example]:
+    """Spoken digits of one split: single clips, clips joined to numbers, numbers in espeak-ng's voices."""
+    clips = fsdd.digit_examples(data_dir, split)
+    found = clips[: amount.digits] + fsdd.number_examples(clips, amount.numbers, seed=_seed(split))
+    sentences = espeak.digit_sentences(amount.spoken_numbers, seed=_seed(split))
+    return found + espeak.spoken_examples(sentences, cache_dir / "spoken", task="digits", seed=_seed(split))
+
+
+def _seed(split: str) -> int:
+    return 11 if split == "train" else 12
+
+
+def cache_features(data_dir: Path, cache_dir: Path, split: str, amount: Amount, bf16: bool = False) -> None:
+    """Run the encoders over one split; parts that are there already are kept. bf16: the image encoder's."""
     cache_dir.mkdir(parents=True, exist_ok=True)
-    parts = {"speech": fsdd.digit_examples(data_dir, split)[: amount.digits]}
+    parts = {"speech": speech_examples(data_dir, cache_dir, split, amount)}
     images = image_examples(data_dir, split, amount)
     for task in dict.fromkeys(example.task for example in images):
         parts[task] = [example for example in images if example.task == task]
     for name, examples in parts.items():
         stem = cache_dir / f"{split}_{name}"
         if not stem.with_suffix(".json").exists():
-            _write(stem, examples, _encode(examples, f"{split} {name}"))
+            _write(stem, examples, _encode(examples, f"{split} {name}", bf16))
 
 
-def _encode(examples: list[Example], title: str) -> dict[str, Tensor]:
+def _encode(examples: list[Example], title: str, bf16: bool) -> dict[str, Tensor]:
     """Features by media_id, float16."""
     unique = {example.media_id: example for example in examples}
     keys = list(unique)
@@ -84,7 +100,10 @@ def _encode(examples: list[Example], title: str) -> dict[str, Tensor]:
     image = ImageEncoder()
     for start in track(range(0, len(keys), _BATCH), title):
         batch = keys[start : start + _BATCH]
-        for key, grid in zip(batch, image([np.asarray(unique[key].load()) for key in batch]), strict=True):
+        pictures = [np.asarray(unique[key].load()) for key in batch]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            grids = image(pictures)
+        for key, grid in zip(batch, grids, strict=True):
             features[key] = grid.half().clone()
     return features
 

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from m4sc.channel.link import transmit
+from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.network import Network
 from m4sc.tasks import get_task
-from m4sc.training.batches import draw, draw_channel, inputs
+from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, inputs
 from m4sc.training.features import Sample
 
 
@@ -29,17 +30,41 @@ class Instruction:
     def loss(self, task: str) -> Tensor:
         """Loss of one random batch of a task."""
         batch = draw(self.pools[task], self.batch_size, self.rng)
-        modality = batch[0].modality
-        features, mask = inputs(self.network, batch)
+        network, llm, modality = self.network, self.network.llm, batch[0].modality
+        is_text = modality == "text"
+        ids = draw_ids(network, batch, self.rng) if is_text else []
+        features, mask = inputs(network, batch, ids)
         snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        symbols = self.network.send(modality, features, mask)
-        latents = self.network.receive(modality, *transmit(symbols, snr_db, channel, self.generator))
-        prompts = [
-            self.network.llm.prompt(self._wording(sample), latents[n][mask[n]])
-            for n, sample in enumerate(batch)
-        ]
+        symbols = network.send(modality, features, mask)
+        y, noise_var = transmit(symbols, snr_db, channel, self.generator)
+        latents = network.receive(modality, y, noise_var)
+        own = [latents[n][mask[n]] for n in range(len(batch))]
+        prompts = [llm.prompt(self._wording(s), rows) for s, rows in zip(batch, own, strict=True)]
+        answers = (
+            [self._until_end(row) for row in ids]
+            if is_text
+            else [llm.answer_ids(self._answer(s)) for s in batch]
+        )
+        evidence = self._evidence(ids, y, noise_var) if is_text else None
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
-            return self.network.llm.loss(prompts, [self._answer(sample) for sample in batch])
+            return llm.loss(prompts, answers, evidence)
+
+    def _evidence(self, ids: list[list[int]], y: Tensor, noise_var: Tensor) -> Evidence:
+        """What the symbols of a batch of texts say, among its own tokens and random others."""
+        network = self.network
+        candidates = draw_candidates(network, ids, self.rng)
+        codes = network.code_words(network.llm.embedding[candidates])
+        end = int(torch.searchsorted(candidates, network.llm.end_id))
+        rows = [
+            with_end(log_likelihood(y[n, : len(row)], noise_var[n, : len(row)], codes), end)
+            for n, row in enumerate(ids)
+        ]
+        return Evidence(candidates, rows)
+
+    def _until_end(self, ids: list[int]) -> list[int]:
+        """The sent tokens up to the first end mark, with one: a text's answer."""
+        end = self.network.llm.end_id
+        return ids[: ids.index(end) + 1] if end in ids else [*ids, end]
 
     def _wording(self, sample: Sample) -> str:
         task = get_task(sample.task)
