@@ -73,6 +73,17 @@ class Opening:
     noise_var: float
 
 
+def mean_power(values: np.ndarray) -> float:
+    """Mean of |x|^2 of complex values."""
+    flat = values.ravel()
+    return float(np.vdot(flat, flat).real) / max(flat.size, 1)
+
+
+def _inverse(weight: np.ndarray) -> np.ndarray:
+    """1 / weight, float32, 0 where there is none."""
+    return np.divide(1.0, weight, out=np.zeros_like(weight, float), where=weight > 0).astype(np.float32)
+
+
 class FrameDemodulator:
     """Arithmetic of one burst; keeps nothing between bursts but tables."""
 
@@ -82,17 +93,19 @@ class FrameDemodulator:
         self.backoff = max(waveform.cp_len // 4, 1)  # the window opens inside the prefix
         self.opening_samples = (PREAMBLE_SYMBOLS + self.header_symbols) * waveform.symbol_len
         carriers = np.fft.fftfreq(waveform.fft_len)
+        self._within = np.arange(waveform.cp_len - self.backoff, waveform.symbol_len - self.backoff)
         self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
         self._data, self._pilot = waveform.data_bins, waveform.pilot_bins
         self._used = np.concatenate([self._data, self._pilot])
         self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
-        self._sync_weight = np.sum(np.abs(self._sync) ** 2, axis=0)
-        self._smooth_sync = ChannelSmoother(self._sync_weight, waveform)
+        sync_weight = np.sum(np.abs(self._sync) ** 2, axis=0)
+        self._smooth_sync, self._sync_scale = ChannelSmoother(sync_weight, waveform), _inverse(sync_weight)
         header_weight = np.zeros(waveform.fft_len)
         header_weight[self._data] = self.header_symbols
         header_weight[self._pilot] = np.sum(np.abs(waveform.pilots(self.header_symbols)) ** 2, axis=0)
-        self._smooth_header, self._header_weight = ChannelSmoother(header_weight, waveform), header_weight
-        quiet = self._sync_weight == 0
+        self._smooth_header = ChannelSmoother(header_weight, waveform)
+        self._header_scale = _inverse(header_weight)
+        quiet = sync_weight == 0
         quiet[0] = False  # a radio's DC offset stays there
         self._quiet = np.flatnonzero(quiet)
 
@@ -139,10 +152,10 @@ class FrameDemodulator:
         left = more * slope_unit(w) * np.arange(len(bins))
         straight, ppm = straighten(straight, np.zeros(len(bins)), left, w), ppm + more
         h, noise, observed = self._second_estimate(straight[:n_head], known[:n_head], opening.noise_var)
-        h_data, power = h[self._data], float(np.mean(np.abs(h[self._used]) ** 2)) + 1e-30
-        gain = np.maximum(np.abs(h_data) ** 2, 1e-12 * power)
+        h_data, power = h[self._data], mean_power(h[self._used]) + 1e-30
+        gain = np.maximum(h_data.real**2 + h_data.imag**2, np.float32(1e-12 * power))
         symbols = (straight[n_head:, self._data] * (np.conj(h_data) / gain)).ravel()[: header.n_symbols]
-        pilot_power = float(np.mean(np.abs(h[self._pilot]) ** 2)) + 1e-30
+        pilot_power = mean_power(h[self._pilot]) + 1e-30
         # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
         own = noise / gain * (1.0 + self._smooth_header.taps / observed) + phase_error_var(
             noise / pilot_power, len(bins), w
@@ -167,10 +180,12 @@ class FrameDemodulator:
         skip = w.cp_len - self.backoff
         time = samples[begin : begin + count * w.symbol_len].reshape(count, w.symbol_len)
         turn = -2j * np.pi * burst.cfo  # within a symbol, and from symbol to symbol
-        within = np.exp(turn * np.arange(skip, skip + w.fft_len)).astype(np.complex64)
+        within = np.exp(turn * self._within).astype(np.complex64)
         of_symbol = np.exp(turn * w.symbol_len * np.arange(first, first + count)).astype(np.complex64)
-        spectra = fft.fft(time[:, skip : skip + w.fft_len] * within, axis=1, norm="ortho")
-        return np.asarray(spectra * self._advance * of_symbol[:, None])
+        spectra = fft.fft(time[:, skip : skip + w.fft_len] * within, axis=1, norm="ortho", overwrite_x=True)
+        spectra *= self._advance
+        spectra *= of_symbol[:, None]
+        return np.asarray(spectra)
 
     def _fine_offset(self, samples: np.ndarray, burst: Burst) -> Burst:
         """What the phase between both sync words says of the offset that is left."""
@@ -180,15 +195,14 @@ class FrameDemodulator:
 
     def _first_estimate(self, words: np.ndarray) -> tuple[np.ndarray, float]:
         """Channel and noise variance from the sync words."""
-        weight = self._sync_weight
-        h_ls = np.sum(words * np.conj(self._sync), axis=0) / np.where(weight > 0, weight, 1)
-        noise = float(np.mean(np.abs(words[:, self._quiet]) ** 2))
-        power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
+        h_ls = (words * self._sync.conj()).sum(axis=0) * self._sync_scale
+        noise = mean_power(words[:, self._quiet])
+        power = max(mean_power(h_ls[self._smooth_sync.bins]), 1e-30)
         return self._smooth_sync(h_ls, min(noise / power, 1.0)), noise
 
     def _known(self, header: FrameHeader, count: int) -> np.ndarray:
-        """What header and pilots are known to hold, complex (count, fft_len); 0 on payload and elsewhere."""
-        sent = np.zeros((count, self.waveform.fft_len), dtype=complex)
+        """What header and pilots are known to hold, complex64 (count, fft_len); 0 on the payload."""
+        sent = np.zeros((count, self.waveform.fft_len), dtype=np.complex64)
         sent[: self.header_symbols, self._data] = header_symbols(header, self.waveform).reshape(
             self.header_symbols, -1
         )
@@ -199,13 +213,12 @@ class FrameDemodulator:
         self, straight: np.ndarray, sent: np.ndarray, noise: float
     ) -> tuple[np.ndarray, float, int]:
         """Channel, noise variance of a bin, and how many observations are behind them."""
-        weight = self._header_weight
-        h_ls = np.sum(straight * np.conj(sent), axis=0) / np.where(weight > 0, weight, 1)
-        power = max(float(np.mean(np.abs(h_ls[weight > 0]) ** 2)), 1e-30)
+        h_ls = (straight * sent.conj()).sum(axis=0) * self._header_scale
+        power = max(mean_power(h_ls[self._smooth_header.bins]), 1e-30)
         h = self._smooth_header(h_ls, min(noise / power, 1.0))
-        error = straight[:, self._used] - h[self._used] * sent[:, self._used]
+        error = (straight - h * sent)[:, self._used]
         observed = error.size
-        return h, float(np.sum(np.abs(error) ** 2)) / max(observed - self._smooth_header.taps, 1), observed
+        return h, mean_power(error) * observed / max(observed - self._smooth_header.taps, 1), observed
 
     def _tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
         last = min(_TAIL_SYMBOLS, len(straight))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy import fft
 
+from m4sc.phy.equalizer_kernels import moving_phase, slope_terms, turn_back
 from m4sc.phy.waveform import WaveformConfig
 
 DELAY_TAPS_PER_PREFIX = 1.25
@@ -13,6 +15,7 @@ _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
 _SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for `clock_offset` alone
 _SFO_PRIOR_PPM = 20.0
 _PHASE_WINDOW = 11
+_PHASE_LINE_SYMBOLS = 8  # with fewer, the phase is not fitted by a line
 
 
 class ChannelSmoother:
@@ -30,19 +33,20 @@ class ChannelSmoother:
         basis = np.exp(-2j * np.pi * np.outer(np.arange(waveform.fft_len), taps) / waveform.fft_len)
         part = basis[self.bins] * np.sqrt(weight[self.bins])[:, None]
         self._eigenvalues, vectors = np.linalg.eigh(part.conj().T @ part)
-        self._into = vectors.conj().T @ part.conj().T * np.sqrt(weight[self.bins])
-        self._out = basis @ vectors
+        self._into = (vectors.conj().T @ part.conj().T * np.sqrt(weight[self.bins])).astype(np.complex64)
+        self._out = (basis @ vectors).astype(np.complex64)
         self.taps = count
 
     def __call__(self, h_ls: np.ndarray, noise_var: float) -> np.ndarray:
-        """Channel on every bin, complex (fft_len,).
+        """Channel on every bin, complex64 (fft_len,).
 
         Args:
             h_ls: complex (fft_len,), estimates by bin; ignored where there was no observation.
             noise_var: complex noise variance of one observation over the channel's power.
         """
         ridge = noise_var * self.taps + 1e-6
-        return np.asarray(self._out @ ((self._into @ h_ls[self.bins]) / (self._eigenvalues + ridge)))
+        gain = (1.0 / (self._eigenvalues + ridge)).astype(np.float32)
+        return np.asarray(self._out @ ((self._into @ h_ls[self.bins]) * gain))
 
 
 @lru_cache(maxsize=16)
@@ -71,16 +75,11 @@ def clock_offset(
         noise_var: of a bin.
         waveform: the waveform.
     """
-    z = np.imag(straight * np.conj(h * known))
-    weight = np.abs(h * known) ** 2
-    total = weight.sum(axis=1) + 1e-30
-    carriers = signed_carriers(waveform)
-    centred = carriers - (weight @ carriers / total)[:, None]
-    lever = (weight * centred**2).sum(axis=1)
-    steps = np.arange(len(straight)) - np.average(np.arange(len(straight)), weights=lever + 1e-30)
+    lever, products = slope_terms(straight, known, np.asarray(h, np.complex64))
+    steps = np.arange(len(straight)) - float(np.arange(len(straight)) @ lever) / (float(lever.sum()) + 1e-30)
     unit = slope_unit(waveform)
-    spread = float(np.sum(lever * steps**2)) * unit**2 + 1e-30
-    found = float(np.sum((z * centred).sum(axis=1) * steps)) * unit / spread
+    spread = float(lever @ steps**2) * unit**2 + 1e-30
+    found = float(products @ steps) * unit / spread
     return found / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
 
 
@@ -98,38 +97,37 @@ def track(
         phase, float (symbols,), rad; slope, float (symbols,), rad a carrier; sampling-clock offset, ppm.
     """
     count = len(bins)
-    pilots = waveform.pilots(first + count)[first:]
-    z = bins[:, waveform.pilot_bins] * np.conj(h[waveform.pilot_bins] * pilots)  # (symbols, pilots)
+    turn = np.conj(h[waveform.pilot_bins] * waveform.pilots(first + count)[first:])
+    z = (bins[:, waveform.pilot_bins] * turn).astype(np.complex64)  # (symbols, pilots)
     carriers = np.array(waveform.pilot_carriers)
     steps = np.arange(first, first + count) + 2.0
     unit = slope_unit(waveform)
-    low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
-    pair = z[:, high] * np.conj(z[:, low])
-    ppm = 0.0
+    ppm, slope = 0.0, np.zeros(count)
     if count >= _SFO_SYMBOLS:
+        low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
+        pair = z[:, high] * np.conj(z[:, low])
         turns = np.exp(-1j * np.outer(_SFO_GRID_PPM * unit * (carriers[high] - carriers[low]), steps))
         ppm = float(_SFO_GRID_PPM[np.argmax(np.real(turns @ pair))])
-    slope = ppm * unit * steps
-    common = (z * np.exp(-1j * np.outer(slope, carriers))).sum(axis=1)  # (symbols,)
-    size = 8 * max(64, 1 << (count - 1).bit_length())
-    spectrum = np.abs(np.fft.fft(common, size))
-    frequency = np.fft.fftfreq(size)[int(np.argmax(spectrum))] * 2 * np.pi if count >= 8 else 0.0
-    line = np.exp(1j * frequency * np.arange(count))
-    window = np.ones(min(_PHASE_WINDOW, count))
-    steady = np.convolve(common * np.conj(line), window, mode="full")
-    half = len(window) // 2
-    steady = steady[half : half + count]
-    return np.angle(steady) + frequency * np.arange(count), slope, ppm
+        slope = ppm * unit * steps
+        z *= np.exp(-1j * np.outer(slope, carriers)).astype(np.complex64)
+    common = z.sum(axis=1)  # (symbols,)
+    frequency = _steady_frequency(common) if count >= _PHASE_LINE_SYMBOLS else 0.0
+    return moving_phase(common, frequency, _PHASE_WINDOW), slope, ppm
+
+
+def _steady_frequency(common: np.ndarray) -> float:
+    """Strongest frequency of complex64 (symbols,), rad a symbol."""
+    size = 8 * max(64, 1 << (len(common) - 1).bit_length())
+    spectrum = fft.fft(common, size)
+    best = int(np.argmax(spectrum.real**2 + spectrum.imag**2))
+    return 2 * np.pi * (best - size * (best >= size // 2)) / size
 
 
 def straighten(
     bins: np.ndarray, phase: np.ndarray, slope: np.ndarray, waveform: WaveformConfig
 ) -> np.ndarray:
-    """Undo phase and slope: complex (symbols, fft_len)."""
-    straight = bins * np.exp(-1j * phase)[:, None]
-    if slope.any():
-        straight *= np.exp(-1j * np.outer(slope, signed_carriers(waveform)))
-    return straight
+    """Undo phase and slope: complex64 (symbols, fft_len)."""
+    return np.asarray(turn_back(bins, phase, slope))
 
 
 def phase_error_var(noise_var: float, count: int, waveform: WaveformConfig) -> float:

@@ -29,11 +29,20 @@ def _layout(waveform: WaveformConfig) -> tuple[LdpcCode, np.ndarray, np.ndarray]
     return code, order, 1.0 - 2.0 * gold_sequence(_SCRAMBLER_INIT, room)
 
 
+@lru_cache(maxsize=16)
+def _generator(waveform: WaveformConfig) -> np.ndarray:
+    """Symbols' bits for each single bit of the header, packed, uint8 (bits, bytes): the code is linear."""
+    code, order, _ = _layout(waveform)
+    unit = np.eye(8 * HEADER_BYTES, dtype=np.uint8)
+    return np.packbits(np.stack([code.encode(row)[order] for row in unit]), axis=1)
+
+
 def header_symbols(header: FrameHeader, waveform: WaveformConfig) -> np.ndarray:
-    """BPSK symbols of the header, complex128 (symbols,); bit 0 is +1 before scrambling."""
-    code, order, signs = _layout(waveform)
+    """BPSK symbols of the header, complex64 (symbols,); bit 0 is +1 before scrambling."""
+    signs = _layout(waveform)[2]
     bits = np.unpackbits(np.frombuffer(header.pack(), dtype=np.uint8))
-    return (1.0 - 2.0 * code.encode(bits)[order]) * signs + 0j
+    word = np.bitwise_xor.reduce(_generator(waveform)[bits == 1], axis=0)
+    return ((1.0 - 2.0 * np.unpackbits(word, count=len(signs))) * signs).astype(np.complex64)
 
 
 def decode_header(llr: np.ndarray, waveform: WaveformConfig) -> FrameHeader:

@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
-from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, Opening, ReceivedFrame
+from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, ReceivedFrame
 from m4sc.phy.header import HeaderError
-from m4sc.phy.sync import Burst, find_burst
+from m4sc.phy.sample_buffer import SampleBuffer
+from m4sc.phy.sync import Burst, Search, find_burst
 from m4sc.phy.waveform import WaveformConfig
 
-__all__ = ["BurstReceiver", "ReceivedFrame"]
+__all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]
 
 _TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
 _STRONG_MATCH = 0.3  # of a preamble: beyond doubt, also where data is sent
+_MAX_FAULTS = 1000  # kept for a caller that does not ask
+
+
+class BurstDemodulator(Protocol):
+    """What the receiver needs of a frame format.
+
+    An opening is what preamble and header say of a frame under way: its ``burst`` and its length.
+    """
+
+    opening_samples: int
+    backoff: int
+
+    def open(self, samples: np.ndarray, burst: Burst) -> Any:
+        """Read a header; raises HeaderError."""
+
+    def samples_of(self, opening: Any) -> int:
+        """Samples of the whole frame."""
+
+    def close(self, samples: np.ndarray, opening: Any, origin: int = 0) -> Any:
+        """The frame, with its ``tail``; origin: number of the first of `samples`."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """kind: name of the counter; sample: where in the stream; strong: beyond a false alarm; reason: text."""
+
+    kind: str
+    sample: int
+    strong: bool
+    reason: str
 
 
 class BurstReceiver:
@@ -23,104 +55,151 @@ class BurstReceiver:
 
     ``counters`` holds ``frames``, ``header_errors``, ``too_long``, ``truncated`` and ``non_finite``.
     A frame is dropped for its header, or because another one begins inside it, never for a noisy payload.
+    Frames are the same, bit for bit, however the samples are divided into chunks.
+
+    Args:
+        waveform: of both ends.
+        demodulator: of the frames; None for the project's own.
     """
 
-    def __init__(self, waveform: WaveformConfig | None = None) -> None:
+    def __init__(
+        self, waveform: WaveformConfig | None = None, demodulator: BurstDemodulator | None = None
+    ) -> None:
         self.waveform = waveform or WaveformConfig()
         self.counters: Counter[str] = Counter(
             frames=0, header_errors=0, too_long=0, truncated=0, non_finite=0
         )
-        self._demodulator = FrameDemodulator(self.waveform)
-        self._buffer = np.zeros(0, dtype=np.complex64)
+        self._demodulator = demodulator or FrameDemodulator(self.waveform)
+        self._buffer = SampleBuffer()
         self._origin = 0  # sample number of the buffer's first sample
-        self._place = 0  # where in the buffer the search goes on
+        self._next = Search(0)  # where in the buffer the search goes on
+        self._final = False  # no more samples come
         self._burst: Burst | None = None  # found, its header not read yet
-        self._opening: Opening | None = None  # header read, payload under way
+        self._opening: Any = None  # header read, payload under way
+        self._faults: list[Fault] = []
 
-    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
-        """Take complex samples (n,), of any number; return the frames that they complete."""
+    def push(self, samples: np.ndarray) -> list[Any]:
+        """Take complex samples (n,), of any number; return the frames that they complete.
+
+        NaN and infinite samples are counted and taken for silence.
+
+        Raises:
+            ValueError: more than one dimension.
+        """
         samples = np.asarray(samples, dtype=np.complex64)
+        if samples.ndim != 1:
+            raise ValueError(f"samples have shape {samples.shape}; give one dimension")
         finite = np.isfinite(samples)
         if not finite.all():
-            self.counters["non_finite"] += int(len(samples) - finite.sum())
-            samples = np.where(finite, samples, 0)
-        self._buffer = np.concatenate([self._buffer, samples])
-        frames = self._search()
+            bad = int(len(samples) - finite.sum())
+            self.counters["non_finite"] += bad
+            at = len(self._buffer) + int(np.argmin(finite))
+            self._note("non_finite", at, True, f"{bad} samples are NaN or infinite; taken for silence")
+            samples = np.where(finite, samples, np.complex64(0))
+        self._buffer.append(samples)
+        frames = self._advance()
         self._trim()
         return frames
 
-    def flush(self) -> list[ReceivedFrame]:
+    def flush(self) -> list[Any]:
         """End of the stream: frames still under way; an incomplete one counts as truncated."""
-        self._buffer = np.concatenate([self._buffer, np.zeros(4 * self.waveform.symbol_len, np.complex64)])
-        frames = self._search()
+        self._final = True
+        self._buffer.append(np.zeros(4 * self.waveform.symbol_len, np.complex64))
+        frames = self._advance()
         while self._burst is not None or self._opening is not None:
-            self._abandon("truncated")
-            frames += self._search()
+            self._abandon("truncated", "the stream ended inside a frame")
+            frames += self._advance()
         self._origin += len(self._buffer)
-        self._buffer, self._place = self._buffer[:0], 0
+        self._buffer.drop(len(self._buffer))
+        self._next, self._final = Search(0), False
         return frames
+
+    def take_faults(self) -> list[Fault]:
+        """Faults since the last call, the first `_MAX_FAULTS` of them."""
+        taken, self._faults = self._faults, []
+        return taken
+
+    def _note(self, kind: str, place: int, strong: bool, reason: str) -> None:
+        if len(self._faults) < _MAX_FAULTS:
+            self._faults.append(Fault(kind, self._origin + place, strong, reason))
 
     def _trim(self) -> None:
         """Forget what is behind the frame under way, or behind the search."""
         burst = self._opening.burst if self._opening is not None else self._burst
-        keep = self._place if burst is None else burst.start
-        self._buffer, self._origin, self._place = self._buffer[keep:], self._origin + keep, self._place - keep
+        keep = min(self._next.place if burst is None else burst.start, len(self._buffer))
+        self._buffer.drop(keep)
+        self._origin += keep
+        self._next = replace(self._next, place=self._next.place - keep)
         if self._burst is not None:
             self._burst = replace(self._burst, start=self._burst.start - keep)
         if self._opening is not None:
             moved = replace(self._opening.burst, start=self._opening.burst.start - keep)
             self._opening = replace(self._opening, burst=moved)
 
-    def _search(self) -> list[ReceivedFrame]:
+    def _advance(self) -> list[Any]:
         """Frames that the buffer completes; stops where samples are missing."""
-        frames: list[ReceivedFrame] = []
+        frames: list[Any] = []
         while True:
+            samples = self._buffer.samples
             if self._opening is not None:
-                if self._opening.burst.start + self._demodulator.samples_of(self._opening) > len(
-                    self._buffer
-                ):
+                if self._end(self._opening) > len(samples):
                     return frames
-                frames += self._close(self._opening)
+                frame = self._demodulator.close(samples, self._opening, self._origin)
+                if frame.tail < _TAIL_LOST and not self._final and self._short_of_margin():
+                    return frames  # whether another frame began inside it shows a little later
+                frames += self._close(self._opening, frame)
             elif self._burst is not None:
-                if self._burst.start + self._demodulator.opening_samples > len(self._buffer):
+                if self._burst.start + self._demodulator.opening_samples > len(samples):
                     return frames
                 self._open(self._burst)
             else:
-                self._burst, self._place = find_burst(self._buffer, self._place, self.waveform)
+                self._burst, self._next = find_burst(samples, self._next, self.waveform, final=self._final)
                 if self._burst is None:
                     return frames
 
+    def _short_of_margin(self) -> bool:
+        return self._end(self._opening) + self._margin > len(self._buffer)
+
+    @property
+    def _margin(self) -> int:
+        return 4 * self.waveform.symbol_len
+
+    def _end(self, opening: Any) -> int:
+        return int(opening.burst.start + self._demodulator.samples_of(opening))
+
     def _open(self, burst: Burst) -> None:
         try:
-            self._opening = self._demodulator.open(self._buffer, burst)
-        except FrameTooLongError:
-            self._abandon("too_long")
-        except HeaderError:
-            self._abandon("header_errors")
+            self._opening = self._demodulator.open(self._buffer.samples, burst)
+        except FrameTooLongError as exc:
+            self._abandon("too_long", str(exc))
+        except HeaderError as exc:
+            hint = "; do both ends use the same waveform?" if burst.match > _STRONG_MATCH else ""
+            self._abandon("header_errors", f"preamble without a valid header: {exc}{hint}")
 
-    def _abandon(self, reason: str) -> None:
+    def _abandon(self, kind: str, reason: str) -> None:
         """Count a burst that gave no frame; of two nearer than a symbol, the stronger was found."""
         burst = self._opening.burst if self._opening is not None else self._burst
         assert burst is not None
-        self.counters[reason] += 1
-        self._place = burst.start + self.waveform.symbol_len
+        self.counters[kind] += 1
+        strong = burst.match > _STRONG_MATCH or kind == "too_long" or self._opening is not None
+        self._note(kind, burst.start, strong, reason)
+        self._next = Search(burst.start + self.waveform.symbol_len)
         self._burst, self._opening = None, None
 
-    def _close(self, opening: Opening) -> list[ReceivedFrame]:
+    def _close(self, opening: Any, frame: Any) -> list[Any]:
         """The frame whose samples are all there, unless it was cut and another one began inside it."""
-        frame = self._demodulator.close(self._buffer, opening, self._origin)
-        end = opening.burst.start + self._demodulator.samples_of(opening)
+        end = self._end(opening)
         other = self._inside(opening.burst, end) if frame.tail < _TAIL_LOST else None
         if other is not None:
-            self._abandon("truncated")
-            self._place = other.start
+            self._abandon("truncated", "another frame began before this one had ended")
+            self._next = Search(other.start)
             return []
         self.counters["frames"] += 1
-        self._place = end - self._demodulator.backoff
+        self._next = Search(end - self._demodulator.backoff)
         self._burst, self._opening = None, None
         return [frame]
 
     def _inside(self, burst: Burst, end: int) -> Burst | None:
-        begin, margin = burst.start + 2 * self.waveform.symbol_len, 4 * self.waveform.symbol_len
-        found, _ = find_burst(self._buffer[: end + margin], begin, self.waveform, _STRONG_MATCH)
+        begin, part = burst.start + 2 * self.waveform.symbol_len, self._buffer.samples[: end + self._margin]
+        found, _ = find_burst(part, Search(begin), self.waveform, _STRONG_MATCH, final=True)
         return found if found is not None and found.start < end else None

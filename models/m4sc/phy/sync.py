@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from scipy import fft
 
 from m4sc.phy.frame import add_prefix
@@ -15,7 +16,7 @@ from m4sc.phy.waveform import WaveformConfig
 # mean 1 / len(preamble): with the defaults, about two of a million samples pass.
 MATCH_THRESHOLD = 0.095
 MAX_OFFSET_CARRIERS = 3.0
-_SHORT, _LONG = 512, 2048  # FFT lengths: the first block after a frame, and those that follow
+_SHORT, _LONG = 512, 2048  # FFT lengths: the first blocks of a search, and those far behind its begin
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,18 @@ class Burst:
     start: int
     cfo: float
     match: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where a search goes on: place, and number of its next block.
+
+    Blocks follow from the place where the search began alone, and are worked on when all their samples
+    are there: what is found is the same, bit for bit, however the samples came in.
+    """
+
+    place: int
+    block: int = 0
 
 
 @lru_cache(maxsize=8)
@@ -42,8 +55,6 @@ class _Bank:
 
     def __init__(self, waveform: WaveformConfig, size: int) -> None:
         known = preamble(waveform)
-        while size < 2 * len(known):
-            size *= 2
         self.size, self.length = size, len(known)
         step = max(1, round(size / (4 * waveform.fft_len)))
         reach = int(MAX_OFFSET_CARRIERS * size / waveform.fft_len / step)
@@ -59,16 +70,34 @@ class _Bank:
     def match(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energy share at the best offset, float32 (places,), of complex64 (places + length - 1,).
 
-        The second array is the place's squared correlation by offset, float32 (offsets, places).
+        The second array is the place's correlation by offset, complex64 (offsets, places).
         """
         places = len(block) - self.length + 1
         spectrum = fft.fft(block, self.size)
-        found = fft.ifft(self.kernels * spectrum, axis=1, overwrite_x=True)[:, :places]
-        power = found.real**2 + found.imag**2
-        total = np.cumsum(np.abs(block.astype(np.complex128)) ** 2)
-        energy = total[self.length - 1 :] - np.concatenate([[0.0], total[: places - 1]])
-        floor = 1e-9 * float(total[-1]) + 1e-30
-        return (power.max(axis=0) / (energy + floor)).astype(np.float32), power
+        found = fft.ifft(self.kernels * spectrum, axis=1, overwrite_x=True)
+        return _share(np.ascontiguousarray(block), found, places), found[:, :places]
+
+
+@njit(cache=True)
+def _share(block, found, places):  # type: ignore[no-untyped-def]
+    """Largest |found|^2 of each place over the energy of the samples behind it, float32 (places,)."""
+    best = np.zeros(places, np.float32)
+    for row in range(found.shape[0]):
+        for i in range(places):
+            power = found[row, i].real ** 2 + found[row, i].imag ** 2
+            if power > best[i]:
+                best[i] = power
+    power = np.empty(len(block))
+    for i in range(len(block)):
+        power[i] = np.float64(block[i].real) ** 2 + np.float64(block[i].imag) ** 2
+    length = len(block) - places + 1
+    floor = 1e-9 * power.sum() + 1e-30
+    energy = power[:length].sum()
+    for i in range(places):
+        best[i] = best[i] / (max(energy, 0.0) + floor)
+        if i + 1 < places:
+            energy += power[i + length] - power[i]
+    return best
 
 
 @lru_cache(maxsize=16)
@@ -77,41 +106,54 @@ def _bank(waveform: WaveformConfig, size: int) -> _Bank:
 
 
 def find_burst(
-    samples: np.ndarray, begin: int, waveform: WaveformConfig, threshold: float = MATCH_THRESHOLD
-) -> tuple[Burst | None, int]:
-    """First burst that starts at or after `begin`.
+    samples: np.ndarray,
+    search: Search,
+    waveform: WaveformConfig,
+    threshold: float = MATCH_THRESHOLD,
+    final: bool = False,
+) -> tuple[Burst | None, Search]:
+    """First burst that starts at or after the place of `search`.
 
     Args:
         samples: complex64 (n,).
-        begin: first place to look at.
+        search: where to begin, or to go on.
         waveform: the waveform.
         threshold: energy share that counts as a preamble.
+        final: no more samples come: look at incomplete blocks too.
 
     Returns:
-        The burst, or None; and the place up to which nothing more need be looked at: a caller with more
-        samples goes on there. A burst is reported once no place of one OFDM symbol behind it can be
-        stronger, so that what is found does not depend on how the samples came in.
+        The burst, or None; and where the search goes on once there are more samples. A burst is reported
+        once no place of one OFDM symbol behind it can be stronger.
     """
     length, reach = 2 * waveform.symbol_len, waveform.symbol_len
-    last = len(samples) - length + 1  # places that have all their samples
-    place, size = begin, _SHORT
-    while place < last:
-        bank = _bank(waveform, size)
-        match, power = bank.match(samples[place : place + bank.size])
+    sizes = _block_sizes(waveform)
+    place, step = search.place, search.block
+    while True:
+        bank = _bank(waveform, sizes[min(step, len(sizes) - 1)])
+        block = samples[place : place + bank.size]
+        if len(block) < (length if final else bank.size):
+            return None, Search(place, step)
+        match, found = bank.match(block)
         above = np.flatnonzero(match > threshold)
         if not len(above):
-            place, size = place + len(match), _LONG
+            place, step = place + len(match), step + 1
             continue
         first = int(above[0])
         peak = _peak(match, first, reach)
-        if peak is None and first == 0 and len(match) == bank.valid and size == _LONG:
+        last = len(block) < bank.size
+        if peak is None and (last or (first == 0 and step >= len(sizes) - 1)):
             peak = int(np.argmax(match))  # ever stronger over a whole block: no burst does that
         if peak is not None:
-            return Burst(place + peak, _offset(power[:, peak], bank), float(match[peak])), place + peak
-        if place + len(match) >= last:
-            return None, place + first  # what decides comes with later samples
-        place, size = place + first, _LONG
-    return None, max(min(place, last), begin)
+            power = np.abs(found[:, peak].astype(np.complex128)) ** 2
+            return Burst(place + peak, _offset(power, bank), float(match[peak])), Search(place + peak)
+        place, step = place + first, (step + 1 if first == 0 else 0)
+
+
+@lru_cache(maxsize=8)
+def _block_sizes(waveform: WaveformConfig) -> tuple[int, ...]:
+    """FFT lengths of a search's blocks, the last one repeated; none longer than the shortest frame."""
+    short = max(_SHORT, 1 << (3 * waveform.symbol_len - 1).bit_length())
+    return (short,) * 2 + tuple(size for size in (2 * short, 4 * short) if size <= _LONG)
 
 
 def _peak(match: np.ndarray, first: int, reach: int) -> int | None:

@@ -66,6 +66,14 @@ class WaveformConfig:
         if any(len(row) != len(self.pilot_carriers) for row in self.pilot_symbols) or not self.pilot_symbols:
             raise ValueError(f"each row of pilot_symbols needs {len(self.pilot_carriers)} values")
 
+    def __hash__(self) -> int:
+        """Worked out once: tables are kept by waveform, and its tuples are long."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
+
     @property
     def symbol_len(self) -> int:
         """Samples of an OFDM symbol with its prefix."""
