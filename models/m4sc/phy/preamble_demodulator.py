@@ -1,0 +1,90 @@
+"""What frames of every format share: spectra of a burst, its fine offset, the channel at its sync words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import fft
+
+from m4sc.phy.airtime import PREAMBLE_SYMBOLS
+from m4sc.phy.equalizer import ChannelSmoother
+from m4sc.phy.sync import Burst
+from m4sc.phy.waveform import WaveformConfig
+
+_TAIL_SYMBOLS = 4
+_FEW_QUIET = 8
+
+
+def mean_power(values: np.ndarray) -> float:
+    """Mean of |x|^2 of complex values."""
+    flat = values.ravel()
+    return float(np.vdot(flat, flat).real) / max(flat.size, 1)
+
+
+def inverse(weight: np.ndarray) -> np.ndarray:
+    """1 / weight, float32, 0 where there is none."""
+    return np.divide(1.0, weight, out=np.zeros_like(weight, float), where=weight > 0).astype(np.float32)
+
+
+class PreambleDemodulator:
+    """Tables of a waveform and the arithmetic on preamble and spectra.
+
+    Args:
+        waveform: of both ends.
+        header_symbols: OFDM symbols of the header behind the preamble.
+    """
+
+    def __init__(self, waveform: WaveformConfig, header_symbols: int) -> None:
+        self.waveform = waveform
+        self.header_symbols = header_symbols
+        self.backoff = max(waveform.cp_len // 4, 1)  # the window opens inside the prefix
+        self.opening_samples = (PREAMBLE_SYMBOLS + header_symbols) * waveform.symbol_len
+        self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
+        self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])
+        self._within = np.arange(waveform.cp_len - self.backoff, waveform.symbol_len - self.backoff)
+        carriers = np.fft.fftfreq(waveform.fft_len)
+        self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
+        self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
+        weight = np.sum(np.abs(self._sync) ** 2, axis=0)
+        self._smooth_sync, self._sync_scale = ChannelSmoother(weight, waveform), inverse(weight)
+        # Noise is measured inside the band, where the first word has every second carrier empty: a radio's
+        # filter may take it away elsewhere.
+        silent = self._sync == 0
+        silent[:, 0] = False  # a radio's DC offset stays there
+        inside = silent & (weight > 0)
+        self._quiet = np.flatnonzero(inside if inside.sum() >= _FEW_QUIET else silent)
+
+    def bins(self, samples: np.ndarray, burst: Burst, first: int, count: int) -> np.ndarray:
+        """Spectra of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len)."""
+        w = self.waveform
+        begin = burst.start + first * w.symbol_len
+        skip = w.cp_len - self.backoff
+        time = samples[begin : begin + count * w.symbol_len].reshape(count, w.symbol_len)
+        turn = -2j * np.pi * burst.cfo  # within a symbol, and from symbol to symbol
+        within = np.exp(turn * self._within).astype(np.complex64)
+        of_symbol = np.exp(turn * w.symbol_len * np.arange(first, first + count)).astype(np.complex64)
+        spectra = fft.fft(time[:, skip : skip + w.fft_len] * within, axis=1, norm="ortho", overwrite_x=True)
+        spectra *= self._advance
+        spectra *= of_symbol[:, None]
+        return np.asarray(spectra)
+
+    def fine_offset(self, samples: np.ndarray, burst: Burst) -> Burst:
+        """What the phase between both sync words says of the offset that is left."""
+        words = self.bins(samples, burst, 0, PREAMBLE_SYMBOLS) * np.conj(self._sync)
+        turn = float(np.angle(np.vdot(words[0], words[1])))
+        return replace(burst, cfo=burst.cfo + turn / (2 * np.pi * self.waveform.symbol_len))
+
+    def first_estimate(self, words: np.ndarray) -> tuple[np.ndarray, float]:
+        """Channel and noise variance from the sync words."""
+        h_ls = (words * self._sync.conj()).sum(axis=0) * self._sync_scale
+        noise = mean_power(words.ravel()[self._quiet])
+        power = max(mean_power(h_ls[self._smooth_sync.bins]), 1e-30)
+        return self._smooth_sync(h_ls, min(noise / power, 1.0)), noise
+
+    def tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
+        """Mean of the last pilots over what they should be: about 1, or 0 where nothing was sent."""
+        last = min(_TAIL_SYMBOLS, len(straight))
+        pilots = self.waveform.pilots(len(straight))[-last:]
+        seen = np.mean(np.real(straight[-last:, self.pilot_bins] * np.conj(h[self.pilot_bins] * pilots)))
+        return float(seen) / pilot_power
