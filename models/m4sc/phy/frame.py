@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 
 from m4sc.phy.airtime import payload_ofdm_symbols
 from m4sc.phy.header import FrameHeader
@@ -11,8 +12,8 @@ from m4sc.phy.waveform import WaveformConfig
 
 
 def add_prefix(bins: np.ndarray, waveform: WaveformConfig) -> np.ndarray:
-    """Bins, complex (symbols, fft_len), to samples with cyclic prefix, complex (symbols * symbol_len,)."""
-    time = np.fft.ifft(bins, axis=1, norm="ortho")
+    """Bins, complex (symbols, fft_len), to samples with prefix, (symbols * symbol_len,), of the same dtype."""
+    time = fft.ifft(bins, axis=1, norm="ortho")
     return np.concatenate([time[:, -waveform.cp_len :], time], axis=1).ravel()
 
 
@@ -40,11 +41,13 @@ def modulate_frame(header: FrameHeader, symbols: np.ndarray, waveform: WaveformC
     if not np.isfinite(symbols).all():
         raise ValueError("the payload has NaN or infinite symbols")
     head = header_symbols(header, waveform)
-    body = np.zeros(payload_ofdm_symbols(len(symbols), waveform) * waveform.n_data_carriers, dtype=complex)
+    body = np.zeros(
+        payload_ofdm_symbols(len(symbols), waveform) * waveform.n_data_carriers, dtype=np.complex64
+    )
     body[: len(symbols)] = symbols
     data = np.concatenate([head, body]).reshape(-1, waveform.n_data_carriers)
-    bins = np.zeros((2 + len(data), waveform.fft_len), dtype=complex)
+    bins = np.zeros((2 + len(data), waveform.fft_len), dtype=np.complex64)
     bins[0], bins[1] = waveform.sync_bins(1), waveform.sync_bins(2)
     bins[2:, waveform.data_bins] = data
     bins[2:, waveform.pilot_bins] = waveform.pilots(len(data))
-    return add_prefix(bins, waveform).astype(np.complex64)
+    return add_prefix(bins, waveform)

@@ -1,0 +1,121 @@
+"""One burst in gr-digital's packet format: header, then payload bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from m4sc.phy.airtime import PREAMBLE_SYMBOLS, payload_ofdm_symbols
+from m4sc.phy.demodulator import FrameTooLongError
+from m4sc.phy.equalizer import clock_offset, slope_unit, straighten, track
+from m4sc.phy.packet import CRC_BYTES, PacketFormat, PacketHeader, decide_payload, parse_header
+from m4sc.phy.preamble_demodulator import PreambleDemodulator, mean_power
+from m4sc.phy.receiver import BurstReceiver
+from m4sc.phy.sync import Burst
+from m4sc.phy.waveform import WaveformConfig
+
+_HEADER_SYMBOLS = 1
+
+
+@dataclass(frozen=True)
+class ReceivedPacket:
+    """One packet.
+
+    Attributes:
+        payload: bytes without the CRC-32.
+        valid: whether the CRC-32 was right.
+        number: of the packet, modulo 4096.
+        snr_db, cfo_hz, sfo_ppm, h_hat, start_sample, tail: as in ``ReceivedFrame``.
+    """
+
+    payload: bytes
+    valid: bool
+    number: int
+    snr_db: float
+    cfo_hz: float
+    sfo_ppm: float
+    h_hat: np.ndarray
+    start_sample: int
+    tail: float
+
+
+@dataclass(frozen=True)
+class PacketOpening:
+    """What preamble and header say of a packet under way; as ``Opening``."""
+
+    burst: Burst
+    header: PacketHeader
+    bins: np.ndarray
+    h: np.ndarray
+    noise_var: float
+
+
+class PacketDemodulator(PreambleDemodulator):
+    """Arithmetic of one burst of ``digital.ofdm_tx``."""
+
+    def __init__(self, waveform: WaveformConfig, packet_format: PacketFormat) -> None:
+        super().__init__(waveform, _HEADER_SYMBOLS)
+        self.packet_format = packet_format
+
+    def open(self, samples: np.ndarray, burst: Burst) -> PacketOpening:
+        """Read the header of a burst whose `opening_samples` are there.
+
+        Raises:
+            HeaderError: no valid header.
+            FrameTooLongError: it promises no payload. Its 12 bits of length cannot promise too much.
+        """
+        burst = self.fine_offset(samples, burst)
+        head = self.bins(samples, burst, 0, PREAMBLE_SYMBOLS + _HEADER_SYMBOLS)
+        h, noise_var = self.first_estimate(head[:PREAMBLE_SYMBOLS])
+        bins = head[PREAMBLE_SYMBOLS:]
+        phase, slope, _ = track(bins, h, self.waveform)
+        straight = straighten(bins, phase, slope, self.waveform)[0]
+        soft = np.real(straight[self.data_bins] * np.conj(h[self.data_bins]))
+        header = parse_header((soft > 0).astype(np.uint8), self.packet_format)
+        if header.n_bytes <= CRC_BYTES:
+            raise FrameTooLongError(f"a packet header promises {header.n_bytes} bytes, no more than a CRC")
+        return PacketOpening(burst, header, bins, h, noise_var)
+
+    def samples_of(self, opening: PacketOpening) -> int:
+        """Samples of the whole packet, from its preamble on."""
+        return self.opening_samples + self._body_rows(opening) * self.waveform.symbol_len
+
+    def _body_rows(self, opening: PacketOpening) -> int:
+        n_symbols = self.packet_format.payload_symbols(opening.header.n_bytes)
+        return payload_ofdm_symbols(n_symbols, self.waveform)
+
+    def close(self, samples: np.ndarray, opening: PacketOpening, origin: int = 0) -> ReceivedPacket:
+        """Track pilots, equalise, decide and check; origin: number of the first of `samples`."""
+        w, header, h = self.waveform, opening.header, opening.h
+        body = self.bins(samples, opening.burst, PREAMBLE_SYMBOLS + _HEADER_SYMBOLS, self._body_rows(opening))
+        bins = np.concatenate([opening.bins, body])
+        phase, slope, ppm = track(bins, h, w)
+        straight = straighten(bins, phase, slope, w)
+        pilots = np.zeros(bins.shape, np.complex64)
+        pilots[:, self.pilot_bins] = w.pilots(len(bins))
+        more = clock_offset(straight, pilots, h, opening.noise_var, w)
+        left = more * slope_unit(w) * np.arange(len(bins))
+        straight = straighten(straight, np.zeros(len(bins)), left, w)
+        h_data = h[self.data_bins]
+        gain = np.maximum(h_data.real**2 + h_data.imag**2, np.float32(1e-12 * mean_power(h_data) + 1e-30))
+        symbols = (straight[_HEADER_SYMBOLS:, self.data_bins] * (np.conj(h_data) / gain)).ravel()
+        n_symbols = self.packet_format.payload_symbols(header.n_bytes)
+        payload, valid = decide_payload(symbols[:n_symbols], header.n_bytes, self.packet_format)
+        pilot_power = mean_power(h[self.pilot_bins]) + 1e-30
+        return ReceivedPacket(
+            payload=payload,
+            valid=valid,
+            number=header.number,
+            snr_db=float(10 * np.log10(np.mean(gain) / max(opening.noise_var, 1e-30))),
+            cfo_hz=opening.burst.cfo * w.samp_rate,
+            sfo_ppm=ppm + more,
+            h_hat=h_data,
+            start_sample=origin + opening.burst.start,
+            tail=self.tail(straight, h, pilot_power),
+        )
+
+
+def packet_receiver(waveform: WaveformConfig, packet_format: PacketFormat) -> BurstReceiver:
+    """A receiver of packets, in a stream: its frames are of type `ReceivedPacket`."""
+    return BurstReceiver(waveform, PacketDemodulator(waveform, packet_format))
