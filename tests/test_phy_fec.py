@@ -11,6 +11,7 @@ from m4sc.phy.bler import block_error_rate
 from m4sc.phy.fec import crc
 from m4sc.phy.fec.base_graph import base_graph, lifting_sizes
 from m4sc.phy.fec.ldpc import ldpc_code
+from m4sc.phy.fec.ldpc_encoder import code_word
 from m4sc.phy.mcs import MCS_TABLE, get_mcs, select_mcs
 
 SCHEMES = st.integers(0, len(MCS_TABLE) - 1)
@@ -43,11 +44,9 @@ def test_base_graphs_have_the_size_of_the_standard() -> None:
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("lifting", [2, 7, 13, 36, 40, 96, 176, 384])
 def test_code_words_meet_every_parity_check(number: int, lifting: int) -> None:
-    from m4sc.phy.fec.ldpc import _code_word
-
     graph = base_graph(number, lifting)
     bits = np.random.default_rng(lifting).integers(0, 2, graph.info_columns * lifting).astype(np.uint8)
-    word = _code_word(graph, bits).reshape(graph.columns, lifting)
+    word = code_word(graph, bits).reshape(graph.columns, lifting)
     for row in range(graph.rows):
         total = np.zeros(lifting, np.int64)
         for edge in range(graph.start[row], graph.start[row + 1]):

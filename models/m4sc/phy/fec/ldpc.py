@@ -1,6 +1,6 @@
-"""5G NR LDPC code of one code block: encoder, rate matching and layered decoder.
+"""5G NR LDPC code of one code block: rate matching with redundancy versions, encoder, decoder.
 
-3GPP TS 38.212 clauses 5.3.2 and 5.4.2; redundancy version 0 and no limited buffer. LLRs are positive for a 0.
+3GPP TS 38.212 clauses 5.3.2 and 5.4.2, without limited buffer. LLRs are positive for a 0.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numba import njit
 
 from m4sc.phy.fec.base_graph import BaseGraph, base_graph, lifting_sizes
+from m4sc.phy.fec.ldpc_encoder import code_word
+from m4sc.phy.fec.min_sum import decode_layered
 
 MAX_INFO_BITS = {1: 8448, 2: 3840}
-_FILLER_LLR = 1e4
-_SCALE = 0.8  # of the min-sum messages
+REDUNDANCY_VERSIONS = (0, 1, 2, 3)
+_START_COLUMNS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}  # table 5.4.2.1-2, full buffer
+_LARGEST_LLR = 1e4  # also of the fillers, which are known
 
 
 def choose_base_graph(n_info: int, rate: float) -> int:
@@ -45,36 +47,107 @@ class LdpcCode:
         return self.graph.info_columns * self.graph.lifting - self.k
 
     @cached_property
-    def sent(self) -> np.ndarray:
-        """Places in the code word of the coded bits, int64 (n,); they repeat where n is large."""
+    def buffer(self) -> np.ndarray:
+        """Places in the code word of the circular buffer, fillers left out, int64 (buffer size,)."""
         z = self.graph.lifting
         word = np.arange(2 * z, self.graph.columns * z)
-        info = self.graph.info_columns * z
-        word = word[(word < self.k) | (word >= info)]
-        return np.resize(word, self.n)
+        return word[(word < self.k) | (word >= self.k + self.fillers)]
 
-    def encode(self, bits: np.ndarray) -> np.ndarray:
-        """uint8 (k,) to uint8 (n,), interleaved."""
+    def start(self, version: int) -> int:
+        """Place in `buffer` of the first bit of a redundancy version.
+
+        Raises:
+            ValueError: no such version.
+        """
+        if version not in REDUNDANCY_VERSIONS:
+            raise ValueError(f"there is no redundancy version {version}; use 0 to 3")
+        column = 2 + _START_COLUMNS[self.graph.number][version]
+        return int(np.searchsorted(self.buffer, column * self.graph.lifting))
+
+    def encode(self, bits: np.ndarray, version: int = 0) -> np.ndarray:
+        """Information to coded, interleaved bits.
+
+        Args:
+            bits: uint8 (k,) of 0 and 1.
+            version: redundancy version, 0 to 3.
+
+        Returns:
+            uint8 (n,).
+
+        Raises:
+            ValueError: another number of bits, or no such version.
+        """
         if bits.shape != (self.k,):
             raise ValueError(f"this code takes {self.k} bits, not {bits.shape}")
-        word = _code_word(self.graph, bits)
-        return word[self.sent].reshape(self.bits_per_symbol, -1).T.ravel()
+        circle = np.roll(code_word(self.graph, bits)[self.buffer], -self.start(version))
+        return np.resize(circle, self.n).reshape(self.bits_per_symbol, -1).T.ravel()
 
-    def decode(self, llr: np.ndarray, iterations: int = 20) -> np.ndarray:
-        """float (n,) LLRs in the order of the coded bits, to uint8 (k,) hard decisions."""
-        if llr.shape != (self.n,):
-            raise ValueError(f"this code takes {self.n} LLRs, not {llr.shape}")
-        graph, z = self.graph, self.graph.lifting
-        straight = np.asarray(llr, np.float32).reshape(-1, self.bits_per_symbol).T.ravel()
-        word = np.zeros(graph.columns * z, np.float32)
-        sent = self.sent
-        np.add.at(word, sent, straight)
-        word[self.k : self.k + self.fillers] = _FILLER_LLR
-        used = int(sent.max()) // z + 1  # checks on parity bits that were not sent say nothing
-        rows = max(4, used - graph.info_columns)
-        word = word.reshape(graph.columns, z)
-        _min_sum(word, graph.start[: rows + 1], graph.column, graph.shift, iterations, _SCALE)
-        return (word.ravel()[: self.k] < 0).astype(np.uint8)
+    def soft_buffer(self, llr: np.ndarray, version: int = 0) -> np.ndarray:
+        """LLRs of a transmission at their places; those of several transmissions add up.
+
+        Args:
+            llr: float (n,) or (blocks, n), in the order of the coded bits. NaN counts as not received.
+            version: redundancy version that was sent.
+
+        Returns:
+            float32 (buffer size,) or (blocks, buffer size).
+
+        Raises:
+            ValueError: another number of LLRs, or no such version.
+        """
+        if llr.ndim not in (1, 2) or llr.shape[-1] != self.n:
+            raise ValueError(f"this code takes {self.n} LLRs a block, not {llr.shape}")
+        size, lead = self.buffer.size, llr.shape[:-1]
+        turns = -(-self.n // size)
+        circle = np.zeros((*lead, turns * size), np.float32)
+        order = (*lead, -1, self.bits_per_symbol)
+        circle[..., : self.n] = np.swapaxes(llr.reshape(order), -1, -2).reshape(*lead, -1)
+        if turns > 1:
+            circle = circle.reshape(*lead, turns, size).sum(-2)
+        circle = np.nan_to_num(circle, copy=False, nan=0.0, posinf=_LARGEST_LLR, neginf=-_LARGEST_LLR)
+        return np.roll(circle, self.start(version), -1)
+
+    def decode(self, llr: np.ndarray, iterations: int = 20, version: int = 0) -> np.ndarray:
+        """LLRs as in :meth:`soft_buffer` to hard decisions, uint8 (k,) or (blocks, k)."""
+        return self.decode_buffer(self.soft_buffer(llr, version), iterations)
+
+    def decode_buffer(self, soft: np.ndarray, iterations: int = 20) -> np.ndarray:
+        """Sum of soft buffers, (buffer size,) or (blocks, buffer size), to hard decisions.
+
+        Returns:
+            uint8 (k,) or (blocks, k).
+        """
+        z, size = self.graph.lifting, self.graph.columns * self.graph.lifting
+        rows = np.atleast_2d(soft)
+        words = np.zeros((len(rows), size), np.float32)
+        head = max(self.k - 2 * z, 0)
+        limit = np.float32(_LARGEST_LLR)
+        np.clip(rows[:, :head], -limit, limit, out=words[:, 2 * z : 2 * z + head])
+        np.clip(rows[:, head:], -limit, limit, out=words[:, size - (rows.shape[1] - head) :])
+        words[:, self.k : self.k + self.fillers] = limit
+        received = np.flatnonzero(rows.any(0))
+        last = int(self.buffer[received[-1]]) // z if received.size else 0
+        start, column, shift, scale = self._checks(max(4, last + 1 - self.graph.info_columns))
+        words = words.reshape(len(rows), -1, z)
+        decode_layered(words, start, column, shift, scale, iterations)
+        bits = (words.reshape(len(rows), -1)[:, : self.k] < 0).astype(np.uint8)
+        return bits[0] if soft.ndim == 1 else bits
+
+    def _checks(self, rows: int) -> tuple[np.ndarray, ...]:
+        """The first `rows` checks: start, column, shift, scale as :func:`decode_layered` takes them.
+
+        Those behind have a parity bit that was not received, and say nothing. Nor do columns of nothing but
+        fillers: their edges are left out.
+        """
+        graph, known = self.graph, -(-self.k // self.graph.lifting)
+        edges = np.arange(graph.start[rows])
+        edges = edges[(graph.column[edges] < known) | (graph.column[edges] >= graph.info_columns)]
+        start = np.searchsorted(edges, graph.start[: rows + 1])
+        return start, graph.column[edges], graph.shift[edges], _scale(np.diff(start))
+
+
+def _scale(degree: np.ndarray) -> np.ndarray:
+    return np.full(degree.size, 0.8, np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -93,109 +166,3 @@ def ldpc_code(k: int, n: int, bits_per_symbol: int, number: int) -> LdpcCode:
     columns = 22 if number == 1 else 10 if k > 640 else 9 if k > 560 else 8 if k > 192 else 6
     lifting = next(z for z in lifting_sizes() if columns * z >= k)
     return LdpcCode(base_graph(number, lifting), k, n, bits_per_symbol)
-
-
-def _code_word(graph: BaseGraph, bits: np.ndarray) -> np.ndarray:
-    """Systematic code word, uint8 (columns * Z,); the first four parity columns by back substitution."""
-    z, first = graph.lifting, graph.info_columns
-    word = np.zeros((graph.columns, z), np.uint8)
-    word.ravel()[: bits.size] = bits
-    sums = [_check(graph, word, row) for row in range(4)]
-    # Summed over the four rows the double diagonal cancels; of the three entries of the first parity
-    # column the one whose shift has no equal is left.
-    shifts = [int(s) for r in range(4) for s in _entries(graph, r, first)]
-    odd = next(s for s in shifts if shifts.count(s) % 2)
-    word[first] = np.roll(np.bitwise_xor.reduce(sums), odd)
-    for row, parity in ((0, first + 1), (1, first + 2), (2, first + 3)):
-        word[parity] = _check(graph, word, row)
-    _extend(word, graph.start, graph.column, graph.shift, first)
-    return word.ravel()
-
-
-def _entries(graph: BaseGraph, row: int, column: int) -> np.ndarray:
-    edges = slice(graph.start[row], graph.start[row + 1])
-    return graph.shift[edges][graph.column[edges] == column]
-
-
-def _check(graph: BaseGraph, word: np.ndarray, row: int) -> np.ndarray:
-    """Parity of one row, uint8 (Z,)."""
-    total = np.zeros(graph.lifting, np.uint8)
-    _add_row(word, graph.start, graph.column, graph.shift, row, total)
-    return total
-
-
-@njit(cache=True)
-def _add_row(word, start, column, shift, row, total):  # type: ignore[no-untyped-def]
-    """Add the bits of one check to `total`, modulo 2."""
-    z = word.shape[1]
-    for edge in range(start[row], start[row + 1]):
-        line, turn = word[column[edge]], shift[edge]
-        for i in range(z - turn):
-            total[i] ^= line[i + turn]
-        for i in range(z - turn, z):
-            total[i] ^= line[i + turn - z]
-
-
-@njit(cache=True)
-def _extend(word, start, column, shift, first):  # type: ignore[no-untyped-def]
-    """The parity columns behind the first four: each is the sum of its row, itself still zero."""
-    for row in range(4, start.size - 1):
-        total = np.zeros(word.shape[1], np.uint8)
-        _add_row(word, start, column, shift, row, total)
-        word[first + row] = total
-
-
-@njit(cache=True)
-def _min_sum(word, start, column, shift, iterations, scale):  # type: ignore[no-untyped-def]
-    """Layered normalised min-sum on float32 (columns, Z), in place; stops when every check holds."""
-    rows, z = start.size - 1, word.shape[1]
-    messages = np.zeros((start[rows], z), np.float32)
-    degree = 0
-    for row in range(rows):
-        degree = max(degree, start[row + 1] - start[row])
-    fresh = np.empty((degree, z), np.float32)
-    for _ in range(iterations):
-        for row in range(rows):
-            first, last = start[row], start[row + 1]
-            least = np.full(z, np.float32(1e30))
-            second = np.full(z, np.float32(1e30))
-            at = np.zeros(z, np.int64)
-            negative = np.zeros(z, np.bool_)
-            for edge in range(first, last):
-                line, turn = word[column[edge]], shift[edge]
-                for i in range(z):
-                    j = i + turn - (z if i + turn >= z else 0)
-                    value = line[j] - messages[edge, i]
-                    fresh[edge - first, i] = value
-                    size = abs(value)
-                    if size < least[i]:
-                        second[i], least[i], at[i] = least[i], size, edge
-                    elif size < second[i]:
-                        second[i] = size
-                    negative[i] ^= value < 0
-            for edge in range(first, last):
-                line, turn = word[column[edge]], shift[edge]
-                for i in range(z):
-                    j = i + turn - (z if i + turn >= z else 0)
-                    value = fresh[edge - first, i]
-                    out = scale * (second[i] if at[i] == edge else least[i])
-                    if negative[i] != (value < 0):
-                        out = -out
-                    messages[edge, i] = out
-                    line[j] = value + out
-        if _holds(word, start, column, shift):
-            return
-
-
-@njit(cache=True)
-def _holds(word, start, column, shift):  # type: ignore[no-untyped-def]
-    z = word.shape[1]
-    for row in range(start.size - 1):
-        for i in range(z):
-            odd = False
-            for edge in range(start[row], start[row + 1]):
-                j = i + shift[edge] - (z if i + shift[edge] >= z else 0)
-                odd ^= word[column[edge], j] < 0
-            if odd:
-                return False
-    return True
