@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import oaconvolve
 
-_HALF_WIDTH = 16  # samples of the interpolating pulse on each side
+HALF_WIDTH = 16  # samples of the interpolating pulse on each side
 _KAISER_BETA = 8.0
 
 
@@ -22,7 +22,7 @@ def shift_carrier(samples: np.ndarray, cycles_per_sample: float, phase: float = 
 
 def pulse(offsets: np.ndarray) -> np.ndarray:
     """Kaiser-windowed sinc at `offsets`, in samples: band-limited interpolation."""
-    inside = np.clip(1.0 - (offsets / _HALF_WIDTH) ** 2, 0.0, None)
+    inside = np.clip(1.0 - (offsets / HALF_WIDTH) ** 2, 0.0, None)
     return np.sinc(offsets) * np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA) * (inside > 0)
 
 
@@ -30,10 +30,10 @@ def resample(samples: np.ndarray, sfo_ppm: float) -> np.ndarray:
     """Samples taken by a clock that is `sfo_ppm` slow, at n (1 + sfo_ppm 1e-6); complex128 (n,)."""
     places = np.arange(len(samples)) * (1.0 + sfo_ppm * 1e-6)
     whole = np.round(places).astype(int)
-    padded = np.pad(np.asarray(samples, complex), (_HALF_WIDTH, 2 * _HALF_WIDTH))
+    padded = np.pad(np.asarray(samples, complex), (HALF_WIDTH, 2 * HALF_WIDTH))
     found = np.zeros(len(samples), complex)
-    for k in range(-_HALF_WIDTH, _HALF_WIDTH + 1):
-        at = np.minimum(whole + k + _HALF_WIDTH, len(padded) - 1)
+    for k in range(-HALF_WIDTH, HALF_WIDTH + 1):
+        at = np.minimum(whole + k + HALF_WIDTH, len(padded) - 1)
         found += padded[at] * pulse(places - whole - k)
     return found
 
