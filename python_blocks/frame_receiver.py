@@ -41,14 +41,18 @@ def meta_of(frame: Any) -> dict[str, Any]:
 class frame_receiver(gr.sync_block):  # noqa: N801
     """Frame receiver: complex baseband samples in, symbols PDU out.
 
-    Ports: stream in, complex64 at ``waveform.samp_rate``; message ``symbols`` and ``status`` out.
+    Ports: stream in, complex64 at ``waveform.samp_rate``; message ``symbols``, ``csi`` and ``status`` out.
 
     Burst detection, carrier offset, channel estimate, phase tracking and equalising are done here: nobody
     downstream corrects them again. The payload out is complex64 (k,), unbiased; metadata: the header's
     fields, ``noise_var`` (float32 (k,), complex noise variance of each symbol), ``snr_db``, ``cfo_hz``,
     ``sfo_ppm``, ``h_hat`` (complex64 (carriers,)), ``start_sample``. Tag read: ``m4sc_done`` flushes what
-    is under way and sends a ``done`` PDU. ``status`` carries one PDU a frame (``event`` = ``received``,
-    estimates) and one a fault.
+    is under way and sends a ``done`` PDU. ``csi`` carries one PDU a frame: ``h_hat`` as complex64
+    (carriers,), in the order of ``occupied_carriers``, with ``snr_db``, ``cfo_hz``, ``sfo_ppm``,
+    ``start_sample``, ``sequence``, ``source_id`` and ``segment``. ``status`` carries one PDU a frame
+    (``event`` = ``received``, estimates) and one a fault (``event`` = ``fault``, ``kind`` = the counter's
+    name, ``start_sample``, ``reason``); a fault is logged as well. A weak preamble without a header, as
+    noise gives a few of a million samples, is counted and logged for debugging only.
 
     Counters: ``frames``, ``errors`` and those of ``m4sc.phy.receiver.BurstReceiver``.
 
@@ -62,9 +66,9 @@ class frame_receiver(gr.sync_block):  # noqa: N801
 
         self.waveform = WaveformConfig() if waveform is None else waveform
         self._counts: Counter[str] = Counter(frames=0, errors=0)
-        self._symbols, self._status = pmt.intern("symbols"), pmt.intern("status")
-        self.message_port_register_out(self._symbols)
-        self.message_port_register_out(self._status)
+        self._symbols, self._csi, self._status = (pmt.intern(port) for port in ("symbols", "csi", "status"))
+        for port in (self._symbols, self._csi, self._status):
+            self.message_port_register_out(port)
         self._receiver = self._fresh()
 
     def _fresh(self) -> Any:
@@ -115,6 +119,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             self._counts["errors"] += 1
             self._fault(f"{type(exc).__name__}: {exc}")
             return
+        self._report_faults()
         for frame in frames or ():
             try:
                 meta = meta_of(frame)
@@ -123,10 +128,23 @@ class frame_receiver(gr.sync_block):  # noqa: N801
                 self._counts["frames"] += 1
                 keys = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
                 status = {"event": "received", **{key: meta[key] for key in keys}}
+                self.message_port_pub(self._csi, make_pdu({key: meta[key] for key in keys}, meta["h_hat"]))
                 self.message_port_pub(self._status, make_pdu({"block": "m4sc_frame_receiver", **status}, b""))
             except Exception as exc:  # one odd frame must not cost those after it
                 self._counts["errors"] += 1
                 self._fault(f"{type(exc).__name__}: {exc}")
+
+    def _report_faults(self) -> None:
+        """Publish and log what the receiver found wrong with the samples."""
+        for fault in self._receiver.take_faults():
+            text = f"{fault.kind} at sample {fault.sample}: {fault.reason}"
+            if not fault.strong:
+                self.logger.debug(text)
+                continue
+            self.logger.warn(text)
+            status = {"event": "fault", "kind": fault.kind, "start_sample": fault.sample}
+            status = {"block": "m4sc_frame_receiver", **status, "reason": fault.reason}
+            self.message_port_pub(self._status, make_pdu(status, b""))
 
     def _fault(self, reason: str) -> None:
         self.logger.warn(f"samples lost: {reason}")

@@ -186,3 +186,50 @@ def test_channels_without_energy_or_with_unequal_paths_are_refused() -> None:
         m4sc.channel(taps=(0.0, 0.0))
     with pytest.raises(ValueError, match="one power a path"):
         m4sc.channel(doppler_hz=5.0, delays_samples=(0.0,), powers_db=(0.0, -3.0))
+
+
+def test_channel_state_leaves_on_its_own_port() -> None:
+    tb, sink, states = gr.top_block("csi", catch_exceptions=True), Sink(), Sink()
+    samples, _, _ = transmit([symbols_pdu(n, signature("ship")) for n in (4, 5)])
+    turned = samples * 0.5j * np.exp(2j * np.pi * 300e-6 * np.arange(samples.size))
+    source, receiver = blocks.vector_source_c(turned.astype(np.complex64), False), m4sc.frame_receiver()
+    tb.connect(source, receiver)
+    tb.msg_connect(receiver, "csi", states, "out")
+    tb.msg_connect(receiver, "symbols", sink, "out")
+    tb.start()
+    tb.wait()
+    assert wait_until(lambda: len(states.pdus) == 2 and len(sink.pdus) == 2)
+    assert [meta["sequence"] for meta, _ in states.pdus] == [4, 5]
+    for (state, h_hat), (meta, _) in zip(states.pdus, sink.pdus, strict=True):
+        assert h_hat.dtype == np.complex64 and h_hat.shape == (48,)
+        assert np.array_equal(h_hat, meta["h_hat"]) and np.allclose(np.abs(h_hat), 0.5, atol=0.02)
+        assert state["cfo_hz"] == pytest.approx(300.0, abs=5.0) and state["snr_db"] > 30.0
+        assert abs(state["sfo_ppm"]) < 5.0 and state["start_sample"] == meta["start_sample"]
+
+
+def test_faults_of_the_samples_are_counted_and_reported_and_the_next_frame_received() -> None:
+    good, _, _ = transmit([symbols_pdu(3, np.tile(signature("ship"), 8))])
+    cut = good[: GAP + 2700]
+    bad = np.concatenate([np.full(300, np.nan), cut, good, np.zeros(4000), cut]).astype(np.complex64)
+    tb, sink = gr.top_block("faults", catch_exceptions=True), Sink()
+    source, receiver = blocks.vector_source_c(bad, False), m4sc.frame_receiver()
+    tb.connect(source, receiver)
+    tb.msg_connect(receiver, "symbols", sink, "out")
+    tb.msg_connect(receiver, "status", sink, "status")
+    tb.start()
+    tb.wait()
+    assert wait_until(lambda: len(sink.status) >= 4)
+    assert [meta["sequence"] for meta, _ in sink.pdus] == [3]
+    faults = [status for status in sink.status if status["event"] == "fault"]
+    assert [fault["kind"] for fault in faults] == ["non_finite", "truncated", "truncated"]
+    assert receiver.counters["non_finite"] == 300 and receiver.counters["truncated"] == 2
+    assert faults[1]["start_sample"] == pytest.approx(300 + GAP, abs=10) and faults[1]["reason"]
+
+
+def test_streams_of_another_item_size_are_refused() -> None:
+    tb, source, receiver = gr.top_block("size"), blocks.null_source(gr.sizeof_float), m4sc.frame_receiver()
+    with pytest.raises(ValueError, match="itemsize"):
+        tb.connect(source, receiver)
+    sender, sink = m4sc.frame_transmitter(), blocks.null_sink(gr.sizeof_short)
+    with pytest.raises(ValueError, match="itemsize"):
+        tb.connect(sender, sink)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.airtime import air_time_s, frame_samples
-from m4sc.phy.frame import modulate_frame
+from m4sc.phy.airtime import air_time_s, frame_samples, header_ofdm_symbols
+from m4sc.phy.frame import add_prefix, modulate_frame
 from m4sc.phy.gold import gold_sequence
 from m4sc.phy.header import HEADER_BYTES, FrameHeader, HeaderError, Modality, PayloadKind
+from m4sc.phy.header_code import header_symbols
 from m4sc.phy.mapping import latents_to_symbols, round_to_grid, symbols_to_latents
 from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
+from m4sc.phy.sample_buffer import SampleBuffer
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig
 
@@ -155,6 +159,95 @@ def test_a_length_above_the_limit_is_refused_at_both_ends() -> None:
     samples = modulate_frame(FrameHeader(PayloadKind.ANALOG, 30_000), np.ones(30_000), loose)
     frames, receiver = receive(samples, 10_000)
     assert not frames and receiver.counters["too_long"] == 1
+
+
+def noisy(parts: list[np.ndarray], snr_db: float = 25.0, seed: int = 21) -> np.ndarray:
+    samples = np.concatenate(parts)
+    return samples + noise_voltage(snr_db, WAVEFORM) * gaussian(len(samples), np.random.default_rng(seed))
+
+
+def frame_of(n: int, sequence: int, waveform: WaveformConfig = WAVEFORM) -> np.ndarray:
+    return modulate_frame(FrameHeader(PayloadKind.ANALOG, n, sequence), np.ones(n), waveform)
+
+
+def with_length(samples: np.ndarray, n_symbols: int) -> np.ndarray:
+    """The frame with a valid header that promises another length."""
+    head = header_symbols(FrameHeader(PayloadKind.ANALOG, n_symbols), WAVEFORM)
+    rows = header_ofdm_symbols(WAVEFORM)
+    bins = np.zeros((rows, WAVEFORM.fft_len), np.complex64)
+    bins[:, WAVEFORM.data_bins] = head.reshape(rows, -1)
+    bins[:, WAVEFORM.pilot_bins] = WAVEFORM.pilots(rows)
+    changed = samples.copy()
+    changed[2 * WAVEFORM.symbol_len :][: rows * WAVEFORM.symbol_len] = add_prefix(bins, WAVEFORM)
+    return changed
+
+
+@pytest.mark.parametrize("n_symbols", [0, 20_001, 2**32 - 1])
+def test_a_length_of_zero_or_above_the_limit_costs_that_frame_alone(n_symbols: int) -> None:
+    wrong = with_length(frame_of(100, 0), n_symbols)
+    frames, receiver = receive(noisy([wrong, np.zeros(50), frame_of(40, 1), np.zeros(3000)]), 1000)
+    assert [f.header.sequence for f in frames] == [1] and receiver.counters["too_long"] == 1
+    (fault,) = [f for f in receiver.take_faults() if f.kind == "too_long"]
+    assert fault.strong and fault.sample < 20 and f"promises {n_symbols} symbols" in fault.reason
+
+
+@pytest.mark.parametrize("follows", ["nothing", "a frame"])
+def test_a_header_that_promises_more_than_follows(follows: str) -> None:
+    wrong = with_length(frame_of(100, 0), 5000)
+    rest = [frame_of(300, 1)] if follows == "a frame" else []
+    frames, receiver = receive(noisy([wrong, np.zeros(200), *rest, np.zeros(12_000 * len(rest))]), 4096)
+    assert [f.header.sequence for f in frames] == ([1] if rest else [])
+    assert receiver.counters["truncated"] == 1
+    assert [f.kind for f in receiver.take_faults() if f.strong] == ["truncated"]
+
+
+@pytest.mark.parametrize("missing", [100, 320, 1000])
+def test_a_stream_that_ends_inside_a_frame_gives_no_frame(missing: int) -> None:
+    frames, receiver = receive(noisy([frame_of(800, 0)])[:-missing], 1000)
+    assert not frames and receiver.counters["truncated"] == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, complex(0, -np.inf)])
+@pytest.mark.parametrize("where", ["gap", "preamble", "header", "payload"])
+def test_broken_samples_cost_no_more_than_their_frame(bad: complex, where: str) -> None:
+    first = noisy([np.zeros(500), frame_of(200, 0), np.zeros(700)])
+    place = {"gap": 10, "preamble": 560, "header": 800, "payload": 500 + 33 * 80 + 90}[where]
+    first[place : place + 10] = bad
+    samples = np.concatenate([first, noisy([frame_of(50, 1), np.zeros(3000)])])
+    frames, receiver = receive(samples, 2000)
+    assert [f.header.sequence for f in frames][-1] == 1 and receiver.counters["non_finite"] == 10
+    assert all(np.isfinite(f.symbols).all() and np.isfinite(f.noise_var).all() for f in frames)
+    assert sum(f.kind == "non_finite" for f in receiver.take_faults()) == 1
+
+
+def test_a_transmitter_of_another_waveform_is_named_and_ours_still_received() -> None:
+    other = replace(WAVEFORM, occupied_carriers=WAVEFORM.occupied_carriers[::-1])
+    samples = noisy([frame_of(100, 0, other), np.zeros(400), frame_of(100, 1), np.zeros(3000)])
+    frames, receiver = receive(samples, 5000)
+    assert [f.header.sequence for f in frames] == [1] and receiver.counters["header_errors"] >= 1
+    assert any(f.strong and "same waveform" in f.reason for f in receiver.take_faults())
+
+
+def test_samples_of_more_than_one_dimension_are_refused_and_faults_do_not_pile_up() -> None:
+    receiver = BurstReceiver(WAVEFORM)
+    with pytest.raises(ValueError, match="one dimension"):
+        receiver.push(np.zeros((2, 5)))
+    for _ in range(1500):
+        receiver.push(np.array([np.nan]))
+        receiver.push(np.zeros(1))
+    assert len(receiver.take_faults()) == 1000 and receiver.counters["non_finite"] == 1500
+
+
+@given(sizes=st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 40_000)), max_size=30))
+def test_sample_buffer_is_a_queue(sizes: list[tuple[int, int]]) -> None:
+    buffer, model, count = SampleBuffer(), np.zeros(0, np.complex64), 0
+    for more, less in sizes:
+        new = np.arange(count, count + more).astype(np.complex64)
+        buffer.append(new)
+        model, count = np.concatenate([model, new]), count + more
+        assert len(buffer) == len(model) and np.array_equal(buffer.samples, model)
+        buffer.drop(less)
+        model = model[less:]
 
 
 def test_noise_voltage_gives_the_snr_a_subcarrier_has() -> None:

@@ -12,7 +12,7 @@ from m4sc.phy.waveform import WaveformConfig
 
 
 def add_prefix(bins: np.ndarray, waveform: WaveformConfig) -> np.ndarray:
-    """Bins, complex (symbols, fft_len), to samples with prefix, (symbols * symbol_len,), of the same dtype."""
+    """Bins, complex (symbols, fft_len), to samples with prefixes, (symbols * symbol_len,), of that dtype."""
     time = fft.ifft(bins, axis=1, norm="ortho")
     return np.concatenate([time[:, -waveform.cp_len :], time], axis=1).ravel()
 

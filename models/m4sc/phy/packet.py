@@ -1,8 +1,8 @@
 """The packet format of gr-digital's OFDM transmitter and receiver (``digital.ofdm_tx``, ``digital.ofdm_rx``).
 
-A packet is the preamble, one OFDM symbol of header in BPSK (12 bits of length, 12 of number, CRC-8, zeros) and
-bytes with a CRC-32 in BPSK, QPSK or 8PSK, uncoded; bits go lowest first. It exists to talk to GNU Radio's own
-blocks, and to be checked by them: our own frames lose less.
+A packet is the preamble, one OFDM symbol of header in BPSK (12 bits of length, 12 of number, CRC-8, zeros)
+and bytes with a CRC-32 in BPSK, QPSK or 8PSK, uncoded; bits go lowest first. It exists to talk to GNU Radio's
+own blocks, and to be checked by them.
 """
 
 from __future__ import annotations

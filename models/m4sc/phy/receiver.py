@@ -73,10 +73,11 @@ class BurstReceiver:
         self._buffer = SampleBuffer()
         self._origin = 0  # sample number of the buffer's first sample
         self._next = Search(0)  # where in the buffer the search goes on
-        self._final = False  # no more samples come
+        self._last: int | None = None  # where the stream ended, once no more samples come
         self._burst: Burst | None = None  # found, its header not read yet
         self._opening: Any = None  # header read, payload under way
         self._faults: list[Fault] = []
+        self._broken = False  # the last chunk had samples that are no numbers
 
     def push(self, samples: np.ndarray) -> list[Any]:
         """Take complex samples (n,), of any number; return the frames that they complete.
@@ -89,29 +90,36 @@ class BurstReceiver:
         samples = np.asarray(samples, dtype=np.complex64)
         if samples.ndim != 1:
             raise ValueError(f"samples have shape {samples.shape}; give one dimension")
-        finite = np.isfinite(samples)
-        if not finite.all():
-            bad = int(len(samples) - finite.sum())
-            self.counters["non_finite"] += bad
-            at = len(self._buffer) + int(np.argmin(finite))
-            self._note("non_finite", at, True, f"{bad} samples are NaN or infinite; taken for silence")
-            samples = np.where(finite, samples, np.complex64(0))
-        self._buffer.append(samples)
+        self._buffer.append(self._finite(samples))
         frames = self._advance()
         self._trim()
         return frames
 
+    def _finite(self, samples: np.ndarray) -> np.ndarray:
+        """Zeros where a sample is NaN or infinite; of chunk after chunk with such samples, one fault."""
+        finite = np.isfinite(samples)
+        broken = not finite.all()
+        if broken:
+            self.counters["non_finite"] += int(len(samples) - finite.sum())
+            at = len(self._buffer) + int(np.argmin(finite))
+            if not self._broken:
+                self._note("non_finite", at, True, "samples are NaN or infinite; taken for silence")
+            samples = np.where(finite, samples, np.complex64(0))
+        self._broken = broken
+        return samples
+
     def flush(self) -> list[Any]:
         """End of the stream: frames still under way; an incomplete one counts as truncated."""
-        self._final = True
+        self._last = len(self._buffer) + self.waveform.cp_len  # timing may be a few samples late
         self._buffer.append(np.zeros(4 * self.waveform.symbol_len, np.complex64))
         frames = self._advance()
         while self._burst is not None or self._opening is not None:
-            self._abandon("truncated", "the stream ended inside a frame")
+            doubtful = self._burst is not None and self._burst.match < _STRONG_MATCH
+            self._abandon("header_errors" if doubtful else "truncated", "the stream ended inside a frame")
             frames += self._advance()
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
-        self._next, self._final = Search(0), False
+        self._next, self._last = Search(0), None
         return frames
 
     def take_faults(self) -> list[Fault]:
@@ -142,10 +150,10 @@ class BurstReceiver:
         while True:
             samples = self._buffer.samples
             if self._opening is not None:
-                if self._end(self._opening) > len(samples):
+                if self._end(self._opening) > (len(samples) if self._last is None else self._last):
                     return frames
                 frame = self._demodulator.close(samples, self._opening, self._origin)
-                if frame.tail < _TAIL_LOST and not self._final and self._short_of_margin():
+                if frame.tail < _TAIL_LOST and self._last is None and self._short_of_margin():
                     return frames  # whether another frame began inside it shows a little later
                 frames += self._close(self._opening, frame)
             elif self._burst is not None:
@@ -153,7 +161,9 @@ class BurstReceiver:
                     return frames
                 self._open(self._burst)
             else:
-                self._burst, self._next = find_burst(samples, self._next, self.waveform, final=self._final)
+                self._burst, self._next = find_burst(
+                    samples, self._next, self.waveform, final=self._last is not None
+                )
                 if self._burst is None:
                     return frames
 
