@@ -37,6 +37,11 @@ class ChannelSmoother:
         self._out = (basis @ vectors).astype(np.complex64)
         self.taps = count
 
+    @property
+    def factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Into the eigenvectors, complex (taps, bins); eigenvalues, (taps,); out of them, (fft_len, taps)."""
+        return self._into, self._eigenvalues, self._out
+
     def __call__(self, h_ls: np.ndarray, noise_var: float) -> np.ndarray:
         """Channel on every bin, complex64 (fft_len,).
 

@@ -49,6 +49,8 @@ class FrameHeader:
         public: for every user, or for ``user_id`` alone.
         segment, n_segments: place of this frame in its message.
         payload_bytes: bytes of the transport block (digital), else 0.
+        interleaved: the payload's symbols are permuted over carriers and time (``m4sc.phy.interleaver``).
+        precoded: each OFDM symbol's data are DFT-spread (``m4sc.phy.precoder``).
     """
 
     payload_kind: PayloadKind
@@ -65,6 +67,8 @@ class FrameHeader:
     n_segments: int = 1
     payload_bytes: int = 0
     version: int = VERSION
+    interleaved: bool = False
+    precoded: bool = False
 
     def pack(self) -> bytes:
         """`HEADER_BYTES` bytes, CRC-32 last.
@@ -84,7 +88,7 @@ class FrameHeader:
                 self.task_id,
                 self.mcs,
                 self.model_fingerprint,
-                int(self.public),
+                int(self.public) | int(self.interleaved) << 1 | int(self.precoded) << 2,
                 self.segment,
                 self.n_segments,
                 self.payload_bytes,
@@ -129,4 +133,6 @@ class FrameHeader:
             segments,
             size,
             version,
+            bool(flags & 2),
+            bool(flags & 4),
         )

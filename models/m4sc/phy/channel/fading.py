@@ -1,4 +1,4 @@
-"""Time-varying gains of scattered paths: Rayleigh and Rician with the Doppler spectrum of Clarke and Jakes."""
+"""Time-varying gains of scattered paths: Rayleigh and Rician with Clarke's Doppler spectrum."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class PathGains:
     tau). Paths are independent. Clarke's model, drawn as the sum of sinusoids of Xiao, Zheng and Beaulieu
     (IEEE Trans. Wireless Commun. 5(12), 2006), with random amplitudes so that no Doppler is a case like any.
 
-    A line of sight is a further term sqrt(los_power) exp(j (2 pi los_doppler doppler_hz t + random phase)) of the
-    first path.
+    A line of sight is a further term of the first path, sqrt(los_power) exp(j (2 pi los_doppler doppler_hz t
+    + random phase)).
 
     Args:
         powers: float (paths,), mean power of each path's scattered part, linear.
