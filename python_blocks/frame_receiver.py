@@ -52,7 +52,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     ``start_sample``, ``sequence``, ``source_id`` and ``segment``. ``status`` carries one PDU a frame
     (``event`` = ``received``, estimates) and one a fault (``event`` = ``fault``, ``kind`` = the counter's
     name, ``start_sample``, ``reason``); a fault is logged as well. A weak preamble without a header, as
-    noise gives a few of a million samples, is counted and logged for debugging only.
+    noise gives a few of a million samples, is only counted.
 
     Counters: ``frames``, ``errors`` and those of ``m4sc.phy.receiver.BurstReceiver``.
 
@@ -137,11 +137,9 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     def _report_faults(self) -> None:
         """Publish and log what the receiver found wrong with the samples."""
         for fault in self._receiver.take_faults():
-            text = f"{fault.kind} at sample {fault.sample}: {fault.reason}"
             if not fault.strong:
-                self.logger.debug(text)
                 continue
-            self.logger.warn(text)
+            self.logger.warn(f"{fault.kind} at sample {fault.sample}: {fault.reason}")
             status = {"event": "fault", "kind": fault.kind, "start_sample": fault.sample}
             status = {"block": "m4sc_frame_receiver", **status, "reason": fault.reason}
             self.message_port_pub(self._status, make_pdu(status, b""))

@@ -100,14 +100,32 @@ def our_transmitter(packets: int, n_symbols: int) -> tuple[Speed, np.ndarray]:
     return Speed(len(samples) / seconds / 1e6, packets, packets), samples
 
 
-def our_receiver(samples: np.ndarray, packets: int, chunk: int = 32_768) -> Speed:
-    """Our receiver over samples of :func:`our_transmitter`, in chunks as a scheduler gives them."""
+def our_receiver(samples: np.ndarray, packets: int) -> Speed:
+    """Our `frame_receiver` in a flowgraph, over samples of :func:`our_transmitter`."""
+    from gnuradio import blocks, gr, m4sc
     from m4sc.phy.receiver import BurstReceiver
 
     BurstReceiver().push(samples[: 2 * len(samples) // packets])  # tables, compiled code
-    receiver = BurstReceiver()
+    graph = gr.top_block("our receiver", catch_exceptions=False)
+    source, receiver = blocks.vector_source_c(samples, False), m4sc.frame_receiver()
+    graph.connect(source, receiver)
     started = time.perf_counter()
-    frames = [f for i in range(0, len(samples), chunk) for f in receiver.push(samples[i : i + chunk])]
-    frames += receiver.flush()
+    graph.run()
     seconds = time.perf_counter() - started
-    return Speed(len(samples) / seconds / 1e6, len({f.header.sequence for f in frames}), packets)
+    return Speed(len(samples) / seconds / 1e6, receiver.counters["frames"], packets)
+
+
+def our_packet_receiver(samples: np.ndarray, packets: int, chunk: int = 8192) -> Speed:
+    """Our receiver of packets over samples of :func:`stock_transmitter`, in chunks as a scheduler gives."""
+    from m4sc.phy.packet import PacketFormat
+    from m4sc.phy.packet_demodulator import packet_receiver
+    from m4sc.phy.waveform import WaveformConfig
+
+    waveform, how = WaveformConfig(), PacketFormat(_BITS)
+    packet_receiver(waveform, how).push(samples[: 2 * len(samples) // packets])  # tables, compiled code
+    receiver = packet_receiver(waveform, how)
+    started = time.perf_counter()
+    found = [p for i in range(0, len(samples), chunk) for p in receiver.push(samples[i : i + chunk])]
+    found += receiver.flush()
+    seconds = time.perf_counter() - started
+    return Speed(len(samples) / seconds / 1e6, len({p.payload for p in found if p.valid}), packets)

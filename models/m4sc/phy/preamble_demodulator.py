@@ -9,7 +9,7 @@ from scipy import fft
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS
 from m4sc.phy.equalizer import ChannelSmoother
-from m4sc.phy.sync import Burst
+from m4sc.phy.sync import Burst, window_backoff
 from m4sc.phy.waveform import WaveformConfig
 
 _TAIL_SYMBOLS = 4
@@ -38,7 +38,7 @@ class PreambleDemodulator:
     def __init__(self, waveform: WaveformConfig, header_symbols: int) -> None:
         self.waveform = waveform
         self.header_symbols = header_symbols
-        self.backoff = max(waveform.cp_len // 4, 1)  # the window opens inside the prefix
+        self.backoff = window_backoff(waveform)
         self.opening_samples = (PREAMBLE_SYMBOLS + header_symbols) * waveform.symbol_len
         self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
         self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])

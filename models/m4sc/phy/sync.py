@@ -16,6 +16,8 @@ from m4sc.phy.waveform import WaveformConfig
 # mean 1 / len(preamble): with the defaults, about two of a million samples pass.
 MATCH_THRESHOLD = 0.095
 MAX_OFFSET_CARRIERS = 3.0
+_WEAK_PATH = 0.02  # of the strongest; the preamble's own side lobes lie below from four samples on
+_OVER_NOISE = 10.0
 _SHORT, _LONG = 512, 2048  # FFT lengths: the first blocks of a search, and those far behind its begin
 
 
@@ -38,6 +40,11 @@ class Search:
 
     place: int
     block: int = 0
+
+
+def window_backoff(waveform: WaveformConfig) -> int:
+    """Samples by which an FFT window opens inside the prefix."""
+    return max(waveform.cp_len // 4, 1)
 
 
 @lru_cache(maxsize=8)
@@ -145,7 +152,9 @@ def find_burst(
             peak = int(np.argmax(match))  # ever stronger over a whole block: no burst does that
         if peak is not None:
             power = np.abs(found[:, peak].astype(np.complex128)) ** 2
-            return Burst(place + peak, _offset(power, bank), float(match[peak])), Search(place + peak)
+            share = float(match[peak])
+            start = place + peak + _window_shift(found[int(np.argmax(power))], peak, share, waveform)
+            return Burst(start, _offset(power, bank), share), Search(place + peak)
         place, step = place + first, (step + 1 if first == 0 else 0)
 
 
@@ -166,6 +175,36 @@ def _peak(match: np.ndarray, first: int, reach: int) -> int | None:
         if int(np.argmax(ahead)) == 0:
             return peak
         peak += int(np.argmax(ahead))
+
+
+def _window_shift(correlation: np.ndarray, peak: int, share: float, waveform: WaveformConfig) -> int:
+    """Samples by which a burst's start is moved, so that the FFT window meets the fewest echoes' edges.
+
+    The strongest path need not be the first one. With the window `window_backoff` inside the prefix, paths
+    from so many samples before the start to a prefix less so many behind it do no harm.
+
+    Args:
+        correlation: complex64 (places,), at the burst's carrier offset.
+        peak: place of the strongest path.
+        share: of the energy at `peak`.
+        waveform: the waveform.
+    """
+    cp_len, backoff = waveform.cp_len, window_backoff(waveform)
+    low = min(cp_len, peak)
+    around = np.abs(correlation[peak - low : peak + cp_len + 1].astype(np.complex128)) ** 2
+    noise = around[low] * max(1.0 - share, 0.0) / (share * 2 * waveform.symbol_len)
+    paths = np.where(around > max(_WEAK_PATH * around[low], _OVER_NOISE * noise), around, 0.0)
+    if (
+        np.count_nonzero(paths[: max(low - backoff, 0)]) + np.count_nonzero(paths[low + cp_len - backoff :])
+        == 0
+    ):
+        return 0
+    total = np.concatenate([np.zeros(2 * cp_len + 1), np.cumsum(paths), np.full(2 * cp_len, paths.sum())])
+    shifts = np.arange(-low, cp_len // 2 + 1)
+    first = 2 * cp_len + low + shifts - backoff
+    inside = total[first + cp_len + 1] - total[first]
+    good = shifts[inside >= inside.max() - 1e-6 * around[low]]
+    return int(good[np.argmin(np.abs(good))])
 
 
 def _offset(power: np.ndarray, bank: _Bank) -> float:
