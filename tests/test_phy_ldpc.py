@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.fec import compiled as compiled_module
 from m4sc.phy.fec.ldpc import LdpcCode, choose_base_graph, ldpc_code
+from m4sc.phy.fec.ldpc_stream import LdpcStream
+from m4sc.phy.ldpc_gap import measure_gap, reference_cases
 
 VECTORS = Path(__file__).with_name("data") / "ldpc_vectors.npz"  # script/reference_ldpc.py vectors
 FORCED = {(1024, 3072, 1), (1000, 1500, 1)}  # vectors of a base graph that the standard would not choose
@@ -110,6 +112,34 @@ def test_a_batch_is_decoded_as_its_blocks(sizes: tuple[int, int], seed: int) -> 
     code, bits = _case(*sizes, seed, 5)
     llr = _llr(code, bits, 1.0, seed)
     assert np.array_equal(code.decode(llr, 6), np.stack([code.decode(row, 6) for row in llr]))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(0, 900), max_size=12), st.integers(0, 100))
+def test_a_stream_gives_its_blocks_whatever_the_pieces(sizes: list[int], seed: int) -> None:
+    code, bits = _case(150, 300, seed, 6)
+    llr = _llr(code, bits, 4.0, seed).ravel()
+    stream, found, place = LdpcStream(code), [], 0
+    for size in sizes:
+        found.append(stream.push(llr[place : place + size]))
+        place = min(place + size, llr.size)
+    assert stream.waiting == place % code.n
+    found.append(stream.push(llr[place:]))
+    assert np.array_equal(np.concatenate(found), bits) and stream.waiting == 0
+
+
+@pytest.mark.parametrize("k, rate", [(256, "1/3"), (256, "5/6"), (1024, "1/2"), (1024, "2/3")])
+def test_the_decoder_needs_no_more_snr_than_sionnas(k: int, rate: str) -> None:
+    """The bar of 0.2 dB; `m4sc bench phy --only ldpc` measures every case with more blocks."""
+    cases = [c for c in reference_cases() if (c.k, c.rate, c.modulation) == (k, rate, "BPSK")]
+    gap = measure_gap(cases[0], megabits=0.8, errors=40)
+    assert gap.gap_db - gap.half_interval_db < 0.2
+    assert gap.gap_db > -0.6  # better than that would be an error of the SNR
+
+
+def test_a_decoder_with_few_iterations_shows_a_gap() -> None:
+    case = next(c for c in reference_cases() if (c.k, c.rate) == (1024, "1/2"))
+    assert measure_gap(case, 0.3, 20, iterations=4).gap_db > 0.3
 
 
 @pytest.mark.parametrize("level", [1e-20, 1e20])

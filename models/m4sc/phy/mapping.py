@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from m4sc.phy.qam import grid_scale
+
 KINDS = ("analog", "qam")
 
 
@@ -20,7 +22,7 @@ def round_to_grid(symbols: np.ndarray, order: int) -> np.ndarray:
     side = round(order**0.5)
     if side * side != order or side not in (2, 4, 8, 16, 32, 64):
         raise ValueError(f"a QAM grid of {order} points is not supported; use 4, 16, 64, 256, 1024 or 4096")
-    scale = np.sqrt(2.0 * (order - 1) / 3.0)  # odd integers have mean energy 2 (M - 1) / 3
+    scale = grid_scale(order)
     limit = side - 1
 
     def nearest(x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from m4sc.phy.fec.compiled import compiled
+
 BITS_PER_SYMBOL = (1, 2, 4, 6, 8)
+_LEAST_NOISE_VAR = 1e-9
+_LEAST_EXPONENT = -700.0  # below it exp() of a float64 loses digits, then is zero
 
 
 @lru_cache(maxsize=4)
@@ -24,8 +28,9 @@ def levels(bits: int) -> np.ndarray:
     return sign * value
 
 
-def _scale(bits_per_symbol: int) -> float:
-    return float(np.sqrt(2.0 * (2**bits_per_symbol - 1) / 3.0))
+def grid_scale(order: int) -> float:
+    """Root mean square of a square grid of `order` points on odd integers: sqrt(2 (order - 1) / 3)."""
+    return float(np.sqrt(2.0 * (order - 1) / 3.0))
 
 
 def _check(bits_per_symbol: int) -> None:
@@ -55,7 +60,7 @@ def map_bits(bits: np.ndarray, bits_per_symbol: int) -> np.ndarray:
     half = bits_per_symbol // 2
     weights = 1 << np.arange(half - 1, -1, -1)
     groups = bits.reshape(-1, bits_per_symbol)
-    table = levels(half) / _scale(bits_per_symbol)
+    table = levels(half) / grid_scale(2**bits_per_symbol)
     return (table[groups[:, 0::2] @ weights] + 1j * table[groups[:, 1::2] @ weights]).astype(np.complex64)
 
 
@@ -69,21 +74,57 @@ def soft_demap(symbols: np.ndarray, noise_var: np.ndarray, bits_per_symbol: int)
 
     Returns:
         float32 (n * bits_per_symbol,).
+
+    Raises:
+        ValueError: another modulation, or shapes that differ.
     """
     _check(bits_per_symbol)
-    symbols = np.asarray(symbols, dtype=np.complex128)
-    variance = np.maximum(np.asarray(noise_var, dtype=np.float64), 1e-9)
+    symbols = np.asarray(symbols)
+    if symbols.shape != np.shape(noise_var):
+        raise ValueError(f"{symbols.shape} symbols with {np.shape(noise_var)} noise variances")
+    variance = np.maximum(np.asarray(noise_var, dtype=np.float64), _LEAST_NOISE_VAR)
     if bits_per_symbol == 1:
-        return (4.0 * (symbols.real + symbols.imag) / np.sqrt(2) / variance).astype(np.float32)
+        return ((symbols.real + symbols.imag) * (4.0 / np.sqrt(2.0) / variance)).astype(np.float32)
+    parts = np.stack([symbols.real, symbols.imag], axis=-1).astype(np.float64)
+    if bits_per_symbol == 2:
+        return (parts * (4.0 / np.sqrt(2.0) / variance)[:, None]).astype(np.float32).ravel()
     half = bits_per_symbol // 2
     out = np.empty((symbols.size, bits_per_symbol), np.float32)
-    table = levels(half) / _scale(bits_per_symbol)
-    labels = np.arange(table.size)
-    for offset, part in ((0, symbols.real), (1, symbols.imag)):
-        metric = -np.square(part[:, None] - table) / variance[:, None]
-        for place in range(half):
-            one = ((labels >> (half - 1 - place)) & 1).astype(bool)
-            zero_score = np.logaddexp.reduce(metric[:, ~one], axis=1)
-            one_score = np.logaddexp.reduce(metric[:, one], axis=1)
-            out[:, 2 * place + offset] = zero_score - one_score
-    return out.reshape(-1)
+    _demap_grid(parts, variance, levels(half) / grid_scale(2**bits_per_symbol), half, out)
+    return out.ravel()
+
+
+@compiled
+def _demap_grid(parts, variance, table, half, out):  # type: ignore[no-untyped-def]
+    """LLRs of the bits of each dimension by itself.
+
+    Args:
+        parts: float64 (n, 2), in phase and in quadrature.
+        variance: float64 (n,), complex.
+        table: float64 (2**half,), amplitude by label.
+        half: bits of a dimension.
+        out: float32 (n, 2 * half), written; the dimensions alternate.
+    """
+    metric, best = np.empty(table.size), np.empty((half, 2))
+    total = np.empty((half, 2))
+    for n in range(variance.size):
+        for part in range(2):
+            best[:], total[:] = -np.inf, 0.0
+            for label in range(table.size):
+                distance = parts[n, part] - table[label]
+                metric[label] = -distance * distance / variance[n]
+                for place in range(half):
+                    bit = (label >> (half - 1 - place)) & 1
+                    best[place, bit] = max(best[place, bit], metric[label])
+            top = max(best[0, 0], best[0, 1])
+            for label in range(table.size):
+                if metric[label] - top > _LEAST_EXPONENT:
+                    weight = np.exp(metric[label] - top)
+                    for place in range(half):
+                        total[place, (label >> (half - 1 - place)) & 1] += weight
+            for place in range(half):
+                zero, one = total[place, 0], total[place, 1]
+                if zero > 0.0 and one > 0.0:
+                    out[n, 2 * place + part] = np.log(zero / one)
+                else:  # one side is so far that its nearest point is all of it
+                    out[n, 2 * place + part] = best[place, 0] - best[place, 1]

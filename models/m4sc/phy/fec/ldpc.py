@@ -17,6 +17,12 @@ from m4sc.phy.fec.min_sum import decode_layered
 MAX_INFO_BITS = {1: 8448, 2: 3840}
 REDUNDANCY_VERSIONS = (0, 1, 2, 3)
 _START_COLUMNS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}  # table 5.4.2.1-2, full buffer
+# Scale of the min-sum messages by rate and base graph: where the block error rate was least among scales 0.55
+# to 0.85 in AWGN (k = 6000 on graph 1; 288 and 2000 on graph 2; 20 iterations).
+_SCALES = {
+    1: ((1 / 3, 0.4, 0.5, 2 / 3, 8 / 9), (0.62, 0.65, 0.68, 0.70, 0.78)),
+    2: ((1 / 5, 1 / 3, 1 / 2, 2 / 3, 5 / 6), (0.65, 0.70, 0.72, 0.77, 0.82)),
+}
 _LARGEST_LLR = 1e4  # also of the fillers, which are known
 
 
@@ -127,14 +133,15 @@ class LdpcCode:
         words[:, self.k : self.k + self.fillers] = limit
         received = np.flatnonzero(rows.any(0))
         last = int(self.buffer[received[-1]]) // z if received.size else 0
-        start, column, shift, scale = self._checks(max(4, last + 1 - self.graph.info_columns))
+        start, column, shift = self._checks(max(4, last + 1 - self.graph.info_columns))
+        scale = np.float32(np.interp(self.k / max(received.size, 1), *_SCALES[self.graph.number]))
         words = words.reshape(len(rows), -1, z)
         decode_layered(words, start, column, shift, scale, iterations)
         bits = (words.reshape(len(rows), -1)[:, : self.k] < 0).astype(np.uint8)
         return bits[0] if soft.ndim == 1 else bits
 
     def _checks(self, rows: int) -> tuple[np.ndarray, ...]:
-        """The first `rows` checks: start, column, shift, scale as :func:`decode_layered` takes them.
+        """The first `rows` checks: start, column, shift as :func:`decode_layered` takes them.
 
         Those behind have a parity bit that was not received, and say nothing. Nor do columns of nothing but
         fillers: their edges are left out.
@@ -143,11 +150,7 @@ class LdpcCode:
         edges = np.arange(graph.start[rows])
         edges = edges[(graph.column[edges] < known) | (graph.column[edges] >= graph.info_columns)]
         start = np.searchsorted(edges, graph.start[: rows + 1])
-        return start, graph.column[edges], graph.shift[edges], _scale(np.diff(start))
-
-
-def _scale(degree: np.ndarray) -> np.ndarray:
-    return np.full(degree.size, 0.8, np.float32)
+        return start, graph.column[edges], graph.shift[edges]
 
 
 @lru_cache(maxsize=64)

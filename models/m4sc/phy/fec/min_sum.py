@@ -20,7 +20,7 @@ def decode_layered(words, start, column, shift, scale, iterations):  # type: ign
         words: float32 (blocks, columns, Z) LLRs, positive for 0; becomes the a-posteriori LLRs.
         start: int64 (rows + 1,), first edge of each row.
         column, shift: int64 (edges,), the circulants.
-        scale: float32 (rows,), of the messages of each row.
+        scale: float32, of the messages.
         iterations: at most.
 
     Returns:
@@ -41,7 +41,7 @@ def decode_layered(words, start, column, shift, scale, iterations):  # type: ign
                     line, message, cut = word[column[edge]], messages[edge], z - shift[edge]
                     _collect(line[shift[edge] :], message[:cut], least[:cut], second[:cut], sign[:cut])
                     _collect(line[: shift[edge]], message[cut:], least[cut:], second[cut:], sign[cut:])
-                sign *= scale[row]
+                sign *= scale
                 for edge in range(start[row], start[row + 1]):
                     line, message, cut = word[column[edge]], messages[edge], z - shift[edge]
                     _spread(line[shift[edge] :], message[:cut], least[:cut], second[:cut], sign[:cut])
