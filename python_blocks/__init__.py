@@ -2,7 +2,8 @@
 
 Semantic chain: :class:`semantic_encoder`, :class:`symbol_mapper`, :class:`frame_transmitter`,
 :class:`channel`, :class:`frame_receiver`, :class:`symbol_demapper`, :class:`semantic_decoder`. Classical
-chain: :class:`classical_encoder` and :class:`classical_decoder` around the same radio blocks.
+chain: :class:`classical_encoder` and :class:`classical_decoder` around the same radio blocks. Whole ends in
+one box: :class:`transmitter` and :class:`receiver`.
 """
 
 from ._paths import find_environment
@@ -10,27 +11,43 @@ from ._paths import find_environment
 find_environment()
 
 from .answer_sink import answer_sink  # noqa: E402
+from .answer_view import answer_view  # noqa: E402
 from .channel import channel  # noqa: E402
 from .classical_decoder import classical_decoder  # noqa: E402
 from .classical_encoder import classical_encoder  # noqa: E402
+from .frame_probe import frame_probe  # noqa: E402
 from .frame_receiver import frame_receiver  # noqa: E402
 from .frame_transmitter import frame_transmitter  # noqa: E402
 from .message_source import message_source  # noqa: E402
+from .receiver import receiver  # noqa: E402
 from .semantic_decoder import semantic_decoder  # noqa: E402
 from .semantic_encoder import semantic_encoder  # noqa: E402
+from .sigmf_sink import sigmf_sink  # noqa: E402
+from .sigmf_source import sigmf_source  # noqa: E402
 from .symbol_demapper import symbol_demapper  # noqa: E402
 from .symbol_mapper import symbol_mapper  # noqa: E402
+from .time_division import time_division  # noqa: E402
+from .transmitter import transmitter  # noqa: E402
+from .user_filter import user_filter  # noqa: E402
 
 __all__ = [
     "answer_sink",
+    "answer_view",
     "channel",
     "classical_decoder",
     "classical_encoder",
+    "frame_probe",
     "frame_receiver",
     "frame_transmitter",
     "message_source",
+    "receiver",
     "semantic_decoder",
     "semantic_encoder",
+    "sigmf_sink",
+    "sigmf_source",
     "symbol_demapper",
     "symbol_mapper",
+    "time_division",
+    "transmitter",
+    "user_filter",
 ]

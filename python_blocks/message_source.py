@@ -19,14 +19,18 @@ class message_source(gr.basic_block):  # noqa: N801
 
     Ports: ``stop`` in, ``messages`` out. A PDU with ``done`` on ``stop`` ends this block and those behind
     it: connect the decoder's ``answers`` to let a flowgraph end by itself. The payload is the file's bytes;
-    metadata ``task``, ``modality`` (by suffix), ``instruction`` (if given), ``name`` and ``sequence``.
+    metadata ``task``, ``modality`` (by suffix), ``instruction`` (if given), ``name``, ``sequence``,
+    ``source_id``, ``user_id`` and ``public``.
 
     Args:
-        files: paths; an entry that is not an existing file is sent as a text message.
+        files: paths; ``sample:NAME`` is a file of the module's own folder ``samples``; an entry that is no
+            existing file is sent as a text message.
         task: task name for all, or one for each file.
         instruction: what is asked of all, empty for the task's own wording.
         repeat: how often the list is sent, 0 for ever.
         interval_s: pause between messages, s.
+        source_id, user_id: transmitter and addressee in the frame header, 0 to 65535.
+        public: whether the messages are for every user, or for ``user_id`` alone.
     """
 
     def __init__(
@@ -36,9 +40,12 @@ class message_source(gr.basic_block):  # noqa: N801
         instruction: str = "",
         repeat: int = 1,
         interval_s: float = 0.0,
+        source_id: int = 0,
+        user_id: int = 0,
+        public: bool = False,
     ) -> None:
         gr.basic_block.__init__(self, "m4sc_message_source", [], [])
-        self._files = [files] if isinstance(files, str) else list(files)
+        self._files = [sample_path(entry) for entry in ([files] if isinstance(files, str) else files)]
         tasks = [task] * len(self._files) if isinstance(task, str) else list(task)
         if not self._files:
             raise ValueError("files is empty; name at least one file or text")
@@ -46,7 +53,12 @@ class message_source(gr.basic_block):  # noqa: N801
             raise ValueError(f"{len(tasks)} tasks for {len(self._files)} files; give one, or one each")
         if repeat < 0 or interval_s < 0:
             raise ValueError("repeat and interval_s cannot be negative")
+        for label, value in (("source_id", source_id), ("user_id", user_id)):
+            if not 0 <= value <= 0xFFFF:
+                raise ValueError(f"{label} is {value}; give 0 to 65535")
+        self._check_tasks(tasks)
         self._tasks, self._instruction = tasks, instruction
+        self._address = {"source_id": int(source_id), "user_id": int(user_id), "public": bool(public)}
         self._repeat, self._interval_s = repeat, interval_s
         self.counters: Counter[str] = Counter(sent=0, errors=0)
         self._stopping = threading.Event()
@@ -55,6 +67,13 @@ class message_source(gr.basic_block):  # noqa: N801
         self.message_port_register_out(self._out)
         self.message_port_register_in(pmt.intern("stop"))
         self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
+
+    @staticmethod
+    def _check_tasks(tasks: Sequence[str]) -> None:
+        from m4sc.tasks import get_task
+
+        for name in tasks:
+            get_task(name)
 
     def start(self) -> bool:
         """Start sending; called by the scheduler."""
@@ -93,7 +112,12 @@ class message_source(gr.basic_block):  # noqa: N801
         self.message_port_pub(self._out, done_pdu())
 
     def _pdu(self, entry: str, task: str, sequence: int) -> Any:
-        meta: dict[str, Any] = {"task": task, "sequence": sequence, "instruction": self._instruction or None}
+        meta: dict[str, Any] = {
+            **self._address,
+            "task": task,
+            "sequence": sequence,
+            "instruction": self._instruction or None,
+        }
         try:
             if Path(entry).is_file():
                 from m4sc.message import modality_of
@@ -104,3 +128,15 @@ class message_source(gr.basic_block):  # noqa: N801
             self.counters["errors"] += 1
             self.logger.warn(f"{entry}: {exc}")
         return make_pdu({**meta, "name": entry[:40], "modality": "text"}, entry.encode("utf-8"))
+
+
+def sample_path(entry: str) -> str:
+    """``sample:NAME`` as a path, anything else as it is; raises ValueError naming the samples there are."""
+    if not entry.startswith("sample:"):
+        return entry
+    folder = Path(__file__).resolve().parent / "samples"
+    path = folder / Path(entry.removeprefix("sample:")).name
+    if not path.is_file():
+        known = ", ".join(sorted(f.name for f in folder.glob("*") if f.suffix in (".jpg", ".wav")))
+        raise ValueError(f"no sample '{path.name}'; there are {known}")
+    return str(path)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pmt
 
-from .pdu import read_pdu
+from .pdu import is_done, read_pdu
 from .systems import find_system, fingerprint_of
 from .worker import pdu_worker
 
@@ -66,6 +66,8 @@ class semantic_decoder(pdu_worker):  # noqa: N801
     def _accept_query(self, message: Any) -> None:
         try:
             meta, _ = read_pdu(message)
+            if is_done(meta):
+                return
             self.set_query(meta.get("source_id", 0), meta["sequence"], meta["instruction"])
         except (KeyError, ValueError, TypeError, RuntimeError) as exc:
             self.counters["errors"] += 1

@@ -1,0 +1,79 @@
+"""What a received frame looked like, as streams for GNU Radio's own displays."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from .pdu import is_done, read_pdu
+
+_IDLE_S = 0.005
+_KEPT = 64  # frames that wait for a slow display; older ones are left out
+
+
+class frame_probe(gr.sync_block):  # noqa: N801
+    """Frame probe: symbols PDU in, one item a frame out, for stock Qt sinks.
+
+    Ports: message ``symbols`` in. Streams out, one item a received frame: 0: complex64 vector of ``n_points``
+    equalised symbols (the frame's first ones, repeated where it has fewer), for a constellation sink behind
+    a vector-to-stream block; 1: float32 vector of ``n_carriers``, power gain of the channel estimate on each
+    carrier, dB, lowest carrier first; 2: float32, SNR estimate, dB; 3: float32, carrier offset estimate, Hz.
+
+    A frame that does not fit (other number of carriers) counts in ``counters['errors']``; when the display is
+    slower than the frames come, the oldest are left out (``counters['dropped']``).
+
+    Args:
+        n_points: symbols shown of a frame, >= 1.
+        n_carriers: carriers of the channel estimate ``h_hat``, >= 1.
+    """
+
+    def __init__(self, n_points: int = 256, n_carriers: int = 52) -> None:
+        if n_points < 1 or n_carriers < 1:
+            raise ValueError(f"n_points is {n_points} and n_carriers {n_carriers}; give at least 1")
+        points, carriers = (np.complex64, n_points), (np.float32, n_carriers)
+        gr.sync_block.__init__(self, "m4sc_frame_probe", [], [points, carriers, np.float32, np.float32])
+        self._n_points, self._n_carriers = int(n_points), int(n_carriers)
+        self._frames: deque[tuple[np.ndarray, np.ndarray, float, float]] = deque()
+        self._ended = False
+        self.counters: Counter[str] = Counter(received=0, errors=0, dropped=0)
+        self.message_port_register_in(pmt.intern("symbols"))
+        self.set_msg_handler(pmt.intern("symbols"), self._accept)
+
+    def _accept(self, message: Any) -> None:
+        try:
+            meta, symbols = read_pdu(message)
+            if is_done(meta):
+                self._ended = True
+                return
+            self.counters["received"] += 1
+            h_hat = np.asarray(meta["h_hat"], dtype=np.complex64)
+            if h_hat.size != self._n_carriers or symbols.size == 0:
+                raise ValueError(f"{h_hat.size} carriers in the frame; n_carriers is {self._n_carriers}")
+            points = np.resize(symbols.astype(np.complex64), self._n_points)
+            gain_db = 20.0 * np.log10(np.abs(h_hat) + 1e-6)
+            self._frames.append((points, gain_db.astype(np.float32), meta["snr_db"], meta["cfo_hz"]))
+            if len(self._frames) > _KEPT:
+                self._frames.popleft()
+                self.counters["dropped"] += 1
+        except (KeyError, ValueError, TypeError, RuntimeError) as exc:
+            self.counters["errors"] += 1
+            self.logger.warn(f"frame not shown: {exc}")
+
+    def work(self, input_items: list[Any], output_items: list[Any]) -> int:
+        """One item a frame; ends after the last one."""
+        made = 0
+        while self._frames and made < len(output_items[0]):
+            for port, value in enumerate(self._frames.popleft()):
+                output_items[port][made] = value
+            made += 1
+        if made:
+            return made
+        if self._ended:
+            return -1  # WORK_DONE
+        time.sleep(_IDLE_S)
+        return 0

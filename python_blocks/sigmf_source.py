@@ -1,0 +1,69 @@
+"""Replay a SigMF recording."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from .frame_transmitter import DONE_TAG
+from .pdu import is_done, read_pdu
+from .sigmf_file import open_recording
+
+_IDLE_S = 0.005
+
+
+class sigmf_source(gr.sync_block):  # noqa: N801
+    """SigMF source: a recording as complex samples, then the end mark.
+
+    Ports: message ``stop`` in; stream out, complex64. Reads ``cf32_le`` and ``ci16_le`` (scaled to -1 to 1).
+    The last sample carries tag ``m4sc_done``; after it the block waits for a ``done`` PDU on ``stop`` (the
+    answer sink's), so that what the decoders still hold is answered before the flowgraph ends.
+
+    Args:
+        filename: path of the recording, with or without ``.sigmf-meta``.
+        samp_rate: samples/s that the flowgraph works at; a recording at another rate is refused.
+        repeat: how often it is played, 0 for ever.
+        wait_for_stop: False ends the stream with the last sample.
+    """
+
+    def __init__(
+        self, filename: str, samp_rate: float = 1e6, repeat: int = 1, wait_for_stop: bool = True
+    ) -> None:
+        if repeat < 0:
+            raise ValueError(f"repeat is {repeat}; give 0 (for ever) or more")
+        gr.sync_block.__init__(self, "m4sc_sigmf_source", [], [np.complex64])
+        self._samples, self._kind = open_recording(filename, samp_rate)
+        self._repeat, self._wait = int(repeat), bool(wait_for_stop)
+        self._position, self._rounds, self._stopped = 0, 0, False
+        self.message_port_register_in(pmt.intern("stop"))
+        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
+
+    def _accept_stop(self, message: Any) -> None:
+        try:
+            self._stopped = self._stopped or is_done(read_pdu(message)[0])
+        except ValueError as exc:
+            self.logger.warn(f"port stop: {exc}")
+
+    def work(self, input_items: list[Any], output_items: list[Any]) -> int:
+        """Copy the next samples; mark the last one."""
+        out = output_items[0]
+        if self._repeat and self._rounds == self._repeat:
+            if self._stopped or not self._wait:
+                return -1  # WORK_DONE
+            time.sleep(_IDLE_S)
+            return 0
+        part = self._samples[self._position : self._position + len(out)]
+        if self._kind == "ci16_le":
+            part = (part.astype(np.float32) / np.float32(32768.0)).view(np.complex64).ravel()
+        out[: len(part)] = part
+        self._position += len(part)
+        if self._position == len(self._samples):
+            self._position, self._rounds = 0, self._rounds + 1
+            if self._rounds == self._repeat:
+                last = self.nitems_written(0) + len(part) - 1
+                self.add_item_tag(0, last, pmt.intern(DONE_TAG), pmt.from_long(1))
+        return len(part)

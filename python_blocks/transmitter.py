@@ -1,0 +1,85 @@
+"""Messages to samples in one box."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gnuradio import gr
+
+from .classical_encoder import classical_encoder
+from .frame_transmitter import frame_transmitter
+from .semantic_encoder import semantic_encoder
+from .symbol_mapper import symbol_mapper
+
+SYSTEMS = ("semantic", "classical")
+
+
+def check_system(system: str) -> None:
+    """Raise ValueError unless ``system`` is one of :data:`SYSTEMS`."""
+    if system not in SYSTEMS:
+        raise ValueError(f"system is '{system}'; use 'semantic' or 'classical'")
+
+
+class transmitter(gr.hier_block2):  # noqa: N801
+    """M4SC transmitter: message PDU in, complex baseband samples out.
+
+    Ports: message ``messages`` and ``stop`` in, ``status`` out; stream out, complex64. Inside: semantic
+    encoder, symbol mapper, frame transmitter; or classical encoder, frame transmitter. Message keys, tags
+    and status are those of these blocks.
+
+    Args:
+        model: semantic system, or the name or folder of one.
+        system: ``semantic`` or ``classical``.
+        snr_db: SNR (Es/N0 per data subcarrier, dB) that the encoder may assume.
+        payload_kind: ``analog`` or ``qam``, for the semantic system.
+        qam_order: points of the grid for ``qam``.
+        mcs: fixed scheme of the classical system, -1 to choose by ``snr_db``.
+        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done: see :class:`frame_transmitter`.
+    """
+
+    def __init__(
+        self,
+        model: Any = "default",
+        system: str = "semantic",
+        snr_db: float = 15.0,
+        payload_kind: str = "analog",
+        qam_order: int = 256,
+        mcs: int = -1,
+        waveform: Any = None,
+        gap_samples: int = 800,
+        idle: str = "wait",
+        packet_len_key: str = "",
+        amplitude: float = 1.0,
+        end_on_done: bool = False,
+    ) -> None:
+        check_system(system)
+        gr.hier_block2.__init__(
+            self, "m4sc_transmitter", gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
+        )
+        for port in ("messages", "stop"):
+            self.message_port_register_hier_in(port)
+        self.message_port_register_hier_out("status")
+
+        # --- encoder ------------------------------------------------------------------------------------
+        self.frames = frame_transmitter(waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done)
+        self.encoder: Any
+        if system == "semantic":
+            self.encoder = semantic_encoder(model, snr_db)
+            self.mapper = symbol_mapper(payload_kind, qam_order)
+            self.msg_connect(self.encoder, "latents", self.mapper, "latents")
+            self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
+            self.msg_connect(self.mapper, "status", self, "status")
+        else:
+            self.encoder = classical_encoder(snr_db=snr_db, mcs=mcs)
+            self.msg_connect(self.encoder, "symbols", self.frames, "symbols")
+
+        # --- border -------------------------------------------------------------------------------------
+        self.msg_connect(self, "messages", self.encoder, "messages")
+        self.msg_connect(self, "stop", self.frames, "stop")
+        self.msg_connect(self.encoder, "status", self, "status")
+        self.msg_connect(self.frames, "status", self, "status")
+        self.connect(self.frames, self)
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Tell the encoder another SNR, dB; safe while running."""
+        self.encoder.set_snr_db(snr_db)
