@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 import typer
+
+from m4sc_app.bench.meter import Meter
 
 _SNRS_AWGN = (0.0, 5.0, 10.0, 20.0, 30.0)
 _SNRS_TDL = (10.0, 20.0, 30.0)
@@ -15,6 +19,12 @@ _OFFSETS = ((0.0, 0.0), (1.5, 20.0), (-0.7, -20.0))  # subcarriers, ppm
 _SPREADS = (0.5, 1.0, 1.5)  # samples RMS: up to about 15 samples of delay, within the prefix of 16
 _LDPC_SNR_DB = 1.0
 _STOCK_BYTES = 96
+_PACKET_BITS = (1, 2)  # a symbol
+_EXCHANGES = (
+    "compat_stock_rx_decodes_ours_pct",
+    "compat_stock_rx_decodes_stock_pct",
+    "compat_ours_decodes_stock_pct",
+)
 
 
 @dataclass(frozen=True)
@@ -26,22 +36,28 @@ class Work:
     equalizer_frames: int
     packets: int
     ldpc_blocks: int
+    exchanged: int
+    header_frames: int
 
 
-FULL = Work(10_000, 100_000_000, 400, 2000, 2000)
-QUICK = Work(1_000, 4_000_000, 30, 300, 200)
+FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 2000)
+QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200)
+_LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
+_HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
 
 
 def phy(
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work, or less.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Groups to measure: link, false, equalizer, stock, ldpc, noise. All if not given."),
+        typer.Option(
+            help="Groups: link, header, false, equalizer, stock, compat, ldpc, noise. All if not given."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of payloads, channels and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
-    """Measure the physical layer: losses, false headers, equaliser, throughput, LDPC, noise scaling.
+    """Measure the physical layer: losses, header, equaliser, throughput, GNU Radio's packets, LDPC, noise.
 
     Examples:
 
@@ -54,23 +70,30 @@ def phy(
 
     from m4sc_app.report.versions import versions
 
+    console = Console(stderr=True)
+    meter = Meter(console)
     groups: dict[str, Callable[[Work, int], Iterator[dict[str, Any]]]] = {
-        "link": _link,
-        "false": _false,
-        "equalizer": _equalizer,
+        "link": partial(_link, meter),
+        "header": partial(_header, meter),
+        "false": partial(_false, meter),
+        "equalizer": partial(_equalizer, meter),
         "stock": _stock,
+        "compat": partial(_compat, meter),
         "ldpc": _ldpc,
         "noise": _noise,
     }
     unknown = sorted(set(only or ()) - set(groups))
     if unknown:
         raise typer.BadParameter(f"no group {', '.join(unknown)}; there are {', '.join(groups)}")
-    work, console, figures = QUICK if quick else FULL, Console(stderr=True), []
-    for name in only or groups:
-        with console.status(f"measuring {name}"):
-            figures += list(groups[name](work, seed))
+    work, figures, started = QUICK if quick else FULL, [], time.perf_counter()
+    with meter:
+        for name in only or groups:
+            with meter.group(name):
+                figures += list(groups[name](work, seed))
+    seconds = time.perf_counter() - started
+    console.print(f"measured in {seconds:.0f} s", highlight=False)
     if as_json:
-        config = {"quick": quick, "groups": list(only or groups), "seed": seed}
+        config = {"quick": quick, "groups": list(only or groups), "seed": seed, "seconds": round(seconds, 1)}
         typer.echo(json.dumps({"config": config, "versions": versions(), "figures": figures}, indent=1))
         return
     table = Table("figure", "value", "unit", "detail", title="Physical layer")
@@ -85,48 +108,74 @@ def _figure(name: str, value: float, unit: str, detail: str) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "detail": detail}
 
 
-def _link(work: Work, seed: int) -> Iterator[dict[str, Any]]:
+def _link(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
     from m4sc.phy.link_trial import run_link
     from m4sc.phy.waveform import WaveformConfig
 
     how = "random lengths 1 to 400 symbols, gaps or back to back, chunks 1 k to 1 M, CFO to 1.5 subcarriers"
     for name, snr_db in (("frames_lost_10db", 10.0), ("frames_lost_3db", 3.0), ("frames_lost_0db", 0.0)):
-        trial = run_link(snr_db, work.link_frames, WaveformConfig(), seed)
+        with meter.track(f"frames at {snr_db:g} dB", work.link_frames) as advance:
+            trial = run_link(snr_db, work.link_frames, WaveformConfig(), seed, advance)
         detail = f"of {trial.sent}; {trial.duplicated} duplicated, {trial.misplaced} misplaced; {how}"
         yield _figure(name, trial.lost, "frames", detail)
         if snr_db == 3.0:
             yield _figure("frames_lost_3db_pct", 100.0 * trial.lost / trial.sent, "%", detail)
 
 
-def _false(work: Work, seed: int) -> Iterator[dict[str, Any]]:
+def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    from m4sc.phy.header_trial import header_snr_db
+    from m4sc.phy.mcs import get_mcs
+    from m4sc.phy.waveform import WaveformConfig
+
+    with meter.track("headers", None) as advance:
+        found = header_snr_db(WaveformConfig(), work.header_frames, seed, _HEADER_SNRS, progress=advance)
+    detail = f"1 % of {work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers"
+    yield _figure("header_snr_db", found, "dB", detail)
+    robust = get_mcs(0)
+    detail = f"table of schemes: rate {robust.rate:g}, {robust.bits_per_symbol} bit, 256 bytes, BLER 1 %"
+    yield _figure("most_robust_payload_snr_db", robust.snr_db, "dB", detail)
+
+
+def _false(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
     from m4sc.phy.link_trial import SOURCES, false_headers
     from m4sc.phy.waveform import WaveformConfig
 
     total = 0
     for source in SOURCES:
-        found, tried = false_headers(source, work.false_samples, WaveformConfig(), seed)
+        with meter.track(f"samples of {source}", work.false_samples) as advance:
+            found, tried = false_headers(source, work.false_samples, WaveformConfig(), seed, advance)
         total += found
         detail = f"of {tried} tried, in {work.false_samples / 1e6:g} M samples"
         yield _figure(f"false_headers_{source}", found, "headers", detail)
     yield _figure("false_headers", total, "headers", "noise, carrier and foreign OFDM together")
 
 
-def _equalizer(work: Work, seed: int) -> Iterator[dict[str, Any]]:
+def _equalizer(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
     from m4sc.phy.equalizer_loss import EqualizerTrial, equalizer_loss
     from m4sc.phy.waveform import WaveformConfig
 
+    waveform = WaveformConfig()
     flat = [EqualizerTrial(snr, cfo, ppm) for snr in _SNRS_AWGN for cfo, ppm in _OFFSETS]
     tdl = [EqualizerTrial(s, 0.3, 0.0, p, spread) for p in "AC" for s in _SNRS_TDL for spread in _SPREADS]
-    for name, trials in (("eq_loss_awgn_db", flat), ("eq_loss_tdl_db", tdl)):
-        found = [equalizer_loss(trial, work.equalizer_frames, WaveformConfig(), seed) for trial in trials]
-        worst = max(range(len(found)), key=lambda i: found[i].loss_db)
-        mean = sum(f.loss_db for f in found) / len(found)
-        lost = sum(f.lost for f in found)
+    for name, short in (("eq_loss_awgn_db", flat), ("eq_loss_tdl_db", tdl)):
+        long = [replace(t, n_symbols=_LONG_FRAME * waveform.n_data_carriers) for t in short]
+        worst, everywhere = [], []
+        for trials, frames in ((short, work.equalizer_frames), (long, max(work.equalizer_frames // 4, 6))):
+            found = []
+            with meter.track(f"{name}, frames of {trials[0].n_symbols}", len(trials)) as advance:
+                for trial in trials:
+                    found.append(equalizer_loss(trial, frames, waveform, seed))
+                    advance(1)
+            top = max(range(len(found)), key=lambda i: found[i].loss_db)
+            worst.append((found[top].loss_db, trials[top]))
+            everywhere += found
+        loss, trial = max(worst, key=lambda pair: pair[0])
         detail = (
-            f"worst of {len(found)} cases, at {trials[worst]}; mean {mean:.2f} dB; {lost} frames lost; "
-            f"noise_var is off by {max((f.noise_var_db for f in found), key=abs):+.2f} dB at most"
+            f"worst of {len(everywhere)} cases, at {trial}; with 200 symbols of QAM {worst[0][0]:.2f}, with "
+            f"{_LONG_FRAME} of OFDM {worst[1][0]:.2f} dB at worst; {sum(f.lost for f in everywhere)} lost; "
+            f"noise_var is off by {max((f.noise_var_db for f in everywhere), key=abs):+.2f} dB at most"
         )
-        yield _figure(name, found[worst].loss_db, "dB", detail)
+        yield _figure(name, loss, "dB", detail)
 
 
 def _stock(work: Work, seed: int) -> Iterator[dict[str, Any]]:
@@ -135,22 +184,48 @@ def _stock(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     n_symbols = 4 * _STOCK_BYTES
     theirs_tx, theirs = stock.stock_transmitter(work.packets, _STOCK_BYTES)
     ours_tx, ours = stock.our_transmitter(work.packets, n_symbols)
-    theirs_rx = stock.stock_receiver(
-        stock.spread_packets(theirs, work.packets, 30.0), work.packets, _STOCK_BYTES
-    )
-    ours_rx = stock.our_receiver(stock.spread_packets(ours, work.packets, 30.0), work.packets)
-    detail = f"{work.packets} packets of {n_symbols} QPSK symbols at 30 dB; each receives its own frames"
-    yield _figure("rx_msps", ours_rx.msps, "Msps", f"received {ours_rx.received} of {ours_rx.sent}; {detail}")
-    yield _figure(
-        "stock_rx_msps",
-        theirs_rx.msps,
-        "Msps",
-        f"received {theirs_rx.received} of {theirs_rx.sent}; {detail}",
-    )
-    yield _figure("rx_speedup", ours_rx.msps / theirs_rx.msps, "x", detail)
+    theirs, ours = (stock.spread_packets(s, work.packets, 30.0) for s in (theirs, ours))
+    theirs_rx = stock.stock_receiver(theirs, work.packets, _STOCK_BYTES)
+    own = stock.our_receiver(ours, work.packets)
+    same = stock.our_packet_receiver(theirs, work.packets)
+    slower = min(own, same, key=lambda speed: speed.msps)
+    detail = f"{work.packets} packets of {n_symbols} QPSK symbols at 30 dB, 400 samples apart"
+    for name, speed, what in (
+        ("rx_msps", slower, "the slower of the two that follow"),
+        ("rx_own_frames_msps", own, "frame_receiver in a flowgraph, frames of its own"),
+        ("rx_same_samples_msps", same, "our receiver on the very samples of digital.ofdm_rx"),
+        ("stock_rx_msps", theirs_rx, "digital.ofdm_rx in a flowgraph"),
+    ):
+        yield _figure(
+            name, speed.msps, "Msps", f"{what}; received {speed.received} of {speed.sent}; {detail}"
+        )
+    yield _figure("rx_speedup", slower.msps / theirs_rx.msps, "x", f"of rx_msps; {detail}")
     yield _figure("tx_msps", ours_tx.msps, "Msps", detail)
     yield _figure("stock_tx_msps", theirs_tx.msps, "Msps", detail)
     yield _figure("tx_speedup", ours_tx.msps / theirs_tx.msps, "x", detail)
+
+
+def _compat(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    from m4sc_app.bench import compatibility as exchange
+
+    count, sums = work.exchanged, dict.fromkeys(_EXCHANGES, 0)
+    with meter.track("packets exchanged", len(_PACKET_BITS)) as advance:
+        for bits in _PACKET_BITS:
+            payloads = exchange.numbered_payloads(count, 60, seed)
+            theirs = exchange.on_air(exchange.stock_samples(payloads, bits, True), count, 30.0, seed)
+            ours = exchange.on_air(exchange.our_samples(payloads, bits, True), count, 30.0, seed)
+            for name, samples, decode in zip(
+                _EXCHANGES,
+                (ours, theirs, theirs),
+                (exchange.stock_decodes, exchange.stock_decodes, exchange.we_decode),
+                strict=True,
+            ):
+                sums[name] += decode(samples, payloads, bits, True).received
+            advance(1)
+    total = count * len(_PACKET_BITS)
+    for name, received in sums.items():
+        detail = f"{received} of {total} packets, BPSK and QPSK, scrambled, 30 dB, CFO to 0.2 subcarriers"
+        yield _figure(name, 100.0 * received / total, "%", detail)
 
 
 def _ldpc(work: Work, seed: int) -> Iterator[dict[str, Any]]:
