@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,19 +19,52 @@ from m4sc.phy.mcs import MCS_TABLE, get_mcs, select_mcs
 SCHEMES = st.integers(0, len(MCS_TABLE) - 1)
 
 
-def test_crc24a_is_the_published_one() -> None:
+@pytest.mark.parametrize(
+    "check, value", [(crc.CRC24A, 0xCDE703), (crc.CRC24B, 0x23EF52), (crc.CRC16, 0x31C3)]
+)
+def test_crcs_have_the_published_check_values(check: crc.Crc, value: int) -> None:
+    """CRC-24/LTE-A, CRC-24/LTE-B and CRC-16/XMODEM of "123456789" in the catalogue of CRCs."""
     bits = np.unpackbits(np.frombuffer(b"123456789", np.uint8))
-    value = int("".join(map(str, crc.crc24(bits))), 2)
-    assert value == 0xCDE703  # CRC-24/LTE-A, catalogue check value
-    assert int("".join(map(str, crc.crc24(bits, crc.CRC24B))), 2) == 0x23EF52
+    assert int("".join(map(str, check.parity(bits))), 2) == value
 
 
+@given(st.binary(max_size=300))
+def test_crc16_is_that_of_the_standard_library(data: bytes) -> None:
+    parity = crc.CRC16.parity(np.unpackbits(np.frombuffer(data, np.uint8)))
+    assert int.from_bytes(np.packbits(parity).tobytes(), "big") == binascii.crc_hqx(data, 0)
+
+
+@pytest.mark.parametrize("check", [crc.CRC24A, crc.CRC24B, crc.CRC16])
 @given(st.binary(min_size=1, max_size=60), st.data())
-def test_crc_finds_every_flipped_bit(data: bytes, draw: st.DataObject) -> None:
-    bits = crc.attach(np.unpackbits(np.frombuffer(data, np.uint8)))
-    assert crc.passes(bits)
-    bits[draw.draw(st.integers(0, bits.size - 1))] ^= 1
-    assert not crc.passes(bits)
+def test_crcs_find_every_short_burst(check: crc.Crc, data: bytes, draw: st.DataObject) -> None:
+    bits = check.attach(np.unpackbits(np.frombuffer(data, np.uint8)))
+    assert check.passes(bits)
+    start = draw.draw(st.integers(0, bits.size - 1))
+    burst = draw.draw(st.lists(st.integers(0, 1), max_size=check.bits - 1))
+    burst = [1, *burst][: bits.size - start]
+    bits[start : start + len(burst)] ^= np.array(burst, np.uint8)
+    assert not check.passes(bits)
+
+
+@given(st.integers(1, 20_000), SCHEMES)
+def test_segmentation_is_that_of_the_standard(n_bytes: int, mcs: int) -> None:
+    """Clauses 7.2.1 and 5.2.2 with their own letters."""
+    form, rate = digital.transport_format(n_bytes, mcs), get_mcs(mcs).rate
+    a = 8 * n_bytes
+    b = a + (24 if a > 3824 else 16)
+    graph = 2 if a <= 292 or (a <= 3824 and rate <= 0.67) or rate <= 0.25 else 1
+    k_cb = 8448 if graph == 1 else 3840
+    if b <= k_cb:
+        c, b_prime = 1, b
+    else:
+        c = -(-b // (k_cb - 24))
+        b_prime = b + c * 24
+    assert (form.code.graph.number, form.blocks) == (graph, c)
+    assert form.code.k == -(-b_prime // c) <= k_cb
+    assert 0 <= form.padding < c and form.padding == c * form.code.k - b_prime
+    k_b = 22 if graph == 1 else 10 if b > 640 else 9 if b > 560 else 8 if b > 192 else 6
+    assert form.code.graph.lifting == min(z for z in lifting_sizes() if k_b * z >= form.code.k)
+    assert form.code.n * rate == pytest.approx(form.code.k, abs=2 * form.code.bits_per_symbol)
 
 
 def test_base_graphs_have_the_size_of_the_standard() -> None:
@@ -98,7 +133,7 @@ def test_bytes_survive_a_good_channel_of_any_scheme(data: bytes, mcs: int) -> No
 @pytest.mark.parametrize("mcs", [0, 2, 5])
 def test_long_blocks_are_segmented(mcs: int) -> None:
     data = np.random.default_rng(mcs).bytes(3000)
-    assert len(digital.transport_format(3000, mcs).codes) > 1
+    assert digital.transport_format(3000, mcs).blocks > 1
     symbols = digital.encode_transport(data, mcs)
     assert digital.decode_transport(symbols, np.full(symbols.size, 0.01), mcs, 3000) == data
     noise = np.random.default_rng(1).standard_normal(symbols.size) * 3
@@ -111,6 +146,13 @@ def test_noise_alone_is_never_a_message() -> None:
         n = digital.n_symbols(40, mcs)
         noise = rng.standard_normal(n) + 1j * rng.standard_normal(n)
         assert digital.decode_transport(noise, np.full(n, 2.0), mcs, 40) is None
+
+
+@pytest.mark.parametrize("n_bytes", [8, 3000])
+def test_silence_is_never_a_message(n_bytes: int) -> None:
+    """All LLRs zero: the word of zeros, which is a code word with a right CRC."""
+    n = digital.n_symbols(n_bytes, 2)
+    assert digital.decode_transport(np.zeros(n, complex), np.ones(n), 2, n_bytes) is None
 
 
 @pytest.mark.parametrize("mcs", [0, 3, 7, 10])

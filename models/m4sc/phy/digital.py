@@ -1,6 +1,7 @@
-"""Digital payload: bytes, CRC-24A, code blocks with CRC-24B, 5G NR LDPC, QAM.
+"""Digital payload: bytes, CRC-16 or CRC-24A, code blocks with CRC-24B, 5G NR LDPC, QAM.
 
-3GPP TS 38.212 clauses 5.1, 5.2.2 and 7.2.
+3GPP TS 38.212 clauses 5.1, 5.2.2 and 7.2. Where the bits do not divide by the blocks, zeros fill the last one
+(the standard has only sizes that do), and every block has the same number of coded bits.
 """
 
 from __future__ import annotations
@@ -14,19 +15,29 @@ from m4sc.phy.fec.ldpc import MAX_INFO_BITS, LdpcCode, choose_base_graph, ldpc_c
 from m4sc.phy.mcs import get_mcs
 from m4sc.phy.qam import map_bits, soft_demap
 
+_LONG_BITS = 3824  # above it the transport block has the longer CRC (clause 7.2.1)
+
 
 @dataclass(frozen=True)
 class TransportFormat:
-    """How a transport block is split: its code blocks, and the zero bits that fill the last one."""
+    """How a transport block is split.
 
-    codes: tuple[LdpcCode, ...]
+    Attributes:
+        check: CRC of the transport block.
+        code: of each code block.
+        blocks: number of code blocks; several have a CRC-24B each.
+        padding: zero bits that fill the last one.
+    """
+
+    check: crc.Crc
+    code: LdpcCode
+    blocks: int
     padding: int
-    bits_per_symbol: int
 
     @property
     def n_symbols(self) -> int:
         """Complex symbols of all blocks."""
-        return sum(code.n for code in self.codes) // self.bits_per_symbol
+        return self.blocks * self.code.n // self.code.bits_per_symbol
 
 
 def transport_format(n_bytes: int, mcs: int) -> TransportFormat:
@@ -39,16 +50,14 @@ def transport_format(n_bytes: int, mcs: int) -> TransportFormat:
         raise ValueError("a transport block has at least one byte")
     scheme = get_mcs(mcs)
     number = choose_base_graph(8 * n_bytes, scheme.rate)
-    total = 8 * n_bytes + crc.BITS
-    blocks = 1
-    if total > MAX_INFO_BITS[number]:
-        blocks = -(-total // (MAX_INFO_BITS[number] - crc.BITS))
+    check = crc.CRC24A if 8 * n_bytes > _LONG_BITS else crc.CRC16
+    total, most = 8 * n_bytes + check.bits, MAX_INFO_BITS[number]
+    blocks = 1 if total <= most else -(-total // (most - crc.CRC24B.bits))
     payload = -(-total // blocks)  # bits of a block before its own CRC
-    k = payload + (crc.BITS if blocks > 1 else 0)
+    k = payload + (crc.CRC24B.bits if blocks > 1 else 0)
     step = scheme.bits_per_symbol
     n = step * int(np.ceil(k / scheme.rate / step - 1e-9))
-    padding = blocks * payload - total
-    return TransportFormat((ldpc_code(k, n, step, number),) * blocks, padding, step)
+    return TransportFormat(check, ldpc_code(k, n, step, number), blocks, blocks * payload - total)
 
 
 def n_symbols(n_bytes: int, mcs: int) -> int:
@@ -68,18 +77,18 @@ def most_bytes(mcs: int, max_symbols: int) -> int:
 def encode_transport(data: bytes, mcs: int) -> np.ndarray:
     """Bytes to symbols of unit mean energy, complex64 (n_symbols(len(data), mcs),)."""
     form = transport_format(len(data), mcs)
-    bits = crc.attach(np.unpackbits(np.frombuffer(data, np.uint8)))
-    blocks = np.split(np.concatenate([bits, np.zeros(form.padding, np.uint8)]), len(form.codes))
-    if len(blocks) > 1:
-        blocks = [crc.attach(block, crc.CRC24B) for block in blocks]
-    coded = [code.encode(block) for code, block in zip(form.codes, blocks, strict=True)]
-    return map_bits(np.concatenate(coded), form.bits_per_symbol)
+    bits = form.check.attach(np.unpackbits(np.frombuffer(data, np.uint8)))
+    blocks = np.split(np.concatenate([bits, np.zeros(form.padding, np.uint8)]), form.blocks)
+    if form.blocks > 1:
+        blocks = [crc.CRC24B.attach(block) for block in blocks]
+    coded = np.concatenate([form.code.encode(block) for block in blocks])
+    return map_bits(coded, form.code.bits_per_symbol)
 
 
 def decode_transport(
     symbols: np.ndarray, noise_var: np.ndarray, mcs: int, n_bytes: int, iterations: int = 20
 ) -> bytes | None:
-    """Received symbols to bytes; None when a CRC fails.
+    """Received symbols to bytes; None when a CRC fails, or where a block holds nothing at all.
 
     Args:
         symbols: complex (n_symbols(n_bytes, mcs),), unbiased.
@@ -95,12 +104,13 @@ def decode_transport(
         raise ValueError(
             f"{len(symbols)} symbols came where {n_bytes} bytes with scheme {mcs} take {form.n_symbols}"
         )
-    llr = soft_demap(symbols, noise_var, form.bits_per_symbol)
-    parts = np.split(llr, len(form.codes))
-    blocks = [code.decode(part, iterations) for code, part in zip(form.codes, parts, strict=True)]
-    if len(blocks) > 1:
-        if not all(crc.passes(block, crc.CRC24B) for block in blocks):
+    llr = soft_demap(symbols, noise_var, form.code.bits_per_symbol).reshape(form.blocks, -1)
+    if not np.abs(llr).max(axis=1).all():  # silence would decode as zeros, whose CRC is right
+        return None
+    blocks = form.code.decode(llr, iterations)
+    if form.blocks > 1:
+        if not all(crc.CRC24B.passes(block) for block in blocks):
             return None
-        blocks = [block[: -crc.BITS] for block in blocks]
-    bits = np.concatenate(blocks)[: 8 * n_bytes + crc.BITS]
-    return np.packbits(bits[: -crc.BITS]).tobytes() if crc.passes(bits) else None
+        blocks = blocks[:, : -crc.CRC24B.bits]
+    bits = blocks.ravel()[: 8 * n_bytes + form.check.bits]
+    return np.packbits(bits[: -form.check.bits]).tobytes() if form.check.passes(bits) else None

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-CRC24A = 0x864CFB
-CRC24B = 0x800063
-BITS = 24
+from m4sc.phy.fec.compiled import compiled
 
 
-def crc24(bits: np.ndarray, polynomial: int = CRC24A) -> np.ndarray:
-    """Parity bits, most significant first, uint8 (24,), of `bits`, uint8 (n,) of 0 and 1."""
-    register, mask = 0, (1 << BITS) - 1
-    for bit in bits.tolist():
-        feedback = (register >> (BITS - 1)) ^ bit
+@dataclass(frozen=True)
+class Crc:
+    """A check of `bits` parity bits; `polynomial` without its leading term. It starts from zero."""
+
+    bits: int
+    polynomial: int
+
+    def parity(self, bits: np.ndarray) -> np.ndarray:
+        """Parity bits, most significant first, uint8 (self.bits,), of `bits`, uint8 (n,) of 0 and 1."""
+        register = _remainder(np.ascontiguousarray(bits, np.uint8), self.bits, self.polynomial)
+        return np.array([(register >> i) & 1 for i in range(self.bits - 1, -1, -1)], dtype=np.uint8)
+
+    def attach(self, bits: np.ndarray) -> np.ndarray:
+        """`bits` followed by their parity, uint8 (n + self.bits,)."""
+        return np.concatenate([bits, self.parity(bits)])
+
+    def passes(self, bits: np.ndarray) -> bool:
+        """True when the last bits are the parity of those before."""
+        if bits.size <= self.bits:
+            return False
+        return bool((self.parity(bits[: -self.bits]) == bits[-self.bits :]).all())
+
+
+CRC24A = Crc(24, 0x864CFB)
+CRC24B = Crc(24, 0x800063)
+CRC16 = Crc(16, 0x1021)
+
+
+@compiled
+def _remainder(bits, length, polynomial):  # type: ignore[no-untyped-def]
+    register, mask = 0, (1 << length) - 1
+    for bit in bits:
+        feedback = (register >> (length - 1)) ^ bit
         register = (register << 1) & mask
         if feedback:
             register ^= polynomial
-    return np.array([(register >> i) & 1 for i in range(BITS - 1, -1, -1)], dtype=np.uint8)
-
-
-def attach(bits: np.ndarray, polynomial: int = CRC24A) -> np.ndarray:
-    """`bits` followed by their CRC, uint8 (n + 24,)."""
-    return np.concatenate([bits, crc24(bits, polynomial)])
-
-
-def passes(bits: np.ndarray, polynomial: int = CRC24A) -> bool:
-    """True when the last 24 bits are the CRC of those before."""
-    return bits.size > BITS and bool((crc24(bits[:-BITS], polynomial) == bits[-BITS:]).all())
+    return register
