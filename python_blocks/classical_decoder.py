@@ -11,6 +11,8 @@ import numpy as np
 
 from .classical_encoder import find_codec
 from .semantic_decoder import answer_pdu, semantic_decoder
+from .symbol_demapper import restored
+from .symbol_mapper import data_carriers
 from .systems import find_system
 
 
@@ -41,6 +43,7 @@ class classical_decoder(semantic_decoder):  # noqa: N801
         codec: object with ``source_decode(bytes, modality) -> Message``; None for ``m4sc.classical``'s.
         timeout_s: from a message's first segment to its last, s, > 0.
         queue_len, on_error, on_full: see :class:`pdu_worker`.
+        waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default; the encoder's.
     """
 
     _NAME, _IN_PORT = "m4sc_classical_decoder", "symbols"
@@ -53,11 +56,13 @@ class classical_decoder(semantic_decoder):  # noqa: N801
         queue_len: int = 16,
         on_error: str = "skip",
         on_full: str = "wait",
+        waveform: Any = None,
     ) -> None:
         super().__init__(model, False, queue_len, on_error, on_full)
         if not timeout_s > 0:
             raise ValueError(f"timeout_s is {timeout_s}; give seconds above 0")
         self._codec, self._timeout_s = codec, float(timeout_s)
+        self._n_carriers = data_carriers(waveform)
         self._partials: dict[tuple[int, int], _Partial] = {}
         self.counters.update(crc_errors=0, incomplete=0)
 
@@ -70,7 +75,7 @@ class classical_decoder(semantic_decoder):  # noqa: N801
             raise ValueError(
                 f"payload kind '{meta.get('payload_kind')}' is not digital; connect the symbol demapper"
             )
-        symbols = np.asarray(payload, dtype=np.complex64)
+        meta, symbols = restored(meta, np.asarray(payload, dtype=np.complex64), self._n_carriers)
         noise_var = np.asarray(meta.get("noise_var", np.full(symbols.size, 1e-3)), dtype=np.float32)
         part = decode_transport(symbols, noise_var, int(meta["mcs"]), int(meta["payload_bytes"]))
         key = (int(meta.get("source_id", 0)), int(meta.get("sequence", 0)))

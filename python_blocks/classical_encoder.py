@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .message_reader import MessageReader
+from .symbol_mapper import data_carriers
 from .worker import pdu_worker
 
 
@@ -17,7 +18,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
     Ports: ``messages`` in, ``symbols`` and ``status`` out. Source codec (picture, sound, text), then
     segments of at most ``segment_bytes``, each a transport block with CRC, 5G NR LDPC and QAM. Metadata in
     as for :class:`semantic_encoder`; adds ``payload_kind`` = ``digital``, ``mcs``, ``segment``,
-    ``n_segments``, ``payload_bytes``.
+    ``n_segments``, ``payload_bytes``, ``interleaved``, ``precoded``.
 
     Args:
         codec: object with ``source_encode(Message) -> bytes``; None for ``m4sc.classical``'s.
@@ -26,6 +27,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
         mcs: index of a fixed scheme instead, -1 to choose.
         segment_bytes: bytes of one frame at most, >= 1; fewer where the scheme is slow and the frame full.
         queue_len, on_error, on_full: see :class:`pdu_worker`.
+        interleave, precode, waveform: see :class:`symbol_mapper`.
     """
 
     def __init__(
@@ -38,11 +40,16 @@ class classical_encoder(pdu_worker):  # noqa: N801
         queue_len: int = 16,
         on_error: str = "skip",
         on_full: str = "wait",
+        interleave: bool = True,
+        precode: bool = False,
+        waveform: Any = None,
     ) -> None:
         super().__init__("m4sc_classical_encoder", "messages", "symbols", queue_len, on_error, on_full)
         if segment_bytes < 1:
             raise ValueError(f"segment_bytes is {segment_bytes}; give at least 1")
         self._codec, self._snr_db, self._margin_db = codec, float(snr_db), float(margin_db)
+        self._interleave, self._precode = bool(interleave), bool(precode)
+        self._n_carriers = data_carriers(waveform)
         self._mcs, self._segment_bytes, self._reader = mcs, segment_bytes, MessageReader()
 
     def set_snr_db(self, snr_db: float) -> None:
@@ -51,6 +58,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message to its frames."""
+        from m4sc.phy.arrangement import arrange
         from m4sc.phy.digital import encode_transport, most_bytes
         from m4sc.phy.waveform import WaveformConfig
 
@@ -63,7 +71,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
         parts = [coded[i : i + size] for i in range(0, len(coded), size)]
         for segment, part in enumerate(parts):
             mcs = min(mcs, self._scheme(len(part)))  # a short last segment needs a more robust scheme
-            symbols = np.asarray(encode_transport(part, mcs), dtype=np.complex64)
+            symbols = arrange(encode_transport(part, mcs), self._n_carriers, self._interleave, self._precode)
             yield (
                 {
                     **meta,
@@ -74,6 +82,8 @@ class classical_encoder(pdu_worker):  # noqa: N801
                     "segment": segment,
                     "n_segments": len(parts),
                     "payload_bytes": len(part),
+                    "interleaved": self._interleave,
+                    "precoded": self._precode,
                 },
                 symbols,
             )

@@ -29,6 +29,8 @@ def meta_of(frame: Any) -> dict[str, Any]:
         "segment": header.segment,
         "n_segments": header.n_segments,
         "payload_bytes": header.payload_bytes,
+        "interleaved": bool(header.interleaved),
+        "precoded": bool(header.precoded),
         "noise_var": np.asarray(frame.noise_var, dtype=np.float32),
         "snr_db": float(frame.snr_db),
         "cfo_hz": float(frame.cfo_hz),

@@ -43,6 +43,8 @@ def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
         segment=int(meta.get("segment", 0)),
         n_segments=int(meta.get("n_segments", 1)),
         payload_bytes=int(meta.get("payload_bytes", 0)),
+        interleaved=bool(meta.get("interleaved", False)),
+        precoded=bool(meta.get("precoded", False)),
     )
 
 
@@ -55,7 +57,8 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
     Each symbols PDU (complex64 (k,)) becomes one burst: preamble, header, payload; then ``gap_samples``
     zeros, and as many before the first. Header fields come from its metadata: ``payload_kind``,
     ``sequence``, ``source_id``, ``user_id``, ``task_id``, ``modality``, ``mcs``, ``model_fingerprint``,
-    ``public``, ``segment``, ``n_segments``, ``payload_bytes``. Tags written: ``packet_len`` (samples, on a
+    ``public``, ``segment``, ``n_segments``, ``payload_bytes``, ``interleaved``, ``precoded``.
+    Tags written: ``packet_len`` (samples, on a
     burst's first sample, gap excluded), if ``packet_len_key`` is given; ``m4sc_done`` after the last burst
     once a ``done`` PDU came. Any PDU with ``done`` on port ``stop`` ends the stream. ``status`` carries one
     PDU a frame (``event`` = ``sent``, ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``) and one a

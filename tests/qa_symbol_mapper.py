@@ -13,7 +13,8 @@ pytestmark = pytest.mark.timeout(60)
 
 def test_analog_pairs_become_i_and_q() -> None:
     sent = signature("cat")
-    sink = run_block(m4sc.symbol_mapper(), "latents", "symbols", [({"sequence": 4}, sent.view(np.float32))])
+    block = m4sc.symbol_mapper(interleave=False)
+    sink = run_block(block, "latents", "symbols", [({"sequence": 4}, sent.view(np.float32))])
     meta, payload = sink.pdus[0]
     np.testing.assert_allclose(payload, sent, atol=1e-6)
     assert payload.dtype == np.complex64 and meta["payload_kind"] == "analog" and meta["sequence"] == 4
@@ -48,3 +49,23 @@ def test_what_is_not_latents_is_refused() -> None:
         m4sc.symbol_mapper("qam", 8)
     with pytest.raises(ValueError, match="analog"):
         m4sc.symbol_mapper("digital")
+
+
+@pytest.mark.parametrize("interleave", [True, False])
+@pytest.mark.parametrize("precode", [True, False])
+def test_the_demapper_undoes_what_the_mapper_did(interleave: bool, precode: bool) -> None:
+    sent = np.concatenate([signature(f"w{i}") for i in range(3)])
+    block = m4sc.symbol_mapper(interleave=interleave, precode=precode)
+    meta, air = run_block(block, "latents", "symbols", [({}, sent.view(np.float32))]).pdus[0]
+    assert (meta["interleaved"], meta["precoded"]) == (interleave, precode)
+    assert np.allclose(air, sent, atol=1e-5) == (not interleave and not precode)
+    noisy = {**meta, "noise_var": np.full(sent.size, 0.2, np.float32)}
+    back, payload = run_block(m4sc.symbol_demapper(), "symbols", "latents", [(noisy, air)]).pdus[0]
+    np.testing.assert_allclose(payload.view(np.complex64), sent, atol=1e-5)
+    np.testing.assert_allclose(back["noise_var"], 0.2, rtol=1e-5)
+
+
+def test_interleaved_symbols_without_noise_variances_are_refused() -> None:
+    pdu = ({"payload_kind": "analog", "interleaved": True}, signature("cat"))
+    refused = run_block(m4sc.symbol_demapper(), "symbols", "latents", [pdu])
+    assert not refused.pdus and "noise_var" in refused.status[0]["reason"]

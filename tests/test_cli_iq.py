@@ -84,8 +84,12 @@ class FakeSystem:
      (2, 6, None, None, "other weights"), (200, 5, None, None, "unknown task number")],
 )  # fmt: skip
 def test_frames_are_answered_or_say_why_not(task_id, fingerprint, query, answer, error):
-    header = SimpleNamespace(sequence=1, task_id=task_id, model_fingerprint=fingerprint)
-    frame = SimpleNamespace(header=header, symbols=SAMPLES, noise_var=np.ones(10), snr_db=9.0, cfo_hz=0.0)
+    header = SimpleNamespace(
+        sequence=1, task_id=task_id, model_fingerprint=fingerprint, interleaved=True, precoded=False
+    )
+    frame = SimpleNamespace(
+        header=header, symbols=SAMPLES, noise_var=np.ones(10), snr_db=9.0, cfo_hz=0.0, h_hat=np.ones(48)
+    )
     row = answer_frame(frame, FakeSystem(), query)
     assert row["answer"] == answer
     assert row["error"] is None if error is None else error in row["error"]

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from m4sc.tasks import UnknownTaskError, task_by_id
 
 from m4sc_app.errors import UserError
@@ -68,6 +67,12 @@ def answer_frame(frame: Any, system: Any, query: str | None) -> dict[str, Any]:
         }
     if task.needs_question and not query:
         return row | {"error": f"task '{task.name}' needs the receiver's question; give --query"}
-    noise_var = np.asarray(frame.noise_var, np.float32)
-    answer = system.decode(frame.symbols, noise_var, task.name, instruction=query)
+    symbols, noise_var = part("m4sc.phy.arrangement", "the physical layer").restore(
+        frame.symbols,
+        frame.noise_var,
+        len(frame.h_hat),
+        frame.header.interleaved,
+        frame.header.precoded,
+    )
+    answer = system.decode(symbols, noise_var, task.name, instruction=query)
     return row | {"answer": answer.text}

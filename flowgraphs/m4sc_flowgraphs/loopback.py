@@ -46,11 +46,13 @@ class Loopback(gr.top_block):
         self.transmitter = m4sc.frame_transmitter(c.waveform, c.gap_samples)
         if system == "semantic":
             self.encoder = m4sc.semantic_encoder(model, c.snr_db)
-            self.mapper = m4sc.symbol_mapper(c.payload_kind, c.qam_order)
+            self.mapper = m4sc.symbol_mapper(c.payload_kind, c.qam_order, waveform=c.waveform)
             self.msg_connect(self.encoder, "latents", self.mapper, "latents")
             self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
         else:
-            self.encoder = m4sc.classical_encoder(codec, c.snr_db, c.margin_db, c.mcs, c.segment_bytes)
+            self.encoder = m4sc.classical_encoder(
+                codec, c.snr_db, c.margin_db, c.mcs, c.segment_bytes, waveform=c.waveform
+            )
             self.msg_connect(self.encoder, "symbols", self.transmitter, "symbols")
 
         # --- channel -----------------------------------------------------------------------------------
@@ -68,12 +70,12 @@ class Loopback(gr.top_block):
 
         # --- receiver ----------------------------------------------------------------------------------
         if system == "semantic":
-            self.demapper = m4sc.symbol_demapper()
+            self.demapper = m4sc.symbol_demapper(waveform=c.waveform)
             self.decoder = m4sc.semantic_decoder(model, c.zero_latents)
             self.msg_connect(self.receiver, "symbols", self.demapper, "symbols")
             self.msg_connect(self.demapper, "latents", self.decoder, "latents")
         else:
-            self.decoder = m4sc.classical_decoder(model, codec, timeout_s=c.timeout_s)
+            self.decoder = m4sc.classical_decoder(model, codec, c.timeout_s, waveform=c.waveform)
             self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
 
         # --- results; the decoder's `done` ends the stream ------------------------------------------------
