@@ -77,6 +77,10 @@ class FrameDemodulator(PreambleDemodulator):
 
     def __init__(self, waveform: WaveformConfig) -> None:
         super().__init__(waveform, header_ofdm_symbols(waveform))
+        pilots = np.zeros((self.header_symbols, waveform.fft_len), np.complex64)
+        pilots[:, self.pilot_bins] = waveform.pilots(self.header_symbols)
+        self._pilots, both = pilots, self.sync_weight + np.sum(np.abs(pilots) ** 2, axis=0)
+        self._smooth_pilots, self._pilot_scale = ChannelSmoother(both, waveform), inverse(both)
         weight = np.zeros(waveform.fft_len)
         weight[self.data_bins] = self.header_symbols
         weight[self.pilot_bins] = np.sum(np.abs(waveform.pilots(self.header_symbols)) ** 2, axis=0)
@@ -96,6 +100,10 @@ class FrameDemodulator(PreambleDemodulator):
         bins = head[PREAMBLE_SYMBOLS:]
         phase, slope, _ = track(bins, h, w)
         straight = straighten(bins, phase, slope, w)
+        if self.is_noisy(noise_var, mean_power(h[self.used_bins])):
+            h = self._with_pilots(head[:PREAMBLE_SYMBOLS], straight, noise_var)
+            phase, slope, _ = track(bins, h, w)
+            straight = straighten(bins, phase, slope, w)
         soft = np.real(straight[:, self.data_bins] * np.conj(h[self.data_bins])).ravel()
         header = decode_header(4.0 / max(noise_var, 1e-30) * soft, w)
         if not 0 < header.n_symbols <= w.max_payload_symbols:
@@ -103,6 +111,11 @@ class FrameDemodulator(PreambleDemodulator):
                 f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
             )
         return Opening(burst, header, bins, h, noise_var)
+
+    def _with_pilots(self, words: np.ndarray, straight: np.ndarray, noise: float) -> np.ndarray:
+        """Channel from sync words and the header's pilots together, complex64 (fft_len,)."""
+        seen = (words * self._sync.conj()).sum(axis=0) + (straight * self._pilots.conj()).sum(axis=0)
+        return self._smooth_pilots.sparse(seen * self._pilot_scale, noise)
 
     def samples_of(self, opening: Opening) -> int:
         """Samples of the whole frame, from its preamble on."""

@@ -15,6 +15,7 @@ _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
 _SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for `clock_offset` alone
 _SFO_PRIOR_PPM = 20.0
 _PHASE_WINDOW = 11
+_SPARSE_ROUNDS = 6
 _PHASE_LINE_SYMBOLS = 8  # with fewer, the phase is not fitted by a line
 
 
@@ -35,6 +36,8 @@ class ChannelSmoother:
         self._eigenvalues, vectors = np.linalg.eigh(part.conj().T @ part)
         self._into = (vectors.conj().T @ part.conj().T * np.sqrt(weight[self.bins])).astype(np.complex64)
         self._out = (basis @ vectors).astype(np.complex64)
+        self._basis, self._root, self._observe = basis, np.sqrt(weight[self.bins]), part
+        self._gram = part.conj().T @ part
         self.taps = count
 
     @property
@@ -52,6 +55,29 @@ class ChannelSmoother:
         ridge = noise_var * self.taps + 1e-6
         gain = (1.0 / (self._eigenvalues + ridge)).astype(np.float32)
         return np.asarray(self._out @ ((self._into @ h_ls[self.bins]) * gain))
+
+    def sparse(self, h_ls: np.ndarray, noise_var: float) -> np.ndarray:
+        """The same for low SNR: taps that noise explains are pruned; complex64 (fft_len,).
+
+        Sparse Bayesian learning with MacKay's update of each tap's variance (Tipping, "Sparse Bayesian
+        learning and the relevance vector machine", JMLR 2001, eq. 16); the noise variance is known.
+
+        Args:
+            h_ls: as above.
+            noise_var: complex noise variance of one observation.
+        """
+        matched = self._observe.conj().T @ (self._root * h_ls[self.bins]) / noise_var
+        gram = self._gram / noise_var
+        power = np.full(self.taps, float(np.mean(np.abs(h_ls[self.bins]) ** 2)) + 1e-30)
+        mean = np.zeros(self.taps, complex)
+        for _ in range(_SPARSE_ROUNDS):
+            root = np.sqrt(power)  # the inverse is that of a matrix with eigenvalues of at least 1
+            inner = np.linalg.inv(np.eye(self.taps) + root[:, None] * gram * root)
+            spread = power * np.real(np.diag(inner))
+            mean = root * (inner @ (root * matched))
+            known = np.clip(1.0 - spread / np.maximum(power, 1e-30), 1e-3, 1.0)
+            power = np.maximum(np.abs(mean) ** 2 / known, 1e-12 * float(power.max()))
+        return np.asarray((self._basis @ mean).astype(np.complex64))
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ from m4sc.phy.waveform import WaveformConfig
 
 _TAIL_SYMBOLS = 4
 _FEW_QUIET = 8
+_LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
 def mean_power(values: np.ndarray) -> float:
@@ -46,7 +47,7 @@ class PreambleDemodulator:
         carriers = np.fft.fftfreq(waveform.fft_len)
         self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
         self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
-        weight = np.sum(np.abs(self._sync) ** 2, axis=0)
+        weight = self.sync_weight = np.sum(np.abs(self._sync) ** 2, axis=0)
         self._smooth_sync, self._sync_scale = ChannelSmoother(weight, waveform), inverse(weight)
         # Noise is measured inside the band, where the first word has every second carrier empty: a radio's
         # filter may take it away elsewhere.
@@ -80,7 +81,13 @@ class PreambleDemodulator:
         h_ls = (words * self._sync.conj()).sum(axis=0) * self._sync_scale
         noise = mean_power(words.ravel()[self._quiet])
         power = max(mean_power(h_ls[self._smooth_sync.bins]), 1e-30)
+        if self.is_noisy(noise, power):
+            return self._smooth_sync.sparse(h_ls, noise), noise
         return self._smooth_sync(h_ls, min(noise / power, 1.0)), noise
+
+    def is_noisy(self, noise: float, power: float) -> bool:
+        """Whether the SNR is so low that taps which noise explains are better pruned."""
+        return noise > _LOW_SNR_NOISE * power
 
     def tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
         """Mean of the last pilots over what they should be: about 1, or 0 where nothing was sent."""

@@ -13,8 +13,8 @@ from m4sc.phy.frame import add_prefix
 from m4sc.phy.waveform import WaveformConfig
 
 # Share of the energy that must lie in the preamble. In noise the share of one offset is exponential with
-# mean 1 / len(preamble): with the defaults, about two of a million samples pass.
-MATCH_THRESHOLD = 0.095
+# mean 1 / len(preamble): with the defaults, some fifty of a million samples pass, and fail at the header.
+MATCH_THRESHOLD = 0.08
 MAX_OFFSET_CARRIERS = 3.0
 _WEAK_PATH = 0.02  # of the strongest; the preamble's own side lobes lie below from four samples on
 _OVER_NOISE = 10.0
