@@ -19,6 +19,8 @@ from .frame_probe import frame_probe  # noqa: E402
 from .frame_receiver import frame_receiver  # noqa: E402
 from .frame_transmitter import frame_transmitter  # noqa: E402
 from .message_source import message_source  # noqa: E402
+from .packet_receiver import packet_receiver  # noqa: E402
+from .packet_transmitter import packet_transmitter  # noqa: E402
 from .receiver import receiver  # noqa: E402
 from .semantic_decoder import semantic_decoder  # noqa: E402
 from .semantic_encoder import semantic_encoder  # noqa: E402
@@ -40,6 +42,8 @@ __all__ = [
     "frame_receiver",
     "frame_transmitter",
     "message_source",
+    "packet_receiver",
+    "packet_transmitter",
     "receiver",
     "semantic_decoder",
     "semantic_encoder",

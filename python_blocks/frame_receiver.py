@@ -63,7 +63,8 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     """
 
     def __init__(self, waveform: Any = None) -> None:
-        gr.sync_block.__init__(self, "m4sc_frame_receiver", [np.complex64], [])
+        self._block_name = f"m4sc_{type(self).__name__}"
+        gr.sync_block.__init__(self, self._block_name, [np.complex64], [])
         from m4sc.phy.waveform import WaveformConfig
 
         self.waveform = WaveformConfig() if waveform is None else waveform
@@ -103,7 +104,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             end = tag.offset - first + 1
             self._push(samples[position:end])
             self._take(self._receiver.flush)
-            self.message_port_pub(self._symbols, done_pdu("m4sc_frame_receiver"))
+            self.message_port_pub(self._symbols, done_pdu(self._block_name))
             position = end
         if position < len(samples):
             self._push(samples[position:])
@@ -124,29 +125,42 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._report_faults()
         for frame in frames or ():
             try:
-                meta = meta_of(frame)
-                symbols = np.ascontiguousarray(frame.symbols, dtype=np.complex64)
-                self.message_port_pub(self._symbols, make_pdu(meta, symbols))
-                self._counts["frames"] += 1
-                keys = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
-                status = {"event": "received", **{key: meta[key] for key in keys}}
-                self.message_port_pub(self._csi, make_pdu({key: meta[key] for key in keys}, meta["h_hat"]))
-                self.message_port_pub(self._status, make_pdu({"block": "m4sc_frame_receiver", **status}, b""))
+                self._publish(frame)
             except Exception as exc:  # one odd frame must not cost those after it
                 self._counts["errors"] += 1
                 self._fault(f"{type(exc).__name__}: {exc}")
+
+    def _meta(self, frame: Any) -> dict[str, Any]:
+        return meta_of(frame)
+
+    def _payload(self, frame: Any) -> np.ndarray:
+        return np.ascontiguousarray(frame.symbols, dtype=np.complex64)
+
+    def _publish(self, frame: Any) -> None:
+        """One received frame on every port."""
+        meta = self._meta(frame)
+        self.message_port_pub(self._symbols, make_pdu(meta, self._payload(frame)))
+        self._counts["frames"] += 1
+        keys = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
+        known = {key: meta.get(key) for key in keys}
+        self.message_port_pub(self._csi, make_pdu(known, meta["h_hat"]))
+        self.message_port_pub(
+            self._status, make_pdu({"block": self._block_name, "event": "received", **known}, b"")
+        )
 
     def _report_faults(self) -> None:
         """Publish and log what the receiver found wrong with the samples."""
         for fault in self._receiver.take_faults():
             if not fault.strong:
                 continue
-            self.logger.warn(f"{fault.kind} at sample {fault.sample}: {fault.reason}")
-            status = {"event": "fault", "kind": fault.kind, "start_sample": fault.sample}
-            status = {"block": "m4sc_frame_receiver", **status, "reason": fault.reason}
-            self.message_port_pub(self._status, make_pdu(status, b""))
+            self._report_fault(fault.kind, fault.sample, fault.reason)
+
+    def _report_fault(self, kind: str, sample: int, reason: str) -> None:
+        self.logger.warn(f"{kind} at sample {sample}: {reason}")
+        status = {"block": self._block_name, "event": "fault", "kind": kind, "start_sample": sample}
+        self.message_port_pub(self._status, make_pdu({**status, "reason": reason}, b""))
 
     def _fault(self, reason: str) -> None:
         self.logger.warn(f"samples lost: {reason}")
-        status = {"block": "m4sc_frame_receiver", "event": "error", "reason": reason}
+        status = {"block": self._block_name, "event": "error", "reason": reason}
         self.message_port_pub(self._status, make_pdu(status, b""))

@@ -85,7 +85,8 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         amplitude: float = 1.0,
         end_on_done: bool = False,
     ) -> None:
-        gr.sync_block.__init__(self, "m4sc_frame_transmitter", [], [np.complex64])
+        self._block_name = f"m4sc_{type(self).__name__}"
+        gr.sync_block.__init__(self, self._block_name, [], [np.complex64])
         from m4sc.phy.waveform import WaveformConfig
 
         if gap_samples < 0:
@@ -119,9 +120,6 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         return True
 
     def _accept(self, message: Any) -> None:
-        from m4sc.phy.airtime import air_time_s
-        from m4sc.phy.frame import modulate_frame
-
         meta: dict[str, Any] = {}
         try:
             meta, payload = read_pdu(message)
@@ -129,14 +127,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
                 self._chunks.append((np.zeros(max(1, self._gap), np.complex64), (DONE_TAG, 1)))
                 return
             self.counters["received"] += 1
-            symbols = np.asarray(payload)
-            if symbols.dtype != np.complex64 or symbols.size == 0:
-                raise ValueError(
-                    f"a symbols PDU holds complex64 symbols; got {symbols.size} of {symbols.dtype}"
-                )
-            header = header_of(meta, symbols.size)
-            burst = np.asarray(modulate_frame(header, symbols, self.waveform), dtype=np.complex64)
-            burst = burst * np.float32(self._amplitude)
+            burst = self._burst(meta, np.asarray(payload)) * np.float32(self._amplitude)
             if not self._begun:  # filters on the way swallow the first samples of a stream
                 self._chunks.append((np.zeros(max(_LEAD_IN, self._gap), np.complex64), None))
                 self._begun = True
@@ -144,14 +135,21 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
             if self._gap:
                 self._chunks.append((np.zeros(self._gap, np.complex64), None))
             self.counters["sent"] += 1
-            self._report(
-                meta, event="sent", n_symbols=symbols.size, air_time_s=air_time_s(symbols.size, self.waveform)
-            )
+            seconds = burst.size / self.waveform.samp_rate
+            self._report(meta, event="sent", n_symbols=payload.size, air_time_s=seconds)
         except Exception as exc:  # the next message must still be sent
             self.counters["errors"] += 1
             reason = str(exc) if isinstance(exc, ValueError) else f"{type(exc).__name__}: {exc}"
             self.logger.warn(f"frame not sent: {reason}")
             self._report(meta, event="error", reason=reason)
+
+    def _burst(self, meta: dict[str, Any], payload: np.ndarray) -> np.ndarray:
+        """Samples of one PDU, complex64; raises ValueError where it cannot be sent."""
+        from m4sc.phy.frame import modulate_frame
+
+        if payload.dtype != np.complex64 or payload.size == 0:
+            raise ValueError(f"a symbols PDU holds complex64 symbols; got {payload.size} of {payload.dtype}")
+        return np.asarray(modulate_frame(header_of(meta, payload.size), payload, self.waveform))
 
     def _accept_stop(self, message: Any) -> None:
         try:
@@ -162,9 +160,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
 
     def _report(self, meta: dict[str, Any], **fields: Any) -> None:
         known = {key: meta.get(key) for key in ("sequence", "source_id", "user_id", "segment", "n_segments")}
-        self.message_port_pub(
-            self._status, make_pdu({"block": "m4sc_frame_transmitter", **known, **fields}, b"")
-        )
+        self.message_port_pub(self._status, make_pdu({"block": self._block_name, **known, **fields}, b""))
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
         """Copy what waits into the output buffer."""

@@ -1,0 +1,61 @@
+"""A stream of samples to the bytes of packets in gr-digital's format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .frame_receiver import frame_receiver
+
+
+class packet_receiver(frame_receiver):  # noqa: N801
+    """Packet receiver: complex baseband samples of ``digital.ofdm_tx`` in, bytes PDU out.
+
+    Ports: stream in, complex64 at ``waveform.samp_rate``; message ``symbols`` (bytes), ``csi`` and
+    ``status`` out.
+
+    The payload out is uint8 (n,), without the CRC-32; metadata: ``sequence`` (the packet's number, modulo
+    4096), ``snr_db``, ``cfo_hz``, ``sfo_ppm``, ``h_hat``, ``start_sample``. A packet whose CRC-32 is wrong
+    is dropped, counted as ``crc_errors`` and reported on ``status``. Tags, ``csi``, ``status`` and the
+    other counters are those of :class:`frame_receiver`.
+
+    Args:
+        waveform: see :class:`frame_receiver`.
+        bits_per_symbol: ``bps_payload`` of gr-digital, 1 (BPSK), 2 (QPSK) or 3 (8PSK).
+        scramble: ``scramble_bits`` of gr-digital.
+    """
+
+    def __init__(self, waveform: Any = None, bits_per_symbol: int = 1, scramble: bool = False) -> None:
+        from m4sc.phy.packet import PacketFormat
+
+        self._format = PacketFormat(bits_per_symbol, scramble)
+        frame_receiver.__init__(self, waveform)
+        self._counts["crc_errors"] = 0
+
+    def _fresh(self) -> Any:
+        from m4sc.phy.packet_demodulator import packet_receiver as receiver_of_packets
+
+        return receiver_of_packets(self.waveform, self._format)
+
+    def _meta(self, frame: Any) -> dict[str, Any]:
+        return {
+            "sequence": frame.number,
+            "snr_db": float(frame.snr_db),
+            "cfo_hz": float(frame.cfo_hz),
+            "sfo_ppm": float(frame.sfo_ppm),
+            "h_hat": np.asarray(frame.h_hat, dtype=np.complex64),
+            "start_sample": int(frame.start_sample),
+        }
+
+    def _payload(self, frame: Any) -> np.ndarray:
+        return np.frombuffer(frame.payload, np.uint8)
+
+    def _publish(self, frame: Any) -> None:
+        if frame.valid:
+            frame_receiver._publish(self, frame)
+            return
+        self._counts["crc_errors"] += 1
+        self._report_fault(
+            "crc_errors", int(frame.start_sample), f"packet {frame.number} has a wrong CRC-32; dropped"
+        )
