@@ -57,7 +57,10 @@ def demo(
         typer.Option(help="Es/N0 per data subcarrier in dB; repeat for several. Default: 10, 0 and -10."),
     ] = None,
     channel: Annotated[
-        list[str] | None, typer.Option(help="awgn or multipath; repeat for both (the default).")
+        list[str] | None,
+        typer.Option(
+            help="awgn, multipath, fading, tdl-a or tdl-c; repeat for several (default: the first two)."
+        ),
     ] = None,
     system: Annotated[
         list[str] | None, typer.Option(help="semantic or classical; repeat for both (the default).")
@@ -135,24 +138,40 @@ def receive(
 
 
 _FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_ELSEWHERE: dict[str, tuple[str, str]] = {}
 
 
 def _register(name: str, module: str, attribute: str, help_: str) -> None:
     """Add a command that lives in another module and is imported only when it is called."""
     if importlib.util.find_spec(module) is None:
         return
+    _ELSEWHERE[name] = (module, attribute)
 
     def forward(ctx: typer.Context) -> None:
-        target: Any = getattr(importlib.import_module(module), attribute)
-        if not isinstance(target, typer.Typer):
-            inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            inner.command()(target)
-            target = inner
-        command = typer.main.get_command(target)
-        code = command.main(args=ctx.args, prog_name=f"m4sc {name}", standalone_mode=False)
+        code = whole_command(name).main(args=ctx.args, prog_name=f"m4sc {name}", standalone_mode=False)
         raise typer.Exit(code if isinstance(code, int) else EXIT_OK)
 
     app.command(name, help=help_, context_settings=_FORWARD)(forward)
+
+
+def whole_command(name: str = "") -> Any:
+    """A command with all its parameters, its module imported now; the root when no name is given.
+
+    Raises:
+        KeyError: no such command.
+    """
+    root: Any = typer.main.get_command(app)
+    if not name:
+        return root
+    if name not in _ELSEWHERE:
+        return root.commands[name]
+    module, attribute = _ELSEWHERE[name]
+    target: Any = getattr(importlib.import_module(module), attribute)
+    if not isinstance(target, typer.Typer):
+        inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        inner.command()(target)
+        target = inner
+    return typer.main.get_command(target)
 
 
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")
