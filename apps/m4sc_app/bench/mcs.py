@@ -34,14 +34,16 @@ def mcs(
                 "value": required_snr_db(scheme.index, n_bytes, blocks, seed=seed),
                 "unit": "dB",
                 "detail": f"{2**scheme.bits_per_symbol} points, rate {scheme.rate:.3f}; "
-                f"the table says {scheme.snr_db}",
+                f"the table says {scheme.required_snr_db(n_bytes):.1f} for {n_bytes} bytes",
             }
         )
     if as_json:
         config = {"bytes": n_bytes, "blocks": blocks, "seed": seed, "target_bler": 0.01}
         typer.echo(json.dumps({"config": config, "versions": versions(), "figures": figures}, indent=1))
         return
-    table = Table("figure", "Es/N0 dB", "scheme", title="Least SNR for 1 % block errors in AWGN")
+    table = Table(
+        "figure", "Es/N0 dB", "scheme", title=f"Least SNR for 1 % block errors in AWGN, {n_bytes} bytes"
+    )
     for figure in figures:
         table.add_row(str(figure["name"]), f"{figure['value']:.1f}", str(figure["detail"]))
     Console().print(table)
