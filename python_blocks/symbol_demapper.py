@@ -30,8 +30,8 @@ class symbol_demapper(pdu_worker):  # noqa: N801
     Ports: ``symbols`` in, ``latents`` and ``status`` out. The payload in is complex64 (k,), equalised and
     unbiased, out float32 (2 k,). Interleaving and precoding are undone as the header's ``interleaved`` and
     ``precoded`` say, for ``noise_var`` (float32 (k,)) too; all other metadata pass on. No decision is
-    taken on a QAM grid: the semantic decoder reads the symbols as received, with their noise variance. Symbols of a
-    digital payload are refused (they belong to the classical decoder).
+    taken on a QAM grid: the semantic decoder reads the symbols as received, with their noise variance.
+    Symbols of a digital payload are refused (they belong to the classical decoder).
 
     Args:
         queue_len: PDUs held at most, >= 1.

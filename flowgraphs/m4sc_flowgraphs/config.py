@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-CHANNELS = ("awgn", "multipath", "fading")
+# Names of this project's channels, and of the fading that ``gnuradio.m4sc.channel`` knows.
+FADING = {"awgn": "none", "multipath": "taps", "fading": "paths", "tdl-a": "tdl-a", "tdl-c": "tdl-c"}
+CHANNELS = tuple(FADING)
 SYSTEMS = ("semantic", "classical")
 
 
@@ -15,12 +17,12 @@ class LoopbackConfig:
 
     Attributes:
         snr_db: Es/N0 per data subcarrier, dB, for a channel of unit mean power gain.
-        channel: ``awgn`` (flat), ``multipath`` (fixed ``taps``) or ``fading`` (Rayleigh paths of
-            ``doppler_hz``).
+        channel: ``awgn`` (flat), ``multipath`` (fixed ``taps``), ``fading`` (Rayleigh paths), ``tdl-a`` or
+            ``tdl-c`` (3GPP TR 38.901), the last three of ``doppler_hz``.
         cfo_hz: carrier offset, Hz.
         sfo_ppm: sampling offset, parts per million.
         taps: impulse response at the sample rate for ``multipath``, scaled to unit energy.
-        doppler_hz: maximum Doppler shift for ``fading``, Hz.
+        doppler_hz: maximum Doppler shift of fading channels, Hz.
         payload_kind: ``analog`` or ``qam``, for the semantic system.
         qam_order: points of the grid for ``qam``.
         mcs: scheme of the classical system, -1: the best for ``snr_db`` less ``margin_db``.

@@ -11,7 +11,7 @@ from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from gnuradio.m4sc.systems import find_system
 
 from m4sc_flowgraphs.collector import Collector
-from m4sc_flowgraphs.config import SYSTEMS, LoopbackConfig
+from m4sc_flowgraphs.config import FADING, SYSTEMS, LoopbackConfig
 from m4sc_flowgraphs.messages import MessageResult, OutgoingMessage
 from m4sc_flowgraphs.remembering import RememberingSystem
 
@@ -59,11 +59,12 @@ class Loopback(gr.top_block):
         self.channel = m4sc.channel(
             c.snr_db,
             c.waveform,
-            taps=c.taps if c.channel == "multipath" else None,
+            taps=c.taps,
             cfo_hz=c.cfo_hz,
             sfo_ppm=c.sfo_ppm,
-            doppler_hz=c.doppler_hz if c.channel == "fading" else 0.0,
+            doppler_hz=c.doppler_hz,
             seed=c.seed,
+            fading=FADING[c.channel],
         )
         self.receiver = m4sc.frame_receiver(c.waveform)
         self.connect(self.transmitter, self.channel, self.receiver)

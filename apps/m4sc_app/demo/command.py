@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from m4sc_app.demo.link import CHANNELS, SYSTEMS, DemoRow, Radio, open_radio
+from m4sc_app.demo.link import CHANNELS, DEFAULT_CHANNELS, SYSTEMS, DemoRow, Radio, open_radio
 from m4sc_app.demo.messages import DemoMessage, message_set, select
 from m4sc_app.demo.scoring import score
 from m4sc_app.errors import UserError
@@ -56,7 +56,7 @@ def run_demo(
     snrs = tuple(snr_db or DEFAULT_SNRS_DB)
     if not all(math.isfinite(value) for value in snrs):
         raise UserError("--snr-db must be a finite number of dB")
-    channels_ = _choice("--channel", channels, CHANNELS)
+    channels_ = _choice("--channel", channels, CHANNELS) if channels else DEFAULT_CHANNELS
     systems_ = _choice("--system", systems, SYSTEMS)
     messages = select(message_set(cache_dir()), only)
     rows = run_grid(

@@ -12,7 +12,8 @@ import numpy as np
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.errors import MissingPartError
 
-CHANNELS = ("awgn", "multipath")
+CHANNELS = ("awgn", "multipath", "fading", "tdl-a", "tdl-c")
+DEFAULT_CHANNELS = ("awgn", "multipath")
 SYSTEMS = ("semantic", "classical")
 
 
