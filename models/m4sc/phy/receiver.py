@@ -212,4 +212,5 @@ class BurstReceiver:
     def _inside(self, burst: Burst, end: int) -> Burst | None:
         begin, part = burst.start + 2 * self.waveform.symbol_len, self._buffer.samples[: end + self._margin]
         found, _ = find_burst(part, Search(begin), self.waveform, _STRONG_MATCH, final=True)
-        return found if found is not None and found.start < end else None
+        # One that follows back to back may seem to begin up to a prefix earlier.
+        return found if found is not None and found.start < end - self.waveform.cp_len else None
