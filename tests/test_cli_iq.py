@@ -93,3 +93,17 @@ def test_frames_are_answered_or_say_why_not(task_id, fingerprint, query, answer,
     row = answer_frame(frame, FakeSystem(), query)
     assert row["answer"] == answer
     assert row["error"] is None if error is None else error in row["error"]
+
+
+def test_what_is_sent_is_received(tmp_path, monkeypatch, capsys):
+    class Echo(FakeSystem):
+        def encode(self, message, task, instruction=None, snr_db=None):
+            return SimpleNamespace(latents=np.random.default_rng(1).standard_normal((60, 2)) / 2**0.5)
+
+    for module in ("send", "receive"):
+        monkeypatch.setattr(f"m4sc_app.{module}.load_system", lambda name: Echo())
+    (tmp_path / "a.txt").write_text("A cat.", encoding="utf-8")
+    out = str(tmp_path / "burst.sigmf-meta")
+    assert main(["send", str(tmp_path / "a.txt"), "--task", "text", "--out", out]) == 0
+    assert main(["receive", out]) == 0
+    assert "text:None" in capsys.readouterr().out

@@ -30,7 +30,9 @@ def run_receive(recording: Path, *, query: str | None, model: str, as_json: bool
         frames += receiver.push(iq.samples[start : start + _CHUNK])
     frames += receiver.flush()
     if not frames:
-        raise UserError(f"no frame was found in {recording.name} ({iq.samples.size} samples)")
+        found = "; ".join(fault.reason for fault in receiver.take_faults() if fault.strong)
+        why = f": {found}" if found else ""
+        raise UserError(f"no frame was found in {recording.name} ({iq.samples.size} samples){why}")
     system = load_system(model)
     rows = [answer_frame(frame, system, query) for frame in frames]
     if as_json:

@@ -117,7 +117,6 @@ def _modulate(
     latents = np.asarray(encoded.latents, dtype=np.float32)  # (k, 2)
     symbols = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
     header = headers.FrameHeader(
-        version=1,
         payload_kind=headers.PayloadKind.ANALOG,
         n_symbols=int(symbols.size),
         sequence=sequence,
