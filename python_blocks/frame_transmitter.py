@@ -58,11 +58,10 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
     zeros, and as many before the first. Header fields come from its metadata: ``payload_kind``,
     ``sequence``, ``source_id``, ``user_id``, ``task_id``, ``modality``, ``mcs``, ``model_fingerprint``,
     ``public``, ``segment``, ``n_segments``, ``payload_bytes``, ``interleaved``, ``precoded``.
-    Tags written: ``packet_len`` (samples, on a
-    burst's first sample, gap excluded), if ``packet_len_key`` is given; ``m4sc_done`` after the last burst
-    once a ``done`` PDU came. Any PDU with ``done`` on port ``stop`` ends the stream. ``status`` carries one
-    PDU a frame (``event`` = ``sent``, ``sequence``, ``segment``, ``n_symbols``, ``air_time_s``) and one a
-    fault.
+    Tags written: ``packet_len`` (samples, on a burst's first sample, gap excluded), if ``packet_len_key``
+    is given; ``m4sc_done`` after the last burst once a ``done`` PDU came. Any PDU with ``done`` on port
+    ``stop`` ends the stream. ``status`` carries one PDU a frame (``event`` = ``sent``, ``sequence``,
+    ``segment``, ``n_symbols``, ``air_time_s``) and one a fault.
 
     Counters: ``received``, ``sent``, ``errors``.
 
@@ -74,6 +73,8 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         amplitude: factor on the samples, linear; 1.0 keeps the waveform's own power, on which the SNR is
             defined.
         end_on_done: end the stream right after the last burst instead of waiting for ``stop``.
+        clip_db: soft clipping of the samples at this power over a payload's mean, dB, >= 0; ``float('inf')``
+            for none.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         packet_len_key: str = "",
         amplitude: float = 1.0,
         end_on_done: bool = False,
+        clip_db: float = float("inf"),
     ) -> None:
         self._block_name = f"m4sc_{type(self).__name__}"
         gr.sync_block.__init__(self, self._block_name, [], [np.complex64])
@@ -97,6 +99,9 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
             raise ValueError(f"amplitude is {amplitude}; give a factor above 0")
         self.waveform = WaveformConfig() if waveform is None else waveform
         self.counters: Counter[str] = Counter(received=0, sent=0, errors=0)
+        if not clip_db >= 0:
+            raise ValueError(f"clip_db is {clip_db}; give 0 dB or more, or inf for no clipping")
+        self._clip_db = float(clip_db)
         self._gap, self._idle, self._amplitude = gap_samples, idle, float(amplitude)
         self._key = pmt.intern(packet_len_key) if packet_len_key else None
         self._end_on_done = end_on_done
@@ -127,7 +132,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
                 self._chunks.append((np.zeros(max(1, self._gap), np.complex64), (DONE_TAG, 1)))
                 return
             self.counters["received"] += 1
-            burst = self._burst(meta, np.asarray(payload)) * np.float32(self._amplitude)
+            burst = self._clipped(self._burst(meta, np.asarray(payload))) * np.float32(self._amplitude)
             if not self._begun:  # filters on the way swallow the first samples of a stream
                 self._chunks.append((np.zeros(max(_LEAD_IN, self._gap), np.complex64), None))
                 self._begun = True
@@ -150,6 +155,14 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         if payload.dtype != np.complex64 or payload.size == 0:
             raise ValueError(f"a symbols PDU holds complex64 symbols; got {payload.size} of {payload.dtype}")
         return np.asarray(modulate_frame(header_of(meta, payload.size), payload, self.waveform))
+
+    def _clipped(self, burst: np.ndarray) -> np.ndarray:
+        from m4sc.phy.channel.simulator import mean_sample_power
+        from m4sc.phy.clipping import soft_clip
+
+        if np.isinf(self._clip_db):
+            return burst
+        return soft_clip(burst, self._clip_db, mean_sample_power(self.waveform))
 
     def _accept_stop(self, message: Any) -> None:
         try:

@@ -1,4 +1,9 @@
-"""Transform precoder: the data of each OFDM symbol spread over its carriers."""
+"""Transform precoder: the data of each OFDM symbol spread over its carriers.
+
+Chosen by what ``m4sc bench papr`` prints: a DFT and a DFT behind chirp phases ("scramble") are equal within
+0.2 dB, so the plain DFT is what ``precode`` means on the air. It lowers the peaks of QPSK and of a QAM grid
+and does nothing for Gaussian latents, whose own peaks it hands through; so it is off by default.
+"""
 
 from __future__ import annotations
 
