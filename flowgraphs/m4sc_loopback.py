@@ -1,88 +1,227 @@
 #!/usr/bin/env python3
-"""Headless twin of m4sc_loopback.grc: messages through the simulated radio, one line an answer.
+# Generated from m4sc_loopback.grc by `python -m recipes`; change that one instead.
+# -*- coding: utf-8 -*-
 
-m4sc_loopback.py photo.jpg --task caption --snr-db 10
-m4sc_loopback.py "Any text." --task summarize --system classical
-"""
+#
+# SPDX-License-Identifier: GPL-3.0
+#
+# GNU Radio Python Flow Graph
+# Title: M4SC loopback
+# Author: gr-m4sc
+# Copyright: GPL-3.0-or-later
+# Description: A picture through encoder, OFDM, channel with sliders, receiver and decoder, block by block
+# GNU Radio version: 3.10.5.1
 
-from __future__ import annotations
-
-import argparse
-import json
+from gnuradio import gr
+from gnuradio.filter import firdes
+from gnuradio.fft import window
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-from gnuradio import m4sc  # noqa: F401  finds package m4sc for the system's interpreter too
-from m4sc_flowgraphs.config import CHANNELS, SYSTEMS, LoopbackConfig
-
-DEFAULT_TEXT = "Radio waves carry messages through the air, but every channel adds noise."
-DEFAULT_TASK = "summarize"
+import signal
+from argparse import ArgumentParser
+from gnuradio.eng_arg import eng_float, intx
+from gnuradio import eng_notation
+from gnuradio import m4sc
 
 
-def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; defaults are those of :class:`LoopbackConfig`."""
-    c = LoopbackConfig()
-    parser = argparse.ArgumentParser(description="Messages through a simulated OFDM radio.")
-    parser.add_argument("messages", nargs="*", default=[DEFAULT_TEXT], help="files, or texts")
-    parser.add_argument("--task", default=DEFAULT_TASK)
-    parser.add_argument("--instruction", default=None, help="what the receiver is asked")
-    parser.add_argument("--model", default="default", help="name or folder of the semantic system")
-    parser.add_argument("--system", choices=SYSTEMS, default="semantic")
-    parser.add_argument("--channel", choices=CHANNELS, default=c.channel)
-    parser.add_argument("--snr-db", type=float, default=c.snr_db, help="Es/N0 per data subcarrier, dB")
-    parser.add_argument("--cfo-hz", type=float, default=c.cfo_hz)
-    parser.add_argument("--sfo-ppm", type=float, default=c.sfo_ppm)
-    parser.add_argument("--payload-kind", choices=("analog", "qam"), default=c.payload_kind)
-    parser.add_argument("--qam-order", type=int, default=c.qam_order)
-    parser.add_argument("--gap-samples", type=int, default=c.gap_samples)
-    parser.add_argument("--seed", type=int, default=c.seed)
-    parser.add_argument("--timeout-s", type=float, default=c.timeout_s)
-    parser.add_argument("--json", action="store_true", help="one JSON object a message")
-    return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None, model: Any = None) -> int:
-    """Run it; ``model`` replaces ``--model`` in tests. Returns 0, 1 (a message lost) or 2 (misuse)."""
-    args = parse(argv)
-    from m4sc.message import modality_of
-    from m4sc.tasks import get_task
-    from m4sc_flowgraphs.loopback import run_loopback
-    from m4sc_flowgraphs.messages import OutgoingMessage
+class m4sc_loopback(gr.top_block):
 
-    try:
-        modality = get_task(args.task).modality
-        outgoing = []
-        for entry in args.messages:
-            is_file = len(entry) < 4096 and Path(entry).is_file()
-            payload = Path(entry).read_bytes() if is_file else entry.encode()
-            kind = modality_of(entry) if is_file else "text"
-            outgoing.append(OutgoingMessage(payload, args.task, kind, args.instruction, entry[:40]))
-            if kind != modality:
-                raise ValueError(f"task '{args.task}' needs {modality}; '{entry[:40]}' is {kind}")
-        names = LoopbackConfig.__dataclass_fields__
-        config = LoopbackConfig(**{key: value for key, value in vars(args).items() if key in names})
-        results = run_loopback(outgoing, args.system, config, args.model if model is None else model)
-    except (ValueError, OSError) as exc:
-        print(f"m4sc_loopback: {exc}", file=sys.stderr)
-        return 2
-    for message, result in zip(outgoing, results, strict=True):
-        row = {
-            "message": message.name,
-            "answer": result.answer,
-            "error": result.error,
-            "frames_sent": result.frames_sent,
-            "frames_lost": result.frames_lost,
-            "complex_symbols": result.complex_symbols,
-            "air_time_s": result.air_time_s,
-            "snr_db": result.snr_db,
-            "cfo_hz": result.cfo_hz,
-        }
-        text = result.answer if result.answer is not None else f"({result.error})"
-        print(json.dumps(row) if args.json else f"{message.name}: {text}")
-    return 0 if all(result.answer is not None for result in results) else 1
+    def __init__(self, message='sample:coffee.jpg', task='caption', instruction='', repeat=5, interval_s=1.0, model='default', snr_db=15.0, cfo_hz=500.0, seed=1):
+        gr.top_block.__init__(self, "M4SC loopback", catch_exceptions=True)
+
+        ##################################################
+        # Parameters
+        ##################################################
+        self.message = message
+        self.task = task
+        self.instruction = instruction
+        self.repeat = repeat
+        self.interval_s = interval_s
+        self.model = model
+        self.snr_db = snr_db
+        self.cfo_hz = cfo_hz
+        self.seed = seed
+
+        ##################################################
+        # Variables
+        ##################################################
+        self.taps = taps = [1.0, 0.35j, 0.0, -0.2]
+        self.snr_now_db = snr_now_db = snr_db
+        self.samp_rate = samp_rate = 1000000
+        self.cfo_now_hz = cfo_now_hz = cfo_hz
+
+        ##################################################
+        # Blocks
+        ##################################################
+
+        self.transmitter = m4sc.frame_transmitter(waveform=None, gap_samples=800, idle='wait', packet_len_key='', amplitude=1.0, end_on_done=False, clip_db=float('inf'))
+        self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
+        self.receiver = m4sc.frame_receiver(waveform=None)
+        self.mapper = m4sc.symbol_mapper(kind='analog', qam_order=256, queue_len=16, interleave=True, precode=False, waveform=None)
+        self.encoder = m4sc.semantic_encoder(model=model, snr_db=snr_db, queue_len=16, on_error='skip', on_full='wait')
+        self.demapper = m4sc.symbol_demapper(queue_len=16, waveform=None)
+        self.decoder = m4sc.semantic_decoder(model=model, zero_latents=False, queue_len=16, on_error='skip', on_full='wait')
+        self.channel = m4sc.channel(snr_db=snr_now_db, waveform=None, taps=taps, cfo_hz=cfo_now_hz, sfo_ppm=0.0, doppler_hz=0.0, delays_samples=(0.0, 1.0, 3.0), powers_db=(0.0, -5.0, -10.0), seed=seed, fading='auto', rician_k_db=6.0, delay_spread_s=(1.5e-6), phase_noise_linewidth_hz=0.0, iq_gain_db=0.0, iq_phase_deg=0.0, amplifier_backoff_db=float('inf'), amplifier_smoothness=3.0, dropout_rate_hz=0.0, dropout_s=(1e-4), interference_rate_hz=0.0, interference_s=(1e-3), interference_db=0.0)
+        self.answers = m4sc.answer_sink(folder='', n_decoders=1)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+        ##################################################
+        # Connections
+        ##################################################
+        self.connect((self.channel, 0), (self.receiver, 0))
+        self.connect((self.transmitter, 0), (self.channel, 0))
+        self.msg_connect((self.answers, 'done'), (self.source, 'stop'))
+        self.msg_connect((self.answers, 'done'), (self.transmitter, 'stop'))
+        self.msg_connect((self.decoder, 'answers'), (self.answers, 'answers'))
+        self.msg_connect((self.decoder, 'status'), (self.answers, 'status'))
+        self.msg_connect((self.demapper, 'latents'), (self.decoder, 'latents'))
+        self.msg_connect((self.encoder, 'latents'), (self.mapper, 'latents'))
+        self.msg_connect((self.encoder, 'status'), (self.answers, 'status'))
+        self.msg_connect((self.mapper, 'symbols'), (self.transmitter, 'symbols'))
+        self.msg_connect((self.receiver, 'status'), (self.answers, 'status'))
+        self.msg_connect((self.receiver, 'symbols'), (self.demapper, 'symbols'))
+        self.msg_connect((self.source, 'messages'), (self.encoder, 'messages'))
+
+
+    def get_message(self):
+        return self.message
+
+    def set_message(self, message):
+        self.message = message
+
+    def get_task(self):
+        return self.task
+
+    def set_task(self, task):
+        self.task = task
+
+    def get_instruction(self):
+        return self.instruction
+
+    def set_instruction(self, instruction):
+        self.instruction = instruction
+
+    def get_repeat(self):
+        return self.repeat
+
+    def set_repeat(self, repeat):
+        self.repeat = repeat
+
+    def get_interval_s(self):
+        return self.interval_s
+
+    def set_interval_s(self, interval_s):
+        self.interval_s = interval_s
+
+    def get_model(self):
+        return self.model
+
+    def set_model(self, model):
+        self.model = model
+
+    def get_snr_db(self):
+        return self.snr_db
+
+    def set_snr_db(self, snr_db):
+        self.snr_db = snr_db
+        self.set_snr_now_db(self.snr_db)
+        self.encoder.set_snr_db(self.snr_db)
+
+    def get_cfo_hz(self):
+        return self.cfo_hz
+
+    def set_cfo_hz(self, cfo_hz):
+        self.cfo_hz = cfo_hz
+        self.set_cfo_now_hz(self.cfo_hz)
+
+    def get_seed(self):
+        return self.seed
+
+    def set_seed(self, seed):
+        self.seed = seed
+
+    def get_taps(self):
+        return self.taps
+
+    def set_taps(self, taps):
+        self.taps = taps
+
+    def get_snr_now_db(self):
+        return self.snr_now_db
+
+    def set_snr_now_db(self, snr_now_db):
+        self.snr_now_db = snr_now_db
+        self.channel.set_snr_db(self.snr_now_db)
+
+    def get_samp_rate(self):
+        return self.samp_rate
+
+    def set_samp_rate(self, samp_rate):
+        self.samp_rate = samp_rate
+
+    def get_cfo_now_hz(self):
+        return self.cfo_now_hz
+
+    def set_cfo_now_hz(self, cfo_now_hz):
+        self.cfo_now_hz = cfo_now_hz
+        self.channel.set_cfo_hz(self.cfo_now_hz)
+
+
+
+def argument_parser():
+    description = 'A picture through encoder, OFDM, channel with sliders, receiver and decoder, block by block'
+    parser = ArgumentParser(description=description)
+    parser.add_argument(
+        "--message", dest="message", type=str, default='sample:coffee.jpg',
+        help="Set Message (file, sample:NAME or text) [default=%(default)r]")
+    parser.add_argument(
+        "--task", dest="task", type=str, default='caption',
+        help="Set Task [default=%(default)r]")
+    parser.add_argument(
+        "--instruction", dest="instruction", type=str, default='',
+        help="Set Instruction, if not the task's own [default=%(default)r]")
+    parser.add_argument(
+        "--repeat", dest="repeat", type=intx, default=5,
+        help="Set How often it is sent; 0 for ever [default=%(default)r]")
+    parser.add_argument(
+        "--interval-s", dest="interval_s", type=eng_float, default=eng_notation.num_to_str(float(1.0)),
+        help="Set Pause between messages, s [default=%(default)r]")
+    parser.add_argument(
+        "--model", dest="model", type=str, default='default',
+        help="Set Model (name or folder) [default=%(default)r]")
+    parser.add_argument(
+        "--snr-db", dest="snr_db", type=eng_float, default=eng_notation.num_to_str(float(15.0)),
+        help="Set SNR, Es/N0 per data subcarrier, dB [default=%(default)r]")
+    parser.add_argument(
+        "--cfo-hz", dest="cfo_hz", type=eng_float, default=eng_notation.num_to_str(float(500.0)),
+        help="Set Carrier offset, Hz [default=%(default)r]")
+    parser.add_argument(
+        "--seed", dest="seed", type=intx, default=1,
+        help="Set Seed of the noise [default=%(default)r]")
+    return parser
+
+
+def main(top_block_cls=m4sc_loopback, options=None):
+    if options is None:
+        options = argument_parser().parse_args()
+    tb = top_block_cls(message=options.message, task=options.task, instruction=options.instruction, repeat=options.repeat, interval_s=options.interval_s, model=options.model, snr_db=options.snr_db, cfo_hz=options.cfo_hz, seed=options.seed)
+
+    def sig_handler(sig=None, frame=None):
+        tb.stop()
+        tb.wait()
+
+        sys.exit(0)
+
+    signal.signal(signal.SIGINT, sig_handler)
+    signal.signal(signal.SIGTERM, sig_handler)
+
+    tb.start()
+
+    tb.wait()
+
+
+if __name__ == '__main__':
+    from m4sc_flowgraphs.headless import run_twin
+
+    run_twin(main)

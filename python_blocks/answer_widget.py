@@ -24,34 +24,30 @@ class AnswerWidget(QtWidgets.QWidget):
     def __init__(self, title: str, n_answers: int) -> None:
         super().__init__()
         self._rows: deque[str] = deque(maxlen=n_answers)
-        self._sent = self._pane("sent")
-        self._decoded = self._pane("decoded by the classical system")
-        self._decoded.parentWidget().hide()
+        sent_box, self._sent = _pane("sent")
+        self._decoded_box, self._decoded = _pane("decoded by the classical system")
+        self._decoded_box.hide()
+        self._n_answers = 0
+        self._state = QtWidgets.QLabel("no frame received yet")
+        self._state.setStyleSheet("font-size: 16pt")
         self._answers = QtWidgets.QTextBrowser()
         self._answers.setHtml("<p style='color:gray'>no answer yet</p>")
         right = QtWidgets.QGroupBox("received answers, newest first")
-        QtWidgets.QVBoxLayout(right).addWidget(self._answers)
+        inside = QtWidgets.QVBoxLayout(right)
+        inside.addWidget(self._state)
+        inside.addWidget(self._answers)
         row = QtWidgets.QHBoxLayout()
-        for pane in (self._sent.parentWidget(), self._decoded.parentWidget()):
-            row.addWidget(pane, 0)
+        row.addWidget(sent_box, 0)
+        row.addWidget(self._decoded_box, 0)
         row.addWidget(right, 1)
         column = QtWidgets.QVBoxLayout(self)
+        self.setMinimumHeight(_PICTURE_PX + 80)
         if title:
             heading = QtWidgets.QLabel(f"<b>{html.escape(title)}</b>")
             column.addWidget(heading)
         column.addLayout(row)
         self.sent.connect(self._on_sent)
         self.answered.connect(self._on_answered)
-
-    def _pane(self, title: str) -> QtWidgets.QLabel:
-        box = QtWidgets.QGroupBox(title)
-        label = QtWidgets.QLabel("nothing yet")
-        label.setAlignment(QtCore.Qt.AlignCenter)
-        label.setWordWrap(True)
-        label.setMinimumSize(_PICTURE_PX, _PICTURE_PX)
-        label.setMaximumWidth(_PICTURE_PX + 20)
-        QtWidgets.QVBoxLayout(box).addWidget(label)
-        return label
 
     def _on_sent(self, meta: dict[str, Any], payload: bytes) -> None:
         _show(self._sent, payload, str(meta.get("modality", "text")), str(meta.get("name", "")))
@@ -70,9 +66,26 @@ class AnswerWidget(QtWidgets.QWidget):
             f"<span style='color:gray'>{html.escape(where)}, {heard}</span></p>"
         )
         self._answers.setHtml("".join(self._rows))
+        self._n_answers += 1
+        cfo_hz = float(meta.get("cfo_hz", float("nan")))
+        self._state.setText(
+            f"SNR {float(meta.get('snr_db', float('nan'))):.1f} dB, offset {cfo_hz:.0f} Hz, "
+            f"{self._n_answers} answers"
+        )
         if "received" in meta:
-            self._decoded.parentWidget().show()
+            self._decoded_box.show()
             _show(self._decoded, bytes(meta["received"]), str(meta.get("modality", "text")), "")
+
+
+def _pane(title: str) -> tuple[QtWidgets.QGroupBox, QtWidgets.QLabel]:
+    box = QtWidgets.QGroupBox(title)
+    label = QtWidgets.QLabel("nothing yet")
+    label.setAlignment(QtCore.Qt.AlignCenter)
+    label.setWordWrap(True)
+    label.setMinimumSize(_PICTURE_PX, _PICTURE_PX)
+    label.setMaximumWidth(_PICTURE_PX + 20)
+    QtWidgets.QVBoxLayout(box).addWidget(label)
+    return box, label
 
 
 def _show(label: QtWidgets.QLabel, payload: bytes, modality: str, name: str) -> None:

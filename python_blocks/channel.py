@@ -141,6 +141,10 @@ class channel(gr.hier_block2):  # noqa: N801
         """Another carrier offset, Hz; safe while running."""
         self.impairments.set_frequency_offset(cfo_hz / self.waveform.samp_rate)
 
+    def _child_rng(self) -> np.random.Generator:
+        """A generator of its own for one stage; Generator.spawn is not in Debian's NumPy 1.24."""
+        return np.random.default_rng(self._rng.integers(2**63, size=4))
+
     def _on_the_air(self) -> list[Any]:
         """Amplifier, fading, interference."""
         from m4sc.phy.channel.simulator import Amplifier, interference_stage, mean_sample_power
@@ -151,7 +155,7 @@ class channel(gr.hier_block2):  # noqa: N801
             parts.append(sample_stage([Amplifier(c.amplifier_backoff_db, c.amplifier_smoothness, power)]))
         if c.fading != "none":
             parts.append(self._fading())
-        interference = interference_stage(c, self.waveform.samp_rate, self._rng.spawn(1)[0])
+        interference = interference_stage(c, self.waveform.samp_rate, self._child_rng())
         if interference is not None:
             self._intervals["interference_bursts"] = getattr(interference, "intervals")  # noqa: B009
             parts.append(sample_stage([interference]))
@@ -177,7 +181,7 @@ class channel(gr.hier_block2):  # noqa: N801
             return channels.selective_fading_model(
                 _SINUSOIDS, turn, False, 1.0, self._seed, delays, amplitudes, length
             )
-        return sample_stage([fading_stage(c, self.waveform.samp_rate, self._rng.spawn(1)[0])])
+        return sample_stage([fading_stage(c, self.waveform.samp_rate, self._child_rng())])
 
     def _in_the_receiver(self) -> list[Any]:
         """Clock, oscillator, noise, mixer, drop-outs."""
@@ -189,7 +193,7 @@ class channel(gr.hier_block2):  # noqa: N801
         if c.sfo_ppm:
             parts.append(clock_stage(ClockOffset(c.sfo_ppm), c.sfo_ppm))
         if c.phase_noise_linewidth_hz:
-            parts.append(sample_stage([PhaseNoise(c.phase_noise_linewidth_hz, rate, self._rng.spawn(1)[0])]))
+            parts.append(sample_stage([PhaseNoise(c.phase_noise_linewidth_hz, rate, self._child_rng())]))
         self.impairments = channels.channel_model(
             noise_voltage=self._noise_voltage(c.snr_db),
             frequency_offset=c.cfo_hz / rate,
@@ -202,7 +206,7 @@ class channel(gr.hier_block2):  # noqa: N801
         if c.iq_gain_db or c.iq_phase_deg:
             parts.append(channels.iqbal_gen(c.iq_gain_db, c.iq_phase_deg, 1))  # 1: the receiver's model
         if c.dropout_rate_hz:
-            intervals = Interruptions(c.dropout_rate_hz, c.dropout_s, rate, self._rng.spawn(1)[0])
+            intervals = Interruptions(c.dropout_rate_hz, c.dropout_s, rate, self._child_rng())
             self._intervals["dropouts"] = intervals
             parts.append(sample_stage([DropOuts(intervals)]))
         return parts

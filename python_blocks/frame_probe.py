@@ -22,7 +22,7 @@ class frame_probe(gr.sync_block):  # noqa: N801
     Ports: message ``symbols`` in. Streams out, one item a received frame: 0: complex64 vector of ``n_points``
     equalised symbols (the frame's first ones, repeated where it has fewer), for a constellation sink behind
     a vector-to-stream block; 1: float32 vector of ``n_carriers``, power gain of the channel estimate on each
-    carrier, dB, lowest carrier first; 2: float32, SNR estimate, dB; 3: float32, carrier offset estimate, Hz.
+    carrier, dB, lowest carrier first. Both must be connected.
 
     A frame that does not fit (other number of carriers) counts in ``counters['errors']``; when the display is
     slower than the frames come, the oldest are left out (``counters['dropped']``).
@@ -32,13 +32,13 @@ class frame_probe(gr.sync_block):  # noqa: N801
         n_carriers: carriers of the channel estimate ``h_hat``, >= 1.
     """
 
-    def __init__(self, n_points: int = 256, n_carriers: int = 52) -> None:
+    def __init__(self, n_points: int = 256, n_carriers: int = 48) -> None:
         if n_points < 1 or n_carriers < 1:
             raise ValueError(f"n_points is {n_points} and n_carriers {n_carriers}; give at least 1")
         points, carriers = (np.complex64, n_points), (np.float32, n_carriers)
-        gr.sync_block.__init__(self, "m4sc_frame_probe", [], [points, carriers, np.float32, np.float32])
+        gr.sync_block.__init__(self, "m4sc_frame_probe", [], [points, carriers])
         self._n_points, self._n_carriers = int(n_points), int(n_carriers)
-        self._frames: deque[tuple[np.ndarray, np.ndarray, float, float]] = deque()
+        self._frames: deque[tuple[np.ndarray, np.ndarray]] = deque()
         self._ended = False
         self.counters: Counter[str] = Counter(received=0, errors=0, dropped=0)
         self.message_port_register_in(pmt.intern("symbols"))
@@ -56,7 +56,7 @@ class frame_probe(gr.sync_block):  # noqa: N801
                 raise ValueError(f"{h_hat.size} carriers in the frame; n_carriers is {self._n_carriers}")
             points = np.resize(symbols.astype(np.complex64), self._n_points)
             gain_db = 20.0 * np.log10(np.abs(h_hat) + 1e-6)
-            self._frames.append((points, gain_db.astype(np.float32), meta["snr_db"], meta["cfo_hz"]))
+            self._frames.append((points, gain_db.astype(np.float32)))
             if len(self._frames) > _KEPT:
                 self._frames.popleft()
                 self.counters["dropped"] += 1

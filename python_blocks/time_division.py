@@ -85,6 +85,7 @@ class time_division(gr.basic_block):  # noqa: N801
                 self._turn = (self._turn + 1) % len(self._done)
         elif not self._find_burst(input_items) and all(self._done) and not self._ended:
             self._ended, made = True, 1
+            self._zeros_left = self._guard  # filters downstream hold the last samples of a stream back
             out[0] = 0
             self.add_item_tag(0, self.nitems_written(0), self._done_key, pmt.from_long(1))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -151,14 +152,14 @@ def test_bursts_go_out_whole_and_alone(users: list[list[int]]) -> None:
     assert not samples[rest].any()
     assert heard == {user + 1.0: n for user, n in enumerate(users) if n}  # each user's in order
     done = [t.offset for t in tags if pmt.symbol_to_string(t.key) == "m4sc_done"]
-    assert len(done) == 1 and done[0] == samples.size - 1
+    assert len(done) == 1 and samples.size - done[0] in (1, 101)  # zeros may follow, for filters
 
 
 def test_users_take_turns() -> None:
     _, tags, _ = divide([[100] * 30, [200] * 30])
     order = [pmt.to_long(t.value) for t in tags if pmt.symbol_to_string(t.key) == "packet_len"]
     middle = order[20:40]  # both have bursts waiting there, whichever came first
-    assert all(a != b for a, b in zip(middle, middle[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(middle))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +15,6 @@ from m4sc_flowgraphs.loopback import Loopback, open_radio, run_loopback
 from m4sc_flowgraphs.messages import MessageResult, OutgoingMessage
 
 pytestmark = pytest.mark.timeout(120)
-TWIN = Path(__file__).resolve().parent.parent / "flowgraphs" / "m4sc_loopback.py"
 
 
 class PlainCodec:
@@ -149,18 +145,6 @@ def test_the_same_decoded_message_is_answered_once(monkeypatch: pytest.MonkeyPat
     messages = [OutgoingMessage(word, "summarize", "text") for word in (b"storm now", b"storm now", b"ship")]
     results = radio(messages, system="classical", channel="awgn", snr_db=15.0)
     assert answers(results) == ["storm", "storm", "ship"] and asked == ["storm now", "ship"]
-
-
-def test_the_headless_twin_runs_and_names_misuse(capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("twin", TWIN)
-    assert spec and spec.loader
-    twin = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(twin)
-    assert twin.main(["storm ahead", "--task", "text", "--json", "--timeout-s", "40"], FakeSystem()) == 0
-    assert json.loads(capsys.readouterr().out)["answer"] == "storm"
-    assert twin.main(["x", "--task", "sing"], FakeSystem()) == 2
-    assert "unknown task 'sing'" in capsys.readouterr().err
-    assert twin.main(["x", "--task", "classify"], FakeSystem()) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""Run a generated flowgraph with the stand-in model: ``run_flowgraph.py SCRIPT [--option value ...]``.
+
+A Qt one is closed when its flowgraph has ended; with PICTURE in the environment its window is saved there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from fake_system import FakeSystem
+
+
+def load(script: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(script.stem, script)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def stand_in(cls: Any, keep: list[Any]) -> Any:
+    """The top block's class with the model exchanged; the block made is kept."""
+
+    def make(**options: Any) -> Any:
+        if os.environ.get("MODEL") != "real":
+            options["model"] = FakeSystem()
+        keep.append(cls(**options))
+        return keep[0]
+
+    return make
+
+
+def close_at_the_end(keep: list[Any]) -> None:
+    """Quit Qt's loop once the flowgraph has ended, with a picture of the window before."""
+    from PyQt5 import Qt
+
+    def watch() -> None:
+        keep[0].wait()
+        ended.set()
+
+    def look() -> None:
+        if keep and not watcher:
+            watcher.append(threading.Thread(target=watch, daemon=True))
+            watcher[0].start()
+        if ended.is_set():
+            timer.stop()
+            Qt.QTimer.singleShot(700, finish)
+
+    def finish() -> None:
+        if os.environ.get("PICTURE"):
+            keep[0].grab().save(os.environ["PICTURE"])
+        Qt.QApplication.quit()
+
+    ended, watcher = threading.Event(), list[threading.Thread]()
+    timer = Qt.QTimer()
+    timer.timeout.connect(look)
+    plain = Qt.QApplication.exec_
+
+    def exec_(*args: Any) -> int:
+        timer.start(100)
+        if os.environ.get("SIZE"):
+            keep[0].resize(*map(int, os.environ["SIZE"].split("x")))
+        return int(plain())
+
+    Qt.QApplication.exec_ = exec_
+
+
+def main() -> None:
+    script = Path(sys.argv.pop(1))
+    module = load(script)
+    cls = getattr(module, script.stem)
+    keep: list[Any] = []
+    if script.stem.endswith("_grc"):
+        close_at_the_end(keep)
+    module.main(stand_in(cls, keep))
+    print("ended", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

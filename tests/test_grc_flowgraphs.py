@@ -1,0 +1,212 @@
+"""Every .grc compiles, agrees with its recipe and its twin, and runs to its end where it needs no radio."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOWGRAPHS = ROOT / "flowgraphs"
+sys.path.insert(0, str(FLOWGRAPHS))
+
+from recipes import all_graphs  # noqa: E402
+from recipes.twin import compile_grc, headless, twin_of  # noqa: E402
+
+pytestmark = pytest.mark.timeout(120)
+GRAPHS = {graph.name: graph for graph in all_graphs()}
+ALONE = sorted(n for n, g in GRAPHS.items() if not g.hardware and "zmq" not in n and "sigmf" not in n)
+FAST = ["--repeat", "2", "--interval-s", "0"]
+# an answer of the stand-in model: it names the brightness of a picture and the first word of a text
+ANSWERS = {
+    "m4sc_loopback": ["caption", "ship"],
+    "m4sc_picture_question": ["vqa", "What is in the picture? ship"],
+    "m4sc_speech": ["digits", "seven"],
+    "m4sc_text": ["text", "storm"],
+    "m4sc_classical": ["classify", "ship"],
+    "m4sc_side_by_side": ["classify", "ship"],
+}
+OPTIONS = {"m4sc_text": ["--message", "storm ahead"]}
+
+
+def run(script: Path, *options: str, seconds: float = 60.0, **environment: str) -> Any:
+    """Run a script of companion's with the stand-in model, as GNU Radio's own interpreter does."""
+    return subprocess.run(
+        ["/usr/bin/python3", str(ROOT / "tests" / "run_flowgraph.py"), str(script), *options],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+        cwd=script.parent if script.parent != FLOWGRAPHS else ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": os.environ.get("HOME", "/tmp"),
+            "OMP_NUM_THREADS": "1",
+            **environment,
+        },
+    )
+
+
+def answers_of(done: Any) -> list[tuple[str, str]]:
+    """(task, text) of each printed answer; the run must have ended well."""
+    assert done.returncode == 0 and "ended" in done.stdout, done.stdout + done.stderr
+    return re.findall(r"^#\d+ (\w+) \(-?\d+\.\d dB, .*? s\): (.*)$", done.stdout, re.M)
+
+
+def test_the_folder_holds_exactly_the_recipes() -> None:
+    assert {path.stem for path in FLOWGRAPHS.glob("*.grc")} == set(GRAPHS)
+    assert {path.stem for path in FLOWGRAPHS.glob("m4sc_*.py")} == set(GRAPHS)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_flowgraph_recipe_and_twin_are_one(name: str) -> None:
+    """All three say the same; otherwise `cd flowgraphs && ../.venv/bin/python -m recipes` was forgotten."""
+    grc = FLOWGRAPHS / f"{name}.grc"
+    assert grc.read_text(encoding="utf-8") == GRAPHS[name].to_yaml()
+    assert (FLOWGRAPHS / f"{name}.py").read_text(encoding="utf-8") == twin_of(grc)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_flowgraph_compiles_with_its_displays(name: str, tmp_path: Path) -> None:
+    script = compile_grc(FLOWGRAPHS / f"{name}.grc", tmp_path)
+    compile(script.read_text(encoding="utf-8"), str(script), "exec")
+
+
+def test_grcc_itself_compiles_the_loopback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["grcc", "-o", str(tmp_path), str(FLOWGRAPHS / "m4sc_loopback.grc")],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and (tmp_path / "m4sc_loopback_grc.py").is_file(), done.stdout + done.stderr
+
+
+def test_an_invalid_flowgraph_is_named(tmp_path: Path) -> None:
+    text = GRAPHS["m4sc_text"].to_yaml().replace("task: task", "task: '\"sing\"'")
+    (tmp_path / "broken.grc").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="Task: use classify"):
+        compile_grc(tmp_path / "broken.grc", tmp_path)
+
+
+def test_a_twin_keeps_all_but_the_displays() -> None:
+    graph = yaml.safe_load(GRAPHS["m4sc_loopback"].to_yaml())
+    before = {block["name"] for block in graph["blocks"]}
+    after = {block["name"]: block["id"] for block in headless(graph)["blocks"]}
+    gone = {"view", "probe", "points", "constellation", "response", "spectrum"}
+    assert before - set(after) == gone
+    assert after["snr_now_db"] == "variable"
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_blocks_do_not_lie_on_one_another(name: str) -> None:
+    places = [
+        tuple(block["states"]["coordinate"]) for block in yaml.safe_load(GRAPHS[name].to_yaml())["blocks"]
+    ]
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("name", [n for n in ALONE if n != "m4sc_multi_user"])
+def test_headless_twin_runs_to_its_end(name: str) -> None:
+    heard = answers_of(run(FLOWGRAPHS / f"{name}.py", *FAST, *OPTIONS.get(name, [])))
+    task, text = ANSWERS[name]
+    assert heard == [(task, text)] * (4 if name == "m4sc_side_by_side" else 2)
+
+
+def test_each_user_gets_what_is_its_own() -> None:
+    heard = answers_of(run(FLOWGRAPHS / "m4sc_multi_user.py", *FAST))
+    assert (
+        sorted(heard) == [("classify", "dog")] * 2 + [("classify", "ship")] * 2
+    )  # rocket is dark, cat is not
+
+
+def test_a_recording_is_replayed(tmp_path: Path) -> None:
+    recording = str(tmp_path / "x.sigmf-meta")
+    answers_of(
+        run(FLOWGRAPHS / "m4sc_sigmf_record.py", "--recording", recording, "--message", "harbour light")
+    )
+    heard = answers_of(run(FLOWGRAPHS / "m4sc_sigmf_replay.py", "--recording", recording))
+    assert heard == [("text", "harbour")]
+
+
+@pytest.mark.parametrize("first", ["receiver", "transmitter"])
+def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/radio"
+    command = ["/usr/bin/python3", str(ROOT / "tests" / "run_flowgraph.py")]
+    options = {"receiver": [], "transmitter": ["--message", "dog days", "--repeat", "3"]}
+    processes = {}
+    for end in sorted(options, key=lambda end: end != first):
+        script = str(FLOWGRAPHS / f"m4sc_zmq_{end}.py")
+        processes[end] = subprocess.Popen(
+            [*command, script, "--address", address, *options[end]],
+            stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        )  # fmt: skip
+    try:
+        said = {end: process.communicate(timeout=60)[0] for end, process in processes.items()}
+    finally:
+        for process in processes.values():
+            process.kill()
+    assert [process.returncode for process in processes.values()] == [0, 0]
+    assert re.findall(r"\): (.*)", said["receiver"]) == ["dog"] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("m4sc_text", ["--task", "sing"], "unknown task 'sing'"),
+        ("m4sc_sigmf_replay", ["--recording", "/nowhere/x"], "no such file"),
+        ("m4sc_speech", ["--message", "sample:whale.wav"], "no sample 'whale.wav'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(name: str, options: list[str], sentence: str) -> None:
+    done = subprocess.run(
+        ["/usr/bin/python3", str(FLOWGRAPHS / f"{name}.py"), *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp")},
+    )
+    assert done.returncode == 2 and sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """A virtual X display."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
+        pass_fds=[write], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        number = pipe.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_flowgraph_runs_to_its_end_with_its_displays(name: str, display: str, tmp_path: Path) -> None:
+    script = compile_grc(FLOWGRAPHS / f"{name}.grc", tmp_path)
+    picture = tmp_path / "window.png"
+    done = run(script, *FAST, *OPTIONS.get(name, []), DISPLAY=display, PICTURE=str(picture))
+    assert len(answers_of(done)) == (4 if name in ("m4sc_side_by_side", "m4sc_multi_user") else 2)
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_loopback_runs_with_the_real_model() -> None:
+    done = run(FLOWGRAPHS / "m4sc_loopback.py", "--repeat", "1", seconds=500, MODEL="real")
+    ((task, text),) = answers_of(done)
+    assert task == "caption" and len(text.split()) >= 2
