@@ -1,0 +1,275 @@
+"""The documentation builds without a warning, its commands run, its references are those of this code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doc_blocks import Block, blocks_of, indented_commands, pages
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "script" / "docs_site"))
+
+PAGES = pages(ROOT)
+BLOCKS = [block for page, text in PAGES.items() for block in blocks_of(text, page)]
+SAMPLES = ROOT / "python_blocks" / "samples"
+SEPARATORS = {"|", "&&", ";", "&", ">", "2>"}
+OTHER_PROGRAMS = {"cd", "export", "python", "cmake", "/usr/bin/python3", "git", "echo", "cat", "sudo"}
+
+
+def of(*hows: str) -> Any:
+    return pytest.mark.parametrize("block", [b for b in BLOCKS if b.how in hows], ids=lambda b: b.name)
+
+
+# --- every block is marked, and its commands exist ----------------------------------------------------------
+
+
+def test_every_block_says_how_it_is_tested() -> None:
+    assert len(BLOCKS) >= 25
+    assert [block.name for block in BLOCKS if not block.how] == []
+    assert [block.name for block in BLOCKS if block.how == "skip" and len(block.rest) < 10] == []
+
+
+def check_command(words: list[str]) -> None:
+    """Raise when the words are no command that the project knows, or have options that it does not take."""
+    import typer
+    from m4sc_app.cli import whole_command
+
+    assert not SEPARATORS & set(words), f"one command a line, no pipe: {words}"
+    program, arguments = words[0], words[1:]
+    if program.startswith("script/") or program.startswith("flowgraphs/"):
+        assert os.access(ROOT / program, os.X_OK), f"{program} is not there or not executable"
+    elif program.removeprefix(".venv/bin/") == "m4sc":
+        while arguments and arguments[0] in ("--debug", "--version"):
+            arguments = arguments[1:]
+        if not arguments or arguments == ["--help"]:
+            return
+        name, *arguments = arguments
+        command = whole_command(name)
+        while hasattr(command, "commands"):
+            command, arguments = command.commands[arguments[0]], arguments[1:]
+        try:
+            command.make_context("m4sc", list(arguments))
+        except typer.Exit:
+            assert "--help" in arguments
+    elif program == "python" and arguments[0].endswith(".py"):
+        assert (ROOT / arguments[0]).is_file(), f"{arguments[0]} is not there"
+    else:
+        assert program in OTHER_PROGRAMS or program.startswith("build/"), f"unknown program {program}"
+
+
+@of("run", "slow", "parse")
+def test_commands_and_options_exist(block: Block) -> None:
+    if block.language == "python":
+        compile(block.code, block.name, "exec")
+        imports = re.findall(r"^(?:from|import) (?:m4sc|gnuradio)\b.*$", block.code, re.MULTILINE)
+        exec("\n".join(imports), {})
+        return
+    for words in block.commands:
+        check_command(words)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_indented_commands_exist(page: str) -> None:
+    commands = indented_commands(PAGES[page])
+    assert commands
+    for words in commands:
+        check_command(words)
+
+
+@pytest.mark.parametrize(
+    "words", [["m4sc", "send", "--no-such-option"], ["m4sc", "nothing"], ["script/none"], ["rm", "-r", "x"]]
+)
+def test_a_wrong_command_is_found(words: list[str]) -> None:
+    with pytest.raises(Exception, match=r".+"):
+        check_command(words)
+
+
+def test_an_unmarked_block_is_found_and_a_marker_holds_for_one_block() -> None:
+    text = """
+<!-- test: run exit 0 1 -->
+```sh
+m4sc doctor
+```
+
+```python
+x = 1
+```
+<!-- test: run -->
+
+words
+```sh
+ls
+```
+"""
+    first, second, third = blocks_of(text, "page")
+    assert (first.how, first.words_after("exit"), first.commands) == ("run", ["0", "1"], [["m4sc", "doctor"]])
+    assert (second.language, second.how, third.how) == ("python", "", "")
+
+
+# --- blocks that are run ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the pages speak of, beside links to the checkout's own folders."""
+    folder = tmp_path_factory.mktemp("desk")
+    for path in ROOT.iterdir():
+        if path.name not in ("build", "runs", ".git", ".pytest_cache"):
+            (folder / path.name).symlink_to(path)
+    for name in ("cat.jpg", "digits.wav"):
+        shutil.copy(SAMPLES / name, folder / name)
+    (folder / "note.txt").write_text("The boat came back before the storm.", encoding="utf-8")
+    for label, name in (("indoors", "coffee.jpg"), ("outdoors", "rocket.jpg")):
+        (folder / "pictures" / label).mkdir(parents=True)
+        shutil.copy(SAMPLES / name, folder / "pictures" / label / name)
+    return folder
+
+
+def run_block(block: Block, folder: Path, timeout_s: float) -> None:
+    """Run a block as a person would, in ``folder``; installs go below a home of its own."""
+    if "after the one above" in block.rest:
+        page = [other for other in BLOCKS if other.page == block.page]
+        run_block(page[page.index(block) - 1], folder, timeout_s)
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    environment = {**os.environ, "HOME": str(home), "OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": "offscreen"}
+    environment["M4SC_HOME"] = os.environ.get("M4SC_HOME", str(Path.home() / ".cache" / "m4sc"))
+    environment["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environment['PATH']}"
+    if "scratch prefix" in block.rest:
+        environment["DESTDIR"] = str(folder / "root")
+    if block.language == "python":
+        script = folder / "block.py"
+        script.write_text(block.code, encoding="utf-8")
+        command = [str(ROOT / ".venv" / "bin" / "python"), str(script), *block.words_after("args")]
+    else:
+        command = ["bash", "-euo", "pipefail", "-c", block.code]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+    allowed = [int(code) for code in block.words_after("exit")] or [0]
+    assert done.returncode in allowed, (
+        f"{block.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    )
+    assert "Traceback" not in done.stderr
+
+
+@of("run")
+@pytest.mark.timeout(120)
+def test_block_runs(block: Block, desk: Path) -> None:
+    run_block(block, desk, 100)
+
+
+@of("slow")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_slow_block_runs(block: Block, desk: Path) -> None:
+    run_block(block, desk, 880)
+
+
+# --- the site ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        ["script/docs", "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.timeout(120)
+def test_the_site_builds_and_asks_no_other_host(site: Path) -> None:
+    html = list(site.rglob("*.html"))
+    assert len(html) >= 15
+    for page in html:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?https?://", text), page.name
+        assert '.svg"' not in "".join(re.findall(r"<img[^>]*figures/[^>]*>", text)), (
+            "figures stand in the page"
+        )
+
+
+def test_the_block_reference_has_every_block_and_parameter(site: Path) -> None:
+    import yaml
+
+    text = (site / "reference" / "blocks.html").read_text(encoding="utf-8")
+    for path in (ROOT / "gr-m4sc" / "grc").glob("*.block.yml"):
+        block = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert block["label"] in text, f"{path.name} is not in the companion's tree"
+        for parameter in block["parameters"]:
+            assert f"<code>{parameter['id']}</code>" in text
+
+
+def test_every_documented_parameter_and_port_of_a_block_is_read() -> None:
+    import yaml
+    from block_reference import documented
+
+    for path in (ROOT / "gr-m4sc" / "grc").glob("*.block.yml"):
+        block = yaml.safe_load(path.read_text(encoding="utf-8"))
+        meanings = documented(block["documentation"], "Parameters")
+        missing = [row["label"] for row in block["parameters"] if not meanings.get(row["label"])]
+        assert missing == [], f"{path.name}: no meaning of {missing}"
+
+
+def test_the_command_reference_has_every_option(site: Path) -> None:
+    from command_reference import commands
+
+    text = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    paths = [path for path, _ in commands()]
+    assert {"demo", "send", "receive", "doctor", "bench mcs", "train align"} <= set(paths)
+    for path, command in commands():
+        assert f"m4sc {path}" in text
+        for parameter in command.params:
+            assert parameter.name == "help" or parameter.opts[0] in text or parameter.opts[0].upper() in text
+
+
+def test_results_take_any_rows(tmp_path: Path) -> None:
+    from results_page import read_rows, results_page
+
+    assert "No evaluation" in results_page(tmp_path)
+    row = {"system": "other", "channel": "c", "metric": "m"}
+    rows: list[dict[str, Any]] = [
+        {**row, "task": "a", "kind": "x", "snr_db": 1, "score": 2},
+        {**row, "task": "b", "kind": "all", "snr_db": -5.5, "score": 0.25, "ci_low": 0.1, "ci_high": 0.4},
+        {**row, "task": "b", "kind": "all", "snr_db": 0, "score": 0.5, "blind_score": None},
+        {"not": "a row"},
+    ]
+    lines = [*map(json.dumps, rows), ""]
+    (tmp_path / "results.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "README.md").write_text("# Model card\n\n## Limits\n", encoding="utf-8")
+    page = results_page(tmp_path)
+    assert (
+        "## a" in page
+        and "## b" in page
+        and "0.10 to 0.40" in page
+        and "-5.5" in page
+        and "#### Limits" in page
+    )
+    assert page.count("<svg") == 2
+    (tmp_path / "results.jsonl").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 1"):
+        read_rows(tmp_path / "results.jsonl")
+
+
+def test_figures_are_those_of_this_code() -> None:
+    import draw_figures
+
+    for figure in draw_figures.FIGURES:
+        drawn = (draw_figures.FOLDER / f"{figure.__name__}.svg").read_text(encoding="utf-8")
+        assert figure().svg() == drawn, "run .venv/bin/python script/docs_site/draw_figures.py"
