@@ -1,0 +1,119 @@
+"""What happens on a link, as plain values, in the order in which it happened."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr
+from gnuradio.m4sc.pdu import is_done, read_pdu
+
+_FAULTS = ("error", "dropped", "lost", "stopped", "crc_error")
+_FRAME_KEYS = (
+    "sequence",
+    "source_id",
+    "user_id",
+    "segment",
+    "n_segments",
+    "payload_kind",
+    "modality",
+    "snr_db",
+    "cfo_hz",
+    "sfo_ppm",
+    "start_sample",
+)
+
+
+@dataclass(frozen=True)
+class LinkEvent:
+    """One event.
+
+    Attributes:
+        kind: ``queued``, ``sent``, ``frame``, ``answer``, ``fault``, ``peer``, ``lost`` or another word.
+        time_s: Unix time, s.
+        values: plain values, fit for JSON.
+        data: arrays and bytes: ``symbols``, ``h_hat``, ``picture``, ``received``, ``payload``.
+    """
+
+    kind: str
+    time_s: float
+    values: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The event without its arrays."""
+        return {"event": self.kind, "time_s": round(self.time_s, 6), **self.values}
+
+
+class EventSink(gr.basic_block):
+    """Turns the PDUs of every block of a link into :class:`LinkEvent`; ``done`` is set by the last decoder.
+
+    Args:
+        emit: called with each event on a thread of the scheduler; must not block.
+        decoders: how many decoders pass ``done`` on.
+    """
+
+    def __init__(self, emit: Callable[[LinkEvent], None], decoders: int) -> None:
+        gr.basic_block.__init__(self, "m4sc_event_sink", [], [])
+        self.done = threading.Event()
+        self.emit, self._missing = emit, decoders
+        self.message_port_register_in(pmt.intern("events"))
+        self.set_msg_handler(pmt.intern("events"), self._accept)
+
+    def _accept(self, message: Any) -> None:
+        try:
+            meta, payload = read_pdu(message)
+            if is_done(meta):
+                if str(meta.get("last_block", "")).endswith("_decoder"):
+                    self._missing -= 1
+                    if self._missing <= 0:
+                        self.done.set()
+                return
+            event = event_of(meta, payload, time.time())
+        except (ValueError, TypeError, KeyError, RuntimeError) as exc:
+            self.logger.warn(f"event not shown: {exc}")
+            return
+        if event is not None:
+            self.emit(event)
+
+
+def event_of(meta: dict[str, Any], payload: np.ndarray, time_s: float) -> LinkEvent | None:
+    """The event that a PDU tells of; None for one that tells nothing new."""
+    if "seconds" in meta:
+        return _answer(meta, payload.tobytes(), time_s)
+    if "block" in meta:
+        return _status(meta, time_s)
+    if payload.dtype == np.complex64:
+        values = {key: meta[key] for key in _FRAME_KEYS if key in meta}
+        values["complex_symbols"] = int(payload.size)
+        return LinkEvent("frame", time_s, values, {"symbols": payload, "h_hat": meta.get("h_hat")})
+    return None
+
+
+def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
+    event = str(meta.get("event"))
+    keys = ("sequence", "source_id", "segment", "n_segments", "air_time_s")
+    known = {key: meta[key] for key in keys if key in meta}
+    if event == "sent":
+        return LinkEvent("sent", time_s, {**known, "complex_symbols": int(meta["n_symbols"])})
+    if event in _FAULTS:
+        fault = {"block": meta["block"], "fault": event, "reason": str(meta.get("reason", event))}
+        return LinkEvent("fault", time_s, {**known, **fault})
+    return None
+
+
+def _answer(meta: dict[str, Any], payload: bytes, time_s: float) -> LinkEvent:
+    is_picture = str(meta.get("mime", "")).startswith("image/")
+    keys = ("sequence", "source_id", "task", "modality", "instruction", "snr_db", "cfo_hz", "seconds")
+    values = {key: meta[key] for key in keys if key in meta}
+    values["system"] = "classical" if meta.get("payload_kind") == "digital" else "semantic"
+    values["answer"] = None if is_picture else payload.decode("utf-8", "replace")
+    data: dict[str, Any] = {"picture": payload} if is_picture else {}
+    if meta.get("received") is not None:
+        data["received"] = bytes(np.asarray(meta["received"], np.uint8))
+    return LinkEvent("answer", time_s, values, data)

@@ -1,0 +1,261 @@
+"""A station on the air: transmit chain, receive chain, or both, around exchangeable radio ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr, m4sc
+from gnuradio.m4sc.frame_transmitter import DONE_TAG
+from gnuradio.m4sc.pdu import done_pdu, is_done, make_pdu, read_pdu
+
+from m4sc.phy.airtime import frame_samples
+from m4sc_flowgraphs.link_events import EventSink, LinkEvent
+from m4sc_flowgraphs.messages import OutgoingMessage
+from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd
+from m4sc_flowgraphs.radio_ends.opening import GAP_SAMPLES
+
+Emit = Callable[[LinkEvent], None]
+
+
+@dataclass(frozen=True)
+class StationConfig:
+    """What a station sends and asks.
+
+    Attributes:
+        classical: send by source codec, LDPC and QAM instead of semantic latents.
+        payload_kind, qam_order: of semantic frames, as of ``gnuradio.m4sc.symbol_mapper``.
+        snr_db: told to the encoders; the classical one chooses its scheme by it.
+        mcs: scheme of the classical system, -1: the best for ``snr_db``.
+        source_id: in the header of what is sent.
+        query: the receiver's question for every message, None for the task's own wording.
+    """
+
+    classical: bool = False
+    payload_kind: str = "analog"
+    qam_order: int = 256
+    snr_db: float = 15.0
+    mcs: int = -1
+    source_id: int = 0
+    query: str | None = None
+
+
+class FrameRouter(gr.basic_block):
+    """Sends received frames to the decoder of their payload kind, and the receiver's question before them.
+
+    Ports: ``symbols`` in; ``semantic`` and ``classical`` out, both get ``done``.
+    """
+
+    def __init__(self, ask: Callable[[int, int], None] | None = None) -> None:
+        gr.basic_block.__init__(self, "m4sc_frame_router", [], [])
+        self._ask = ask
+        self._semantic, self._classical = pmt.intern("semantic"), pmt.intern("classical")
+        self.message_port_register_in(pmt.intern("symbols"))
+        self.message_port_register_out(self._semantic)
+        self.message_port_register_out(self._classical)
+        self.set_msg_handler(pmt.intern("symbols"), self._accept)
+
+    def _accept(self, message: Any) -> None:
+        try:
+            meta, _ = read_pdu(message)
+        except ValueError as exc:
+            self.logger.warn(str(exc))
+            return
+        if is_done(meta):
+            self.message_port_pub(self._semantic, message)
+            self.message_port_pub(self._classical, message)
+            return
+        if self._ask is not None:
+            self._ask(int(meta.get("source_id", 0)), int(meta.get("sequence", 0)))
+        port = self._classical if meta.get("payload_kind") == "digital" else self._semantic
+        self.message_port_pub(port, message)
+
+
+class LastSample(gr.sync_block):
+    """Passes samples; ``passed`` is set once the tag ``m4sc_done`` has gone by."""
+
+    def __init__(self) -> None:
+        gr.sync_block.__init__(self, "m4sc_last_sample", [np.complex64], [np.complex64])
+        self.passed = threading.Event()
+
+    def work(self, input_items: list[Any], output_items: list[Any]) -> int:
+        """Copy."""
+        samples = input_items[0]
+        output_items[0][:] = samples
+        if self.get_tags_in_window(0, 0, len(samples), pmt.intern(DONE_TAG)):
+            self.passed.set()
+        return len(samples)
+
+
+class Station(gr.top_block):
+    """The flowgraph behind ``m4sc tx``, ``m4sc rx`` and the live page.
+
+    Args:
+        model: semantic system, or the name of one.
+        emit: called with every event, on threads of the scheduler; must not block.
+        transmit: end to send to, None to receive only.
+        receive: end to receive from, None to send only.
+        channel: block between transmit and receive chain of this process, instead of both ends.
+        config: what is sent and asked.
+        waveform: for ``channel``; ends bring their own.
+        recorder: block with one complex input that gets what is received too.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        emit: Emit,
+        transmit: TransmitEnd | None = None,
+        receive: ReceiveEnd | None = None,
+        channel: Any = None,
+        config: StationConfig | None = None,
+        waveform: Any = None,
+        recorder: Any = None,
+    ) -> None:
+        super().__init__("M4SC station", catch_exceptions=True)
+        if channel is None and transmit is None and receive is None:
+            raise ValueError("a station needs a transmit end, a receive end or a channel")
+        self.config = StationConfig() if config is None else config
+        self.handle_sigint = False  # the command line's own loop takes Ctrl-C
+        self._emit, self._begun = emit, False
+        receives = receive is not None or channel is not None
+        self.sink = EventSink(emit, 2 if receives else 0)
+        if transmit is not None or channel is not None:
+            self._build_transmitter(model, transmit, waveform)
+        if receives:
+            self._build_receiver(model, receive, waveform)
+        if channel is not None:
+            self.channel = channel
+            self.connect(self.transmitter, self.channel, self.receiver)
+        if transmit is not None:
+            self.transmit_end = transmit
+            self.last_sample = LastSample()
+            self.connect(self.transmitter, self.last_sample, transmit.block)
+        if receive is not None:
+            self.receive_end = receive
+            self.connect(receive.block, self.receiver)
+            if recorder is not None:
+                self.recorder = recorder
+                self.connect(receive.block, recorder)
+                self._emit = self.sink.emit = self._annotating(emit, receive.waveform)
+
+    # --- chains -----------------------------------------------------------------------------------------
+
+    def _build_transmitter(self, model: Any, end: TransmitEnd | None, waveform: Any) -> None:
+        c = self.config
+        gap = GAP_SAMPLES if end is None else end.gap_samples
+        idle = "zeros" if end is not None and end.real_time and not _bursty(end) else "wait"
+        self.transmitter = m4sc.frame_transmitter(
+            waveform if end is None else end.waveform,
+            gap,
+            idle=idle,
+            packet_len_key="" if end is None else end.length_tag,
+        )
+        blocks = [self.transmitter]
+        if c.classical:
+            self.encoder = m4sc.classical_encoder(None, c.snr_db, mcs=c.mcs)
+            self.msg_connect(self.encoder, "symbols", self.transmitter, "symbols")
+        else:
+            self.encoder = m4sc.semantic_encoder(model, c.snr_db)
+            self.mapper = m4sc.symbol_mapper(c.payload_kind, c.qam_order)
+            self.msg_connect(self.encoder, "latents", self.mapper, "latents")
+            self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
+            blocks.append(self.mapper)
+        for block in (*blocks, self.encoder):
+            self.msg_connect(block, "status", self.sink, "events")
+
+    def _build_receiver(self, model: Any, end: ReceiveEnd | None, waveform: Any) -> None:
+        self.receiver = m4sc.frame_receiver(waveform if end is None else end.waveform)
+        self.router = FrameRouter(self._ask if self.config.query else None)
+        self.demapper = m4sc.symbol_demapper()
+        self.decoder = m4sc.semantic_decoder(model)
+        self.classical_decoder = m4sc.classical_decoder(model)
+        self.msg_connect(self.receiver, "symbols", self.sink, "events")
+        self.msg_connect(self.receiver, "symbols", self.router, "symbols")
+        self.msg_connect(self.router, "semantic", self.demapper, "symbols")
+        self.msg_connect(self.router, "classical", self.classical_decoder, "symbols")
+        self.msg_connect(self.demapper, "latents", self.decoder, "latents")
+        for decoder in (self.decoder, self.classical_decoder):
+            self.msg_connect(decoder, "answers", self.sink, "events")
+        for block in (self.receiver, self.demapper, self.decoder, self.classical_decoder):
+            self.msg_connect(block, "status", self.sink, "events")
+
+    def _annotating(self, emit: Emit, waveform: Any) -> Emit:
+        """``emit`` that also marks each received frame in the recording."""
+
+        def both(event: LinkEvent) -> None:
+            if event.kind == "frame" and "start_sample" in event.values:
+                length = frame_samples(int(event.values["complex_symbols"]), waveform)
+                self.recorder.annotate(int(event.values["start_sample"]), length, "M4SC frame")
+            emit(event)
+
+        return both
+
+    def _ask(self, source_id: int, sequence: int) -> None:
+        for decoder in (self.decoder, self.classical_decoder):
+            decoder.set_query(source_id, sequence, str(self.config.query))
+
+    # --- running ----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the flowgraph."""
+        self._begun = True
+        self.start()
+
+    def has_ended(self) -> bool:
+        """Whether everything that was to happen has: the recording is read, the last burst has left."""
+        if hasattr(self, "decoder"):
+            return self.sink.done.is_set()
+        return self.last_sample.passed.is_set() and self.transmit_end.drained()
+
+    def end(self, seconds: float = 10.0) -> bool:
+        """Stop; False if a block did not end in time."""
+        if not self._begun:
+            return True
+        self.stop()
+        waiter = threading.Thread(target=self.wait, name="m4sc_station", daemon=True)
+        waiter.start()
+        waiter.join(seconds)
+        return not waiter.is_alive()
+
+    def send(self, message: OutgoingMessage, sequence: int) -> None:
+        """Put a message into the transmit chain."""
+        if message.instruction is not None and hasattr(self, "decoder"):
+            for decoder in (self.decoder, self.classical_decoder):
+                decoder.set_query(self.config.source_id, sequence, message.instruction)
+        meta = {
+            "task": message.task,
+            "modality": message.modality,
+            "instruction": message.instruction,
+            "sequence": sequence & 0xFFFF,
+            "source_id": self.config.source_id,
+            "name": message.name or None,
+        }
+        values = {key: meta[key] for key in ("sequence", "name", "task", "modality")}
+        self._emit(LinkEvent("queued", time.time(), values, {"payload": message.payload}))
+        self._post(make_pdu(meta, message.payload))
+
+    def finish_sending(self) -> None:
+        """No more messages: the transmit chain ends after what it holds."""
+        self._post(done_pdu())
+
+    def _post(self, message: Any) -> None:
+        self.encoder.to_basic_block()._post(pmt.intern("messages"), message)
+
+    def counters(self) -> dict[str, int]:
+        """Counts of the radio blocks and ends, those of one name together."""
+        total: dict[str, int] = {}
+        for holder in ("transmit_end", "receive_end", "receiver"):
+            for name, count in getattr(getattr(self, holder, None), "counters", {}).items():
+                total[name] = total.get(name, 0) + int(count)
+        return total
+
+
+def _bursty(end: TransmitEnd) -> bool:
+    """Whether the end makes its own silence between bursts."""
+    return end.gap_samples == 0

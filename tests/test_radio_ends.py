@@ -1,0 +1,278 @@
+"""Addresses, recordings, ZeroMQ and the burst shaper."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pmt
+import pytest
+from fake_system import WORDS, FakeSystem
+from flow import wait_until
+from gnuradio import blocks, gr, zeromq
+from hypothesis import given
+from hypothesis import strategies as st
+from m4sc.phy.waveform import WaveformConfig
+from m4sc_flowgraphs.link_events import LinkEvent
+from m4sc_flowgraphs.messages import OutgoingMessage
+from m4sc_flowgraphs.radio_ends import RadioEndError, open_channel, open_receive, open_transmit, parse_address
+from m4sc_flowgraphs.radio_ends.burst_shaper import BurstShaper, shape_burst
+from m4sc_flowgraphs.radio_ends.sigmf import open_recording
+from m4sc_flowgraphs.sequence_gaps import SequenceGaps
+from m4sc_flowgraphs.station import Station, StationConfig
+from sigmf.validate import validate
+
+pytestmark = pytest.mark.timeout(90)
+WAVEFORM = WaveformConfig()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Events:
+    """Keeps events; answers by sequence number."""
+
+    def __init__(self) -> None:
+        self.all: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
+        self.seen: list[LinkEvent] = []
+
+    def __call__(self, event: LinkEvent) -> None:
+        self.seen.append(event)
+
+    def answers(self) -> dict[int, str]:
+        return {e.values["sequence"]: e.values["answer"] for e in self.seen if e.kind == "answer"}
+
+
+def text(word: str) -> OutgoingMessage:
+    return OutgoingMessage(word.encode(), "text", "text", name=word)
+
+
+def send_all(address: str, words: tuple[str, ...] = WORDS, **options: Any) -> tuple[Station, Events]:
+    events = Events()
+    sender = Station(
+        FakeSystem(), events, open_transmit(address, WAVEFORM, **options), config=StationConfig()
+    )
+    sender.begin()
+    for number, word in enumerate(words):
+        sender.send(text(word), number)
+    sender.finish_sending()
+    return sender, events
+
+
+@pytest.mark.parametrize("address", [
+    "nonsense", "laser:x", "zmq://host", "zmq://127.0.0.1:99999", "zmq://127.0.0.1:5555?mode=mail",
+    "sim:?volume=3", "sim:?snr_db=loud", "sim:?snr_db=1&snr_db=2", "sim:?channel=pigeon", "sim:?seed=1.5",
+    "sim:?snr_db", "file:", "uhd:?rate=1e6", "uhd:?freq=2.4G&gain=x", "sim:",
+])  # fmt: skip
+def test_bad_addresses_are_refused_in_one_sentence(address: str) -> None:
+    opener = open_channel if address.startswith("sim:?") else open_transmit
+    with pytest.raises(RadioEndError) as error:
+        opener(address, WAVEFORM)
+    assert len(str(error.value)) > 20 and "\n" not in str(error.value)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z_]{1,9}", fullmatch=True),
+        st.from_regex(r"[A-Za-z0-9./+-]{1,9}", fullmatch=True),
+        max_size=4,
+    )
+)
+def test_options_survive_parsing(options: dict[str, str]) -> None:
+    query = "&".join(f"{name}={value}" for name, value in options.items())
+    address = parse_address(f"uhd:type=b200?{query}")
+    assert address.options == options and address.place == "type=b200" and address.kind == "uhd"
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(0, 65535))
+def test_gaps_between_sequence_numbers_are_the_lost_messages(steps: list[int], first: int) -> None:
+    gaps, number = SequenceGaps(), first
+    gaps.take(3, number)
+    for step in steps:
+        number = (number + step) % 65536
+        assert gaps.take(3, number) == step - 1
+        assert gaps.take(3, number) == 0  # another frame of the same message
+    assert gaps.lost == sum(steps) - len(steps)
+    assert gaps.take(3, (number - 5) % 65536) == 0 and gaps.take(9, 77) == 0
+
+
+@pytest.mark.parametrize("receiver_first", [True, False])
+def test_messages_cross_zeromq_whoever_comes_first(receiver_first: bool) -> None:
+    address, told = f"zmq://127.0.0.1:{free_port()}", []
+    got = Events()
+
+    def receive() -> Station:
+        notify = lambda event, text: told.append(text)  # noqa: E731
+        station = Station(FakeSystem(), got, receive=open_receive(address, WAVEFORM, notify))
+        station.begin()
+        return station
+
+    receiver = receive() if receiver_first else None
+    sender, sent = send_all(address)
+    if receiver is None:
+        time.sleep(0.5)
+        receiver = receive()
+    try:
+        assert wait_until(lambda: len(got.answers()) == len(WORDS), 30)
+        assert wait_until(sender.has_ended, 10)
+    finally:
+        assert receiver.end() and sender.end()
+    assert got.answers() == dict(enumerate(WORDS))
+    assert sum(e.kind == "sent" for e in sent.seen) == len(WORDS)
+    assert any("connected" in text for text in told)
+
+
+def test_a_receiver_survives_its_transmitters_end_and_hears_the_next_one() -> None:
+    address, got, told = f"zmq://127.0.0.1:{free_port()}", Events(), []
+    end = open_receive(address, WAVEFORM, lambda event, text: told.append(text))
+    receiver = Station(FakeSystem(), got, receive=end)
+    receiver.begin()
+    try:
+        for first in (0, 3):
+            words = WORDS[first : first + 3]
+            sender, _ = send_all(address, words)
+            assert wait_until(sender.has_ended, 20)
+            assert wait_until(lambda n=first + 3: sum(e.kind == "answer" for e in got.seen) == n, 20)
+            assert sender.end()
+        assert wait_until(lambda: any("has gone" in text for text in told), 5)
+    finally:
+        assert receiver.end()
+    assert [e.values["answer"] for e in got.seen if e.kind == "answer"] == list(WORDS)
+
+
+def test_the_wire_format_is_gr_zeromqs() -> None:
+    samples = (np.arange(5000) + 1j).astype(np.complex64)
+    for ours_sends in (True, False):
+        port = free_port()
+        tb, sink = gr.top_block("wire"), blocks.vector_sink_c()
+        source = blocks.vector_source_c(samples.tolist(), False)
+        if ours_sends:
+            out = open_transmit(f"zmq://127.0.0.1:{port}", WAVEFORM).block
+            into: Any = zeromq.pull_source(8, 1, f"tcp://127.0.0.1:{port}", 20)
+        else:
+            out = zeromq.push_sink(8, 1, f"tcp://127.0.0.1:{port}", 20)
+            into = open_receive(f"zmq://127.0.0.1:{port}", WAVEFORM).block
+        tb.connect(source, out)
+        tb.connect(into, sink)
+        tb.start()
+        arrived = wait_until(lambda sink=sink: len(sink.data()) >= samples.size, 10)
+        tb.stop()
+        tb.wait()
+        assert arrived and np.array_equal(np.asarray(sink.data()), samples)
+
+
+def test_a_port_in_use_is_named() -> None:
+    address = f"zmq://127.0.0.1:{free_port()}"
+    first = open_transmit(address, WAVEFORM)
+    with pytest.raises(RadioEndError, match="cannot listen"):
+        open_transmit(address, WAVEFORM)
+    del first
+
+
+def record(name: Path, query: str = "", **options: Any) -> None:
+    sender, _ = send_all(f"file:{name}{query}", **options)
+    assert wait_until(sender.has_ended, 30)
+    assert sender.end()
+
+
+def replay(address: str) -> dict[int, str]:
+    got = Events()
+    station = Station(FakeSystem(), got, receive=open_receive(address, WAVEFORM))
+    station.begin()
+    assert station.sink.done.wait(30)
+    assert station.end()
+    return got.answers()
+
+
+def test_recordings_replay_and_describe_every_frame(tmp_path: Path) -> None:
+    record(tmp_path / "air", "?freq=2.45G&snr_db=20&cfo_hz=400")
+    described = json.loads((tmp_path / "air.sigmf-meta").read_text())
+    validate(described)
+    size = (tmp_path / "air.sigmf-data").stat().st_size // 8
+    marks = described["annotations"]
+    assert len(marks) == len(WORDS)
+    assert all(
+        0 <= m["core:sample_start"] < m["core:sample_start"] + m["core:sample_count"] <= size for m in marks
+    )
+    assert described["captures"][0]["core:frequency"] == 2.45e9
+    assert described["global"]["core:sample_rate"] == WAVEFORM.samp_rate
+    assert replay(f"file:{tmp_path / 'air'}") == dict(enumerate(WORDS))
+
+
+def test_sixteen_bit_recordings_replay(tmp_path: Path) -> None:
+    record(tmp_path / "a")
+    samples = np.fromfile(tmp_path / "a.sigmf-data", np.complex64).view(np.float32)
+    np.round(samples / np.abs(samples).max() * 20000).astype("<i2").tofile(tmp_path / "a.sigmf-data")
+    meta = json.loads((tmp_path / "a.sigmf-meta").read_text())
+    meta["global"] |= {"core:datatype": "ci16_le"}
+    del meta["global"]["core:sha512"]
+    (tmp_path / "a.sigmf-meta").write_text(json.dumps(meta))
+    assert replay(f"file:{tmp_path / 'a.sigmf-meta'}") == dict(enumerate(WORDS))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"core:datatype": "ru8"}, "ru8"), ({"core:sample_rate": None}, "sample_rate"),
+     ({"core:datatype": 3}, "SigMF")],
+)  # fmt: skip
+def test_unsuitable_recordings_are_refused(tmp_path: Path, change: dict[str, Any], word: str) -> None:
+    record(tmp_path / "x")
+    path = tmp_path / "x.sigmf-meta"
+    meta = json.loads(path.read_text())
+    meta["global"] = {k: v for k, v in {**meta["global"], **change}.items() if v is not None}
+    path.write_text(json.dumps(meta))
+    with pytest.raises(RadioEndError, match=word):
+        open_recording(str(tmp_path / "x"))
+    (tmp_path / "x.sigmf-data").unlink()
+    with pytest.raises(RadioEndError, match="there is no"):
+        open_recording(str(tmp_path / "x"))
+
+
+@given(st.floats(0.01, 4.0), st.integers(1, 300), st.integers(0, 50))
+def test_no_shaped_burst_reaches_full_scale_and_none_is_distorted(gain: float, length: int, pad: int) -> None:
+    rng = np.random.default_rng(length)
+    burst = (rng.standard_normal(length) + 1j * rng.standard_normal(length)).astype(np.complex64)
+    shaped, limited = shape_burst(burst, gain, pad)
+    assert shaped.size == length + 2 * pad and np.abs(shaped).max() <= 0.9901
+    inner = shaped[pad : pad + length]
+    factor = np.vdot(burst, inner) / np.vdot(burst, burst)
+    assert np.allclose(inner, factor * burst, atol=1e-5) and abs(factor.imag) < 1e-5
+    assert limited == (np.abs(burst * np.float32(gain)).max() > 0.99)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shaper_passes_bursts_whole_and_nothing_else(seed: int) -> None:
+    rng, samples, tags, bursts = np.random.default_rng(seed), [], [], []
+    for _ in range(12):
+        samples.append(np.full(int(rng.integers(0, 9000)), 0.25, np.complex64))  # outside: must vanish
+        tag = gr.tag_t()
+        length = int(rng.integers(1, 12000))
+        tag.offset, tag.key, tag.value = (
+            sum(map(len, samples)),
+            pmt.intern("packet_len"),
+            pmt.from_long(length),
+        )
+        tags.append(tag)
+        bursts.append(((rng.random(length) + 0.1) / 2 * np.exp(1j)).astype(np.complex64))
+        samples.append(bursts[-1])
+    tb = gr.top_block("shaper", catch_exceptions=True)
+    source = blocks.vector_source_c(np.concatenate(samples).tolist(), False, 1, tags)
+    shaper, sink = BurstShaper(1.0, 10), blocks.vector_sink_c()
+    tb.connect(source, shaper, sink)
+    finished = threading.Thread(target=tb.run, daemon=True)
+    finished.start()
+    finished.join(20)
+    assert not finished.is_alive() and shaper.counters["bursts"] == 12
+    assert np.allclose(np.asarray(sink.data()), np.concatenate([np.pad(b, 10) for b in bursts]))
+    marks = [(t.offset, pmt.to_long(t.value)) for t in sink.tags()]
+    lengths = [len(b) + 20 for b in bursts]
+    assert marks == list(zip(np.cumsum([0, *lengths[:-1]]).tolist(), lengths, strict=True))
