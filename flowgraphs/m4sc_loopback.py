@@ -27,7 +27,7 @@ from gnuradio import m4sc
 
 class m4sc_loopback(gr.top_block):
 
-    def __init__(self, message='sample:coffee.jpg', task='caption', instruction='', repeat=5, interval_s=1.0, model='default', snr_db=15.0, cfo_hz=500.0, seed=1):
+    def __init__(self, message='sample:cat.jpg', task='classify', instruction='', repeat=10, interval_s=0.5, model='default', snr_db=15.0, cfo_hz=500.0, seed=1):
         gr.top_block.__init__(self, "M4SC loopback", catch_exceptions=True)
 
         ##################################################
@@ -55,7 +55,7 @@ class m4sc_loopback(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.frame_transmitter(waveform=None, gap_samples=800, idle='wait', packet_len_key='', amplitude=1.0, end_on_done=False, clip_db=float('inf'))
+        self.transmitter = m4sc.frame_transmitter(waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, clip_db=float('inf'))
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.receiver = m4sc.frame_receiver(waveform=None)
         self.mapper = m4sc.symbol_mapper(kind='analog', qam_order=256, queue_len=16, interleave=True, precode=False, waveform=None)
@@ -173,19 +173,19 @@ def argument_parser():
     description = 'A picture through encoder, OFDM, channel with sliders, receiver and decoder, block by block'
     parser = ArgumentParser(description=description)
     parser.add_argument(
-        "--message", dest="message", type=str, default='sample:coffee.jpg',
+        "--message", dest="message", type=str, default='sample:cat.jpg',
         help="Set Message (file, sample:NAME or text) [default=%(default)r]")
     parser.add_argument(
-        "--task", dest="task", type=str, default='caption',
+        "--task", dest="task", type=str, default='classify',
         help="Set Task [default=%(default)r]")
     parser.add_argument(
         "--instruction", dest="instruction", type=str, default='',
         help="Set Instruction, if not the task's own [default=%(default)r]")
     parser.add_argument(
-        "--repeat", dest="repeat", type=intx, default=5,
+        "--repeat", dest="repeat", type=intx, default=10,
         help="Set How often it is sent; 0 for ever [default=%(default)r]")
     parser.add_argument(
-        "--interval-s", dest="interval_s", type=eng_float, default=eng_notation.num_to_str(float(1.0)),
+        "--interval-s", dest="interval_s", type=eng_float, default=eng_notation.num_to_str(float(0.5)),
         help="Set Pause between messages, s [default=%(default)r]")
     parser.add_argument(
         "--model", dest="model", type=str, default='default',

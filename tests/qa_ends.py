@@ -124,7 +124,7 @@ def test_the_answer_sink_waits_for_every_decoder_and_names_losses(capsys: pytest
         tb.stop()
         tb.wait()
     assert (sink.counters["received"], sink.counters["faults"]) == (1, 1)
-    assert capsys.readouterr().out.splitlines() == [
+    assert sorted(capsys.readouterr().out.splitlines()) == [
         "#4 text (9.0 dB, 0.00 s): ship",
         "#8 lost: 3 of 5 segments",
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-COLUMN_PX, ROW_PX = 296, 168
+COLUMN_PX, ROW_PX = 264, 168
 _TOP_PX = 8
 
 

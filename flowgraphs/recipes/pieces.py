@@ -64,7 +64,9 @@ def answer_view(g: Graph, at: tuple[float, float], title: str, hint: str, name: 
     return g.add("m4sc_answer_view", name, at, title=title, gui_hint=hint, n_answers=8)
 
 
-def link_displays(g: Graph, symbols: str, samples: str, row: float, gui_row: int, prefix: str = "") -> None:
+def link_displays(
+    g: Graph, symbols: str, samples: str, row: float, gui_row: int, prefix: str = "", tagged: bool = False
+) -> None:
     """Constellation and channel response of each received frame, and the spectrum of the samples."""
     probe = g.add("m4sc_frame_probe", f"{prefix}probe", (0, row + 0.3), n_points=256, n_carriers=CARRIERS)
     points = g.add(
@@ -90,20 +92,30 @@ def link_displays(g: Graph, symbols: str, samples: str, row: float, gui_row: int
         marker1=0,
         width1=1,
     )
+    carriers = g.add(
+        "blocks_vector_to_stream",
+        f"{prefix}carriers",
+        (1, row + 0.6),
+        type="float",
+        num_items=CARRIERS,
+        vlen=1,
+    )
     g.add(
-        "qtgui_vector_sink_f",
+        "qtgui_time_sink_x",
         f"{prefix}response",
         (3, row),
-        vlen=CARRIERS,
-        x_start=0,
-        x_step=1,
-        x_axis_label='"data carrier"',
-        y_axis_label='"power gain (dB)"',
-        name='"Channel response"',
-        grid="True",
+        type="float",
+        name='"Channel (dB over carrier)"',
+        size=CARRIERS,
+        srate=1,
+        ylabel='"power gain (dB)"',
+        yunit='""',
         ymin=-20,
         ymax=10,
+        grid="True",
         legend="False",
+        axislabels="True",
+        entags="False",
         gui_hint=f"{gui_row},2,1,1",
     )
     g.add(
@@ -121,7 +133,8 @@ def link_displays(g: Graph, symbols: str, samples: str, row: float, gui_row: int
         ymax=10,
         legend="False",
         gui_hint=f"{gui_row},3,1,1",
-        tr_mode="qtgui.TRIG_MODE_FREE",
+        tr_mode="qtgui.TRIG_MODE_TAG" if tagged else "qtgui.TRIG_MODE_FREE",
+        tr_tag='"packet_len"',
     )
     g.link(
         symbols,
@@ -131,6 +144,8 @@ def link_displays(g: Graph, symbols: str, samples: str, row: float, gui_row: int
         f"{points}.0",
         f"{prefix}constellation.0",
         f"{probe}.1",
+        f"{carriers}.0",
+        f"{carriers}.0",
         f"{prefix}response.0",
         samples,
         f"{prefix}spectrum.0",

@@ -24,16 +24,16 @@ def loopback() -> Graph:
         "M4SC loopback",
         "A picture through encoder, OFDM, channel with sliders, receiver and decoder, block by block",
     )
-    message_options(g, "sample:coffee.jpg", "caption", repeat=5, interval_s=1.0)
+    message_options(g, "sample:cat.jpg", "classify", repeat=10, interval_s=0.5)
     names = channel_options(g)
     tap_options(g, "[1.0, 0.35j, 0.0, -0.2]")
     rate(g, (6.2, 0))
     message_source(g, (0, 1.6))
     g.add("m4sc_semantic_encoder", "encoder", (1, 1.6), model="model", snr_db="snr_db")
     g.add("m4sc_symbol_mapper", "mapper", (2, 1.6), kind="'analog'")
-    g.add("m4sc_frame_transmitter", "transmitter", (3.2, 1.6), gap_samples=800)
-    channel(g, (4.3, 1.55), names)
-    g.add("m4sc_frame_receiver", "receiver", (5.2, 1.6))
+    g.add("m4sc_frame_transmitter", "transmitter", (3.4, 1.6), gap_samples=800, packet_len_key="packet_len")
+    channel(g, (4.55, 1.55), names)
+    g.add("m4sc_frame_receiver", "receiver", (5.4, 1.6))
     g.add("m4sc_symbol_demapper", "demapper", (0, 2.6))
     g.add("m4sc_semantic_decoder", "decoder", (1, 2.6), model="model")
     g.add("m4sc_answer_sink", "answers", (2.2, 2.6))
@@ -70,7 +70,7 @@ def loopback() -> Graph:
         "answers.done",
         "transmitter.stop",
     )
-    link_displays(g, "receiver.symbols", "channel.0", 3.6, 2)
+    link_displays(g, "receiver.symbols", "channel.0", 3.6, 2, tagged=True)
     return g
 
 
@@ -92,7 +92,15 @@ def two_box(
     tap_options(g)
     rate(g, (6.2, 0))
     message_source(g, (0, 1.6))
-    g.add("m4sc_transmitter", "transmitter", (1, 1.6), model="model", system=f"'{system}'", snr_db="snr_db")
+    g.add(
+        "m4sc_transmitter",
+        "transmitter",
+        (1, 1.6),
+        model="model",
+        system=f"'{system}'",
+        snr_db="snr_db",
+        packet_len_key="packet_len",
+    )
     channel(g, (2.2, 1.6), names)
     g.add("m4sc_receiver", "receiver", (3.2, 1.6), model="model", system=f"'{system}'")
     g.add("m4sc_answer_sink", "answers", (4.4, 1.6))
@@ -121,7 +129,7 @@ def two_box(
     )
     if asks:  # the question is the receiver's own: it does not cross the channel
         g.link("source.messages", "receiver.query")
-    link_displays(g, "receiver.symbols", "channel.0", 2.8, 2)
+    link_displays(g, "receiver.symbols", "channel.0", 2.8, 2, tagged=True)
     return g
 
 
@@ -139,7 +147,15 @@ def side_by_side() -> Graph:
     message_source(g, (0, 2.1))
     for row, system in ((1.6, "semantic"), (2.8, "classical")):
         sender, radio, taker = f"{system}_transmitter", f"{system}_channel", f"{system}_receiver"
-        g.add("m4sc_transmitter", sender, (1, row), model="model", system=f"'{system}'", snr_db=names[0])
+        g.add(
+            "m4sc_transmitter",
+            sender,
+            (1, row),
+            model="model",
+            system=f"'{system}'",
+            snr_db=names[0],
+            packet_len_key="packet_len",
+        )
         channel(g, (2.2, row), names, radio)
         g.add("m4sc_receiver", taker, (3.2, row), model="model", system=f"'{system}'")
         g.link(
@@ -163,7 +179,7 @@ def side_by_side() -> Graph:
     g.add("m4sc_answer_sink", "answers", (4.4, 1.6), n_decoders=2)
     answer_view(g, (4.4, 2.8), "", "1,0,1,4")
     g.link("source.messages", "view.sent", "answers.done", "source.stop")
-    link_displays(g, "semantic_receiver.symbols", "semantic_channel.0", 4.0, 2)
+    link_displays(g, "semantic_receiver.symbols", "semantic_channel.0", 4.0, 2, tagged=True)
     return g
 
 
@@ -220,7 +236,7 @@ def multi_user() -> Graph:
             f"{sender}.stop",
         )
     g.link("division.0", "channel.0", "answers.done", "division.stop")
-    link_displays(g, "receiver_1.symbols", "channel.0", 3.7, 2)
+    link_displays(g, "receiver_1.symbols", "channel.0", 3.7, 2, tagged=True)
     return g
 
 
