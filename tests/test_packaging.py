@@ -1,4 +1,4 @@
-"""What the packages declare, against imports and pins; container, conda recipe, manifest and CMake install."""
+"""What the packages declare, against imports and pins; container, conda recipe, manifest, CMake install."""
 
 from __future__ import annotations
 
