@@ -1,0 +1,129 @@
+"""The model side: NumPy, PyTorch and what breaks it, backbones, weights, memory."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from m4sc_app.doctor.check import FAILED, OK, SYSTEM_PYTHON, WARNING, Check, ask_interpreter
+
+MIN_FREE_MEMORY_GB = 3.0
+_NUMPY_CURE = "Run `.venv/bin/pip install --no-deps numpy==1.26.4`, or anywhere else `pip install 'numpy<2'`."
+
+
+def check_numpy() -> Check:
+    """Is NumPy older than 2, as GNU Radio 3.10's compiled modules need it?"""
+    try:
+        version = metadata.version("numpy")
+    except metadata.PackageNotFoundError:
+        return Check("NumPy", FAILED, "not installed", "Run script/bootstrap.")
+    if int(version.split(".")[0]) >= 2:
+        return Check("NumPy", FAILED, f"version {version}; GNU Radio 3.10 fails with 2", _NUMPY_CURE)
+    return Check("NumPy", OK, f"version {version}")
+
+
+def check_system_numpy() -> Check:
+    """Does GNU Radio's own interpreter see NumPy 1? A `pip install --user` may hide it behind NumPy 2."""
+    name = "NumPy of GNU Radio's Python"
+    found, answer = ask_interpreter(SYSTEM_PYTHON, "import numpy; print(numpy.__version__, numpy.__file__)")
+    if not found:
+        cure = "Install it with `apt-get install python3-numpy`; only flowgraphs run by that Python need it."
+        return Check(name, WARNING, f"{SYSTEM_PYTHON}: {answer}", cure)
+    version, _, place = answer.partition(" ")
+    if int(version.split(".")[0]) >= 2:
+        cure = f"Run `{SYSTEM_PYTHON} -m pip uninstall --break-system-packages numpy`; Debian's then shows."
+        return Check(name, FAILED, f"version {version} at {place}; GNU Radio 3.10 fails with 2", cure)
+    return Check(name, OK, f"version {version}")
+
+
+def check_torch() -> Check:
+    """Does PyTorch import, and on what does it run?"""
+    try:
+        import torch
+    except ImportError as error:
+        return Check("PyTorch", FAILED, str(error), "Run script/bootstrap.")
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
+    return Check("PyTorch", OK, f"{torch.__version__}, {torch.get_num_threads()} threads, {device}")
+
+
+def check_torchvision() -> Check:
+    """Is torchvision or torchaudio there and broken? transformers imports it, and fails with it."""
+    name, broken = "torchvision, torchaudio", []
+    present = [package for package in ("torchvision", "torchaudio") if _installed(package)]
+    for package in present:
+        works, answer = ask_interpreter(Path(sys.executable), f"import {package}", 60.0)
+        if not works:
+            broken.append(f"{package}: {answer}")
+    if broken:
+        cure = f"Run `{sys.executable} -m pip uninstall {' '.join(present)}`; nothing here needs them."
+        return Check(name, FAILED, "; ".join(broken), cure)
+    return Check(name, OK, f"{', '.join(present)} work" if present else "absent, and not needed")
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def check_backbones() -> list[Check]:
+    """Is each packaged backbone installed with the right checksums?"""
+    from m4sc.pretrained import BACKBONES
+    from m4sc.pretrained.cache import check_files
+    from m4sc.pretrained.resolver import install_hint, package_folder
+
+    checks = []
+    for row in BACKBONES:
+        missing = WARNING if row.kind == "similarity" else FAILED  # only scores of texts need that one
+        try:
+            folder = package_folder(row)
+            check_files(folder, row.files, install_hint(row))
+        except ValueError as error:
+            sentence, _, cure = str(error).partition("; ")
+            checks.append(Check(f"backbone {row.name}", missing, sentence, cure[:1].upper() + cure[1:]))
+        else:
+            checks.append(Check(f"backbone {row.name}", OK, f"{row.requirement}, SHA-256 right"))
+    return checks
+
+
+def shipped_weights() -> Path:
+    """Folder of the shipped weights: in the wheel, or in the checkout."""
+    import m4sc
+
+    package = Path(m4sc.__file__).resolve().parent
+    inside = package / "weights" / "default"
+    return inside if inside.is_dir() else package.parent / "weights" / "default"
+
+
+def check_weights(folder: Path | None = None) -> Check:
+    """Are the trained weights of this project there? folder: the shipped ones if not given."""
+    folder = folder or shipped_weights()
+    name = "weights default"
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    if not files or not (folder / "config.json").is_file():
+        return Check(
+            name,
+            FAILED,
+            f"no *.safetensors with config.json in {folder}",
+            "Run `git checkout -- models/weights`, or train them with `m4sc train`.",
+        )
+    size_mb = sum(path.stat().st_size for path in files) / 1e6
+    return Check(name, OK, f"{len(files)} files, {size_mb:.1f} MB in {folder}")
+
+
+def check_memory(needed_gb: float = MIN_FREE_MEMORY_GB) -> Check:
+    """Is there room for the models (about 2 GB with both adapters in fp32)?"""
+    import psutil
+
+    free_gb = psutil.virtual_memory().available / 1e9
+    if free_gb < needed_gb:
+        return Check(
+            "free memory",
+            FAILED,
+            f"{free_gb:.1f} GB of {needed_gb:.0f} GB",
+            "Close other programs or add swap; the models need about 3 GB.",
+        )
+    return Check("free memory", OK, f"{free_gb:.1f} GB")
