@@ -174,6 +174,10 @@ def whole_command(name: str = "") -> Any:
     return typer.main.get_command(target)
 
 
+_register("tx", "m4sc_app.tx", "tx_command", "Send messages to a radio end, or through a simulated one.")
+_register("rx", "m4sc_app.rx", "rx_command", "Receive from a radio end and answer.")
+_register("calibrate", "m4sc_app.calibrate", "calibrate_command", "Search the gains of a radio.")
+_register("dashboard", "m4sc_app.dashboard", "dashboard_command", "A live page of the link in the browser.")
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")
 _register("bench", "m4sc_app.bench", "bench_app", "Measure parts of the system.")
 _register("eval", "m4sc_app.evaluate", "eval_command", "Score the systems on test sets against SNR.")

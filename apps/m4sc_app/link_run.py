@@ -1,0 +1,162 @@
+"""The loop shared by `m4sc tx` and `m4sc rx`: take events until the work is done, then end cleanly."""
+
+from __future__ import annotations
+
+import importlib
+import queue
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from m4sc_flowgraphs.link_events import LinkEvent
+from m4sc_flowgraphs.sequence_gaps import SequenceGaps
+
+from m4sc_app.errors import MissingPartError, UserError
+from m4sc_app.link_view import LinkView
+
+_TICK_S = 0.05
+
+
+class Events:
+    """Events of a flowgraph's threads, for the loop; a callable to hand to a station."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
+
+    def __call__(self, event: LinkEvent) -> None:
+        """Keep an event; from any thread."""
+        self._queue.put(event)
+
+    def notify(self, kind: str, text: str) -> None:
+        """An event of a radio end."""
+        self(LinkEvent(kind, time.time(), {"text": text}))
+
+    def take(self) -> Iterator[LinkEvent]:
+        """Events that come within one tick."""
+        try:
+            yield self._queue.get(timeout=_TICK_S)
+            while True:
+                yield self._queue.get_nowait()
+        except queue.Empty:
+            return
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM came; the old handlers are back afterwards."""
+    seen: list[int] = []
+    old = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            old[number] = signal.signal(number, lambda got, _: seen.append(got))
+        except ValueError:  # not the main thread: the caller's affair
+            continue
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def run_station(
+    station: Any,
+    events: Events,
+    view: LinkView,
+    stopped: Callable[[], bool],
+    feed: Callable[[], None] = lambda: None,
+    count: int = 0,
+    seconds: float = 0.0,
+) -> None:
+    """Run a station to its end.
+
+    Args:
+        station: a ``Station`` that has not begun.
+        events: what it emits.
+        view: shows them.
+        stopped: whether the person wants an end.
+        feed: called about twenty times a second; may send messages.
+        count: end after so many messages answered or failed, 0 for any number.
+        seconds: end after this, s; 0 for never.
+    """
+    gaps, deadline = SequenceGaps(), time.monotonic() + (seconds or float("inf"))
+    station.begin()
+    try:
+        with view.running():
+            while not stopped() and time.monotonic() < deadline:
+                for event in events.take():
+                    _show(event, view, gaps)
+                handled = view.figures["answers"] + view.figures["faults"]
+                if (count and handled >= count) or station.has_ended():
+                    break
+                feed()
+    finally:
+        clean = station.end()
+        for event in events.take():
+            _show(event, view, gaps)
+        view.summary(station.counters())
+        if not clean:
+            view.say("warning", text="a block did not end within ten seconds")
+
+
+def _show(event: LinkEvent, view: LinkView, gaps: SequenceGaps) -> None:
+    if event.kind == "frame":
+        lost = gaps.take(int(event.values.get("source_id", 0)), int(event.values["sequence"]))
+        if lost:
+            view.say("lost", count=lost, sequence=event.values["sequence"])
+    view.show(event)
+
+
+def read_waveform(path: Path | None) -> Any:
+    """The waveform of a JSON file, or the default one.
+
+    Raises:
+        UserError: no such file, not JSON, or parameters that make no waveform.
+    """
+    from m4sc.phy.waveform import WaveformConfig
+
+    if path is None:
+        return WaveformConfig()
+    try:
+        waveform = WaveformConfig.from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise UserError(f"{path} describes no waveform: {exc}") from exc
+    if not waveform.samp_rate > 0:
+        raise UserError(f"{path}: samp_rate is {waveform.samp_rate}; give samples a second above 0")
+    return waveform
+
+
+def check_limits(**values: float) -> None:
+    """Raise UserError where a limit is negative or not a number."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise UserError(f"--{name.replace('_', '-')} is {value}; give 0 or more")
+
+
+def need_gnuradio() -> None:
+    """Raise MissingPartError where this Python has no GNU Radio."""
+    try:
+        importlib.import_module("gnuradio.m4sc")
+    except ImportError as exc:
+        raise MissingPartError(
+            "this Python has no GNU Radio with the m4sc blocks; run script/bootstrap, then .venv/bin/m4sc"
+        ) from exc
+
+
+def warm_up(model: Any, encoder: bool) -> Any:
+    """The loaded model; with ``encoder`` its picture encoder has run once, else its decoder."""
+    import numpy as np
+    from gnuradio.m4sc.systems import find_system
+    from m4sc.message import Message
+
+    system = find_system(model)
+    try:
+        encoded = system.encode(Message("image", np.zeros((64, 64, 3), np.uint8)), "classify")
+        if not encoder:
+            symbols = np.ascontiguousarray(encoded.latents, np.float32).view(np.complex64).ravel()
+            system.decode(symbols, np.full(symbols.size, 0.1, np.float32), "classify")
+    except ValueError:  # weights without that task
+        pass
+    return system

@@ -1,0 +1,191 @@
+"""`m4sc tx`, `m4sc rx`, `m4sc calibrate` and the benches of the link, with a system that needs no weights."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from fake_system import WORDS, FakeSystem
+from m4sc_app.calibrate import GainStep, best_step
+from m4sc_app.cli import main
+from m4sc_app.errors import UserError
+from m4sc_app.outgoing import outgoing_messages
+from m4sc_app.rx import run_rx
+from m4sc_app.tx import run_tx
+from PIL import Image
+from test_radio_ends import free_port
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("m4sc_app.link_run.warm_up", lambda model, encoder: FakeSystem())
+
+
+def rows(output: str, kind: str) -> list[dict[str, Any]]:
+    return [row for row in map(json.loads, filter(None, output.splitlines())) if row["event"] == kind]
+
+
+def test_sim_sends_and_answers_in_one_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tx", "sim:?snr_db=15&cfo_hz=300&channel=multipath", *WORDS, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert [row["answer"] for row in rows(out, "answer")] == list(WORDS)
+    (summary,) = rows(out, "summary")
+    assert summary["sent"] == summary["frames"] == summary["answers"] == 6 and summary["lost"] == 0
+    assert all(row["air_time_s"] > 0 for row in rows(out, "sent"))
+
+
+def test_classical_messages_are_routed_by_their_header(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tx", "sim:?snr_db=20", "harbour lights", "--classical", "--json"]) == 0
+    (answer,) = rows(capsys.readouterr().out, "answer")
+    assert answer["system"] == "classical" and answer["answer"] == "harbour lights"
+
+
+def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tx", "sim:", "storm"]) == 0
+    out = capsys.readouterr().out
+    assert "ms on air" in out and ": storm" in out
+
+
+@pytest.mark.parametrize("paced", [False, True])
+def test_two_ends_over_zeromq(paced: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    address, record = f"zmq://127.0.0.1:{free_port()}", tmp_path / "heard"
+    options = {"task": None, "instruction": None, "classical": False, "seconds": 0.0,
+               "payload_kind": "analog",
+               "qam_order": 256, "snr_db": 15.0, "mcs": -1, "source_id": 4, "waveform": None, "model": "",
+               "as_json": True, "paced": paced, "repeat": 2, "interval_s": 0.0}  # fmt: skip
+    sender = threading.Thread(target=run_tx, args=(address, list(WORDS)), kwargs=options, daemon=True)
+    sender.start()
+    run_rx(
+        address, query="which?", count=12, seconds=40.0, record=record, waveform=None, model="", as_json=True
+    )
+    sender.join(20)
+    assert not sender.is_alive()
+    answers = rows(capsys.readouterr().out, "answer")
+    assert [row["answer"] for row in answers] == [f"which? {word}" for word in WORDS] * 2
+    assert {row["source_id"] for row in answers} == {4}
+    described = json.loads(record.with_suffix(".sigmf-meta").read_text())
+    assert len(described["annotations"]) == 12
+    assert main(["rx", f"file:{record}", "--json"]) == 0
+    assert len(rows(capsys.readouterr().out, "answer")) == 12
+
+
+def test_record_then_replay_ends_by_itself(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["tx", f"file:{tmp_path / 'air'}?snr_db=18", *WORDS, "--payload-kind", "qam", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["rx", f"file:{tmp_path / 'air'}", "--json"]) == 0
+    assert [row["answer"] for row in rows(capsys.readouterr().out, "answer")] == list(WORDS)
+
+
+def test_losses_are_told_by_the_numbers_that_are_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    name = tmp_path / "air"
+    assert main(["tx", f"file:{name}", *WORDS]) == 0
+    marks = json.loads(name.with_suffix(".sigmf-meta").read_text())["annotations"]
+    samples = np.fromfile(name.with_suffix(".sigmf-data"), np.complex64)
+    for mark in marks[2:4]:
+        samples[mark["core:sample_start"] :][: mark["core:sample_count"]] = 0
+    samples.tofile(name.with_suffix(".sigmf-data"))
+    capsys.readouterr()
+    assert main(["rx", f"file:{name}", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert [row["count"] for row in rows(out, "lost")] == [2] and rows(out, "summary")[0]["lost"] == 2
+
+
+def test_a_receiver_without_a_transmitter_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "0.5", "--json"]) == 0
+    assert time.monotonic() - started < 20.0
+    assert rows(capsys.readouterr().out, "summary")[0]["frames"] == 0
+
+
+def test_standard_input_is_sent_line_by_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("ship ahoy\n\ndog\n"))
+    assert main(["tx", "sim:", "-", "--json"]) == 0
+    assert [row["answer"] for row in rows(capsys.readouterr().out, "answer")] == ["ship", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [(["tx", "laser:", "x"], "laser"), (["tx", "sim:", "no/such.png"], "no such"),
+     (["rx", "sim:"], "m4sc tx"),
+     (["tx", "sim:", "x", "--task", "sing"], "sing"),
+     (["tx", "sim:", "x", "--task", "classify"], "takes image"),
+     (["tx", "sim:", "x", "--paced"], "clock"), (["tx", "sim:", "mic:90"], "mic:3"),
+     (["rx", "file:none"], "no"),
+     (["tx", "sim:", "x", "--interval-s", "-1"], "interval"), (["rx", "uhd:addr=127.0.0.9?freq=1G"], "USRP"),
+     (["calibrate", "sim:", "--step-db", "0"], "step"),
+     (["tx", "sim:", "x", "--payload-kind", "fm"], "analog")],
+)  # fmt: skip
+def test_bad_input_is_one_sentence(argv: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    err = capsys.readouterr().err.strip()
+    assert word in err and err.splitlines()[-1].startswith("m4sc: ") and "Traceback" not in err
+
+
+def test_wrong_waveform_parameters_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for text, word in (("{", "waveform"), ('{"fft_len": 7}', "fft_len"), ('{"colour": 1}', "colour")):
+        (tmp_path / "w.json").write_text(text)
+        assert main(["rx", "zmq://:5555", "--waveform", str(tmp_path / "w.json")]) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_messages_of_files_folders_and_texts(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png"):
+        Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(tmp_path / name)
+    soundfile.write(tmp_path / "s.wav", np.zeros(1600), 16000)
+    (tmp_path / "other.bin").write_bytes(b"x")
+    messages = list(outgoing_messages([str(tmp_path), "Is 3/4 a text?"], None, None))
+    assert [(m.name, m.task) for m in messages] == [
+        ("a.png", "caption"), ("b.png", "caption"), ("s.wav", "transcribe"), ("Is 3/4 a text?", "text"),
+    ]  # fmt: skip
+    assert [m.name for m in outgoing_messages([str(tmp_path)], "classify", None)] == ["a.png", "b.png"]
+    with pytest.raises(UserError, match="text files"):
+        list(outgoing_messages([str(tmp_path)], "text", None))
+
+
+def test_calibrate_proposes_the_level_with_the_best_snr(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["calibrate", "sim:?snr_db=10", "--first-db", "-10", "--last-db", "10", "--step-db", "10"]
+    assert main([*argv, "--seconds", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [step["frames"] for step in found["steps"]] == [step["sent"] for step in found["steps"]]
+    assert [step["snr_db"] for step in found["steps"]] == pytest.approx([0.0, 10.0, 20.0], abs=2.0)
+    assert found["proposed"]["gain_db"] == 10.0
+
+
+def test_the_best_gain_is_the_lowest_good_one_that_neither_clips_nor_loses() -> None:
+    def step(gain: float, frames: int, snr: float | None, clipped: int = 0) -> GainStep:
+        return GainStep(gain, frames, 5, snr, clipped)
+
+    steps = [step(0, 0, None), step(10, 4, 18), step(20, 5, 24.8), step(30, 5, 25), step(40, 5, 31, 7)]
+    assert best_step(steps) == steps[2]
+    assert best_step(steps[:1]) is None and best_step(steps[4:]) == steps[4]
+
+
+def test_the_soak_counts_frames_memory_and_lag(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    progress = tmp_path / "soak.jsonl"
+    argv = ["bench", "soak", "--minutes", "0.05", "--every-s", "1", "--progress", str(progress), "--json"]
+    assert main(argv) == 0
+    figures = {f["name"]: f["value"] for f in json.loads(capsys.readouterr().out)["figures"]}
+    assert figures["soak_frames_sent"] >= 25 and figures["soak_frames_lost"] == 0
+    assert len(progress.read_text().splitlines()) >= 3
+
+
+@pytest.mark.slow
+def test_a_picture_question_crosses_two_processes_with_the_real_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "zmq", "--messages", "4", "--interval-s", "4", "--json"]) == 0
+    (figure,) = json.loads(capsys.readouterr().out)["figures"]
+    assert figure["name"] == "zmq_answer_s" and "3 answers" in figure["detail"]
