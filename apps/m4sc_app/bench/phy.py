@@ -40,7 +40,7 @@ class Work:
     header_frames: int
 
 
-FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 2000)
+FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000)
 QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
