@@ -1,0 +1,171 @@
+"""The live page: its service, its server, and the page itself in a headless browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from browser import Browser
+from fake_system import FakeSystem
+from flow import wait_until
+from m4sc_app.cli import main
+from m4sc_app.dashboard.link import LinkService
+from m4sc_app.dashboard.server import make_app
+from m4sc_app.errors import UserError
+from PIL import Image
+from test_radio_ends import free_port
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture
+def service() -> Iterator[LinkService]:
+    made = LinkService("sim:?snr_db=15&cfo_hz=200", FakeSystem())
+    made.begin()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def site(service: LinkService) -> Iterator[str]:
+    port = free_port()
+    app = make_app(service, ("127.0.0.1",))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert wait_until(lambda: server.started, 10)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def get(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, data, {name.replace("_", "-"): v for name, v in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as exc:
+        return exc.code, exc.read().decode()
+
+
+def answers(rows: list[dict[str, Any]]) -> dict[tuple[str, int], str]:
+    return {(r["system"], r["sequence"]): r["answer"] for r in rows if r["event"] == "answer"}
+
+
+def png(level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((40, 60, 3), level, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_message_goes_by_both_systems_and_all_channels(service: LinkService) -> None:
+    rows: list[dict[str, Any]] = []
+    service.listen(rows.append)
+    for number, kind in enumerate(("awgn", "multipath")):
+        service.set_channel({"channel": kind})
+        assert service.send(png(100), "classify", None, "grey.png") == number
+        assert wait_until(lambda n=number: len(answers(rows)) == 2 * (n + 1), 20)
+    assert set(answers(rows).values()) == {"ship"}
+    frame = next(row for row in rows if row["event"] == "frame")
+    assert len(frame["points"]) <= 240 and len(frame["h_db"]) == 48
+    assert any(
+        r.get("received", "").startswith("data:image/png") for r in rows if r.get("system") == "classical"
+    )
+    json.dumps(rows)
+
+
+def test_the_sliders_change_a_running_channel(service: LinkService) -> None:
+    rows: list[dict[str, Any]] = []
+    service.listen(rows.append)
+    for number, snr_db in enumerate((25.0, 5.0)):
+        service.set_channel({"snr_db": snr_db, "cfo_hz": 900.0 * number})
+        service.send(b"storm", "text", None, "")
+        assert wait_until(lambda n=number: ("semantic", n) in answers(rows), 20)
+    first, second = (r for r in rows if r["event"] == "frame" and r["system"] == "semantic")
+    assert first["snr_db"] - second["snr_db"] == pytest.approx(20.0, abs=4.0)
+    assert second["cfo_hz"] - first["cfo_hz"] == pytest.approx(900.0, abs=250.0)
+
+
+@pytest.mark.parametrize("wanted", [{"snr_db": 99}, {"cfo_hz": "x"}, {"colour": 1}, {"channel": "pigeon"}])
+def test_settings_out_of_range_are_refused(service: LinkService, wanted: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        service.set_channel(wanted)
+
+
+def test_requests_and_their_refusals(site: str) -> None:
+    status, text = get(site)
+    assert status == 200 and "M4SC link" in text
+    assert not re.search(r"(src|href)=\"?https?:", text)  # nothing is fetched from elsewhere
+    assert "classify" in get(site + "/tasks")[1] and json.loads(get(site + "/state")[1])["simulated"]
+    assert get(site, Host="evil.example")[0] == 400
+    assert get(site + "/send?task=text", b"storm")[0] == 400  # without the page's own header
+    assert get(site + "/send?task=text", b"storm", X_M4SC="1")[0] == 200
+    for path, body, word in (
+        ("/send?task=sing", b"x", "unknown task"), ("/send?task=classify", b"x", "picture"),
+        ("/channel", b'{"snr_db": 1e9}', "snr_db"), ("/channel", b"[", "Expecting"),
+        ("/channel", b"3", "object"),
+    ):  # fmt: skip
+        status, text = get(site + path, body, X_M4SC="1")
+        assert status == 400 and word in json.loads(text)["error"], text
+
+
+def test_a_page_that_only_listens_says_so() -> None:
+    service = LinkService(f"zmq://127.0.0.1:{free_port()}", FakeSystem(), "what?")
+    service.begin()
+    try:
+        assert not service.state()["simulated"]
+        with pytest.raises(UserError, match="m4sc tx"):
+            service.send(b"x", "text", None, "")
+    finally:
+        service.end()
+
+
+def test_a_port_in_use_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("m4sc_app.link_run.warm_up", lambda model, encoder: FakeSystem())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["dashboard", "--port", str(taken.getsockname()[1])]) == 2
+    assert "another --port" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_the_page_works_in_a_browser(
+    site: str, service: LinkService, tmp_path: Path, width: int, dark: bool
+) -> None:
+    answered = (
+        "document.querySelectorAll('.answer').length == {0} && ![...document.querySelectorAll('.answer')]"
+    )
+    answered += ".some(e => e.textContent == '…')"
+    service.send(png(100), "classify", None, "grey.png")
+    with Browser(tmp_path, width, 900, dark) as browser:
+        browser.open(site)
+        assert browser.wait_for(answered.format(2))
+        assert browser.wait_for("document.querySelector('#task').value == 'text'")
+        browser.value("document.querySelector('#text').value = 'harbour <b>lights</b>'")
+        browser.value("document.querySelector('#form').requestSubmit()")
+        assert browser.wait_for(answered.format(4))
+        shown = browser.value("[...document.querySelectorAll('.answer')].map(e => e.textContent)")
+        assert sorted(shown) == ["harbour", "harbour <b>lights</b>", "ship", "ship"]
+        browser.value("document.querySelector('#snr_db').value = 3")
+        browser.value("document.querySelector('#snr_db').dispatchEvent(new Event('input'))")
+        assert wait_until(lambda: service.channel.snr_db == 3, 10)
+        assert browser.value("document.images.length") >= 2  # sent, and decoded by the classical system
+        assert browser.value("document.documentElement.scrollWidth") <= width
+        background = browser.value("getComputedStyle(document.body).backgroundColor")
+        assert (background == "rgb(20, 23, 27)") == dark
