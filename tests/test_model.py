@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from m4sc.config import ModelConfig
 from m4sc.kan import RbfKanLayer
 from m4sc.message import Message, MessageError
 from m4sc.network import Network
+from m4sc.packing import Exchange
 from m4sc.system import SemanticSystem, load
 from m4sc.tasks import TASKS, UnknownTaskError, get_task, task_by_id
 from m4sc.training.align import Alignment
@@ -102,12 +104,83 @@ def test_generation_does_not_depend_on_the_batch(network: Network) -> None:
     assert together == [network.llm.generate([p], 5)[0] for p in prompts]
 
 
+def test_packed_questions_cost_what_they_cost_alone(network: Network) -> None:
+    messages = [torch.randn(n, 32) * 0.2 for n in (3, 6)]
+    asked = [
+        [Exchange("What?", network.llm.answer_ids("cat")), Exchange("How many are there?", [7, 8])],
+        [Exchange("Where?", network.llm.answer_ids("left of it"))],
+    ]
+    with torch.no_grad():
+        together = network.llm.loss(messages, asked)
+        alone = [
+            (network.llm.loss([message], [[exchange]]) * len(exchange.answer), len(exchange.answer))
+            for message, exchanges in zip(messages, asked, strict=True)
+            for exchange in exchanges
+        ]
+    assert torch.allclose(together, sum(x for x, _ in alone) / sum(n for _, n in alone), atol=1e-5)
+
+
+def test_what_is_trained_is_what_is_generated_from(network: Network) -> None:
+    llm, latents = network.llm, torch.randn(4, 32) * 0.2
+    with torch.no_grad():
+        losses = [llm.loss([latents], [[Exchange("What?", [i])]]) for i in range(len(llm.embedding))]
+    likeliest = int(torch.stack(losses).argmin())
+    said = llm.generate([llm.prompt("What?", latents)], 1)[0]
+    assert said == llm.tokenizer.decode([likeliest], skip_special_tokens=True).strip()
+
+
+def test_a_picture_can_be_sent_at_every_rate_and_no_other(network: Network) -> None:
+    network.requires_grad_(False)
+    features = torch.randn(2, 16, 12)
+    mask = torch.ones(2, 16, dtype=torch.bool)
+    for rate in network.config.image_rates:
+        symbols = network.send("image", features, mask, rate)
+        assert symbols.shape == (2, 16, rate, 2)
+        assert float(symbols.square().sum((1, 2, 3)).mean()) == pytest.approx(16 * rate, rel=1e-3)
+        assert network.receive("image", symbols, torch.full((2, 16, rate), 0.1)).shape == (2, 16, 32)
+    low, high = (network.send("image", features, mask, rate) for rate in (2, 8))
+    ratio = low / high[:, :, :2]
+    assert torch.allclose(ratio, ratio[:, :1, :1, :1].expand_as(ratio), atol=1e-3)  # nested but for scale
+    system = SemanticSystem(network)
+    with pytest.raises(ValueError, match="whole tokens"):
+        system.decode(np.zeros(16 * 5, np.complex64), np.ones(16 * 5, np.float32), "classify")
+    with pytest.raises(ValueError, match="no rate"):
+        system.encode(Message("image", np.zeros((8, 8, 3), np.uint8)), "classify", rate=5)
+
+
 def test_weights_survive_saving(network: Network, tmp_path: Path) -> None:
     network.save(tmp_path)
-    system = load(str(tmp_path))
-    assert system.fingerprint != 0
-    for name, value in system.network.trained_state().items():
+    assert load(str(tmp_path)).fingerprint != 0
+    torch.manual_seed(2)
+    other = Network(network.config)
+    other.load_trained(tmp_path)
+    for name, value in other.trained_state().items():
         assert torch.equal(value, network.trained_state()[name]), name
+
+
+def test_a_served_model_says_what_the_trained_one_says(network: Network, tmp_path: Path) -> None:
+    for name, value in network.llm.named_parameters():
+        if "lora_B" in name:  # an adapter that does something
+            torch.nn.init.normal_(value, std=0.1)
+    network.save(tmp_path)
+    served = load(str(tmp_path)).network
+    with torch.no_grad():
+        prompt = torch.randn(6, 32) * 0.3
+        trained, quick = (
+            n.llm.model(inputs_embeds=prompt[None].to(n.llm.embedding.dtype)).logits.float()
+            for n in (network, served)
+        )
+        plain = network.llm.model.unload()(inputs_embeds=prompt[None]).logits
+    assert (quick - trained).std() < 0.1 * (trained - plain).std()
+
+
+def test_other_weights_give_what_fits(network: Network, llm_folder: Path, tmp_path: Path) -> None:
+    network.save(tmp_path)
+    wider = Network(replace(network.config, codec_hidden=24))
+    taken = wider.start_from(tmp_path)
+    assert 0 < taken < len(wider.trained_state())
+    name = "projectors.image.base.weight"
+    assert torch.allclose(wider.state_dict()[name], network.state_dict()[name], atol=1e-2)
 
 
 def test_weights_of_another_shape_are_refused_by_name(network: Network, tmp_path: Path) -> None:

@@ -16,12 +16,15 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: cach
 MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
-_ALIGN_SHARES = {"classify": 1.0, "mosaic": 2.0, "caption": 1.0, "digits": 1.0, "text": 4.0}
-_INSTRUCT_SHARES = {"classify": 1.0, "mosaic": 3.0, "caption": 1.2, "digits": 1.2, "text": 0.6}
+_ALIGN_SHARES = {"classify": 1.5, "mosaic": 2.5, "caption": 0.7, "digits": 1.0, "text": 2.0}
+_INSTRUCT_SHARES = {"classify": 1.0, "mosaic": 3.0, "caption": 1.5, "digits": 0.8, "text": 0.3}
 
 
 Bf16Option = Annotated[
     bool, typer.Option("--bf16", help="Compute in bfloat16; only processors with AVX-512 BF16 gain.")
+]
+InitOption = Annotated[
+    Path | None, typer.Option("--init", help="Folder of weights to start from, whatever of them fits.")
 ]
 
 
@@ -42,6 +45,7 @@ def align(
     out: OutOption = Path("runs/default"),
     minutes: MinutesOption = 10.0,
     seed: SeedOption = 0,
+    init: InitOption = None,
 ) -> None:
     """Stage 1: received tokens meet the word embeddings of what they mean; the LLM does not run.
 
@@ -51,6 +55,8 @@ def align(
     from m4sc.training.run import Stage, train
 
     network, samples = _prepare(data, out, seed)
+    if init is not None:
+        typer.echo(f"{network.start_from(init)} tensors taken from {init.name}", err=True)
     shares = {task: share for task, share in _ALIGN_SHARES.items() if any(s.task == task for s in samples)}
     train(
         network, Stage("align", minutes, shares, 1e-3, 0.0, seed), Alignment(network, samples, seed).loss, out
@@ -64,7 +70,7 @@ def instruct(
     out: OutOption = Path("runs/default"),
     minutes: MinutesOption = 60.0,
     seed: SeedOption = 0,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Questions a batch.")] = 24,
     bf16: Bf16Option = False,
 ) -> None:
     """Stages 2 and 3 together: adapter, projectors and codecs learn to answer through random channels.

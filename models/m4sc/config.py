@@ -12,7 +12,8 @@ class ModelConfig:
 
     Attributes:
         llm, vision, speech: backbone names or folders (see :func:`m4sc.pretrained.resolve`).
-        image_size: pixels; pictures are squeezed to a square of this side.
+        image_size, small_image_size: pixels; pictures are squeezed to a square of this side; the second is
+            for small ones (see :class:`m4sc.encoders.ImageEncoder`).
         image_grid: tokens a side of a picture.
         speech_tokens_per_s, speech_max_tokens: tokens of a sound.
         projector_grid: radial basis functions an input of the modality projectors.
@@ -20,14 +21,17 @@ class ModelConfig:
         image_symbols, speech_symbols, text_symbols: complex symbols a token.
         text_chunk: tokens of one chunk of text; a longer text is sent in chunks that end with a word.
         tasks: names of the tasks that the weights were trained for.
-        lora_rank, lora_alpha: of the receiver's adapter on q, v and o.
+        lora_rank, lora_alpha, lora_targets: of the receiver's adapter: rank, scale, layers that have one.
+        image_rates: complex symbols a token that a picture may be sent with; nested, so that a lower rate
+            sends the first symbols of each token.
     """
 
     llm: str = "smollm2-135m-instruct"
     vision: str = "efficientnet-lite2"
     speech: str = "whisper-tiny.en"
     hidden_dim: int = 576
-    image_size: int = 256
+    image_size: int = 320
+    small_image_size: int = 256
     image_grid: int = 4
     image_dim: int = 1280
     speech_dim: int = 384
@@ -43,15 +47,38 @@ class ModelConfig:
     tasks: tuple[str, ...] = ("classify", "caption", "mosaic", "digits", "transcribe", "text")
     lora_rank: int = 16
     lora_alpha: int = 32
+    lora_targets: tuple[str, ...] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+    image_rates: tuple[int, ...] = (2, 4, 8)
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"{field.name} is {value}; it must be at least 1")
+        if not all(1 <= rate <= self.image_symbols for rate in self.image_rates) or not self.image_rates:
+            raise ValueError(
+                f"image_rates {self.image_rates} must be from 1 to image_symbols, {self.image_symbols}"
+            )
+
+    @property
+    def image_tokens(self) -> int:
+        """Tokens of a picture."""
+        return self.image_grid**2
+
+    def rates(self, modality: str) -> tuple[int, ...]:
+        """Complex symbols a token that a message of a modality may be sent with."""
+        return self.image_rates if modality == "image" else (self.symbols_per_token(modality),)
 
     def symbols_per_token(self, modality: str) -> int:
-        """Complex symbols that carry one token of a modality."""
+        """Most complex symbols that carry one token of a modality."""
         return int(
             {"image": self.image_symbols, "speech": self.speech_symbols, "text": self.text_symbols}[modality]
         )
@@ -67,6 +94,7 @@ class ModelConfig:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys in the model configuration: {', '.join(sorted(unknown))}")
-        if "tasks" in values:
-            values["tasks"] = tuple(values["tasks"])
+        for key, value in values.items():
+            if isinstance(value, list):
+                values[key] = tuple(value)
         return cls(**values)

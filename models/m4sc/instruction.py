@@ -7,14 +7,18 @@ TURN = "<|im_start|>"
 END = "<|im_end|>"
 
 
-def before_latents(instruction: str) -> str:
+def before_latents() -> str:
     """Text that stands before the received latents."""
+    return TURN
+
+
+def after_latents(instruction: str) -> str:
+    """Text between the received latents and the answer.
+
+    The instruction stands behind the latents, so that several questions about one message share what was
+    computed for it.
+    """
     return f"{TURN}{instruction.strip()}\n"
-
-
-def after_latents() -> str:
-    """Text between the received latents and the answer."""
-    return f"{TURN}"
 
 
 def answer_text(answer: str) -> str:

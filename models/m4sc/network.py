@@ -45,9 +45,9 @@ class Network(nn.Module):
         """Features (n, t, dim) to tokens in the LLM's space; text's features are word embeddings already."""
         return features if modality == "text" else self.projectors[modality](features)
 
-    def send(self, modality: str, features: Tensor, mask: Tensor) -> Tensor:
-        """Features, float (n, t, dim), to unit-power symbols, float (n, t, s, 2)."""
-        return self.encoders[modality](self.tokens(modality, features), mask)
+    def send(self, modality: str, features: Tensor, mask: Tensor, rate: int | None = None) -> Tensor:
+        """Features, float (n, t, dim), to unit-power symbols, float (n, t, s, 2); rate: s, None for most."""
+        return self.encoders[modality](self.tokens(modality, features), mask, rate)
 
     def receive(self, modality: str, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Symbols and complex noise variances to latents for the LLM, float (n, t, hidden)."""
@@ -61,7 +61,7 @@ class Network(nn.Module):
     @torch.no_grad()
     def code_book(self) -> Tensor:
         """Code word of every token of the vocabulary, float (vocab, symbols, 2)."""
-        return torch.cat([self.code_words(part) for part in self.llm.embedding.split(_PART)])
+        return torch.cat([self.code_words(part.float()) for part in self.llm.embedding.split(_PART)])
 
     def trained_state(self) -> dict[str, Tensor]:
         """Every tensor that training changed, as float16: the frozen LLM is left out."""
@@ -77,6 +77,20 @@ class Network(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self.trained_state(), str(folder / "model.safetensors"))
         (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+
+    def start_from(self, folder: Path) -> int:
+        """Take over the tensors of other weights that have a name and shape of this network; their number.
+
+        Raises:
+            ValueError: none fits.
+        """
+        own = self.trained_state()
+        found = load_file(str(folder / "model.safetensors"))
+        fitting = {key: v.float() for key, v in found.items() if key in own and v.shape == own[key].shape}
+        if not fitting:
+            raise ValueError(f"no tensor in {folder.name} fits this configuration; start without it")
+        self.load_state_dict(fitting, strict=False)
+        return len(fitting)
 
     def load_trained(self, folder: Path) -> None:
         """Read what :meth:`save` wrote.

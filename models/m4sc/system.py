@@ -54,7 +54,8 @@ class SemanticSystem:
     @cached_property
     def image_encoder(self) -> ImageEncoder:
         """Loaded when the first picture comes."""
-        return ImageEncoder(self.config.vision, self.config.image_size, self.config.image_grid)
+        c = self.config
+        return ImageEncoder(c.vision, c.image_size, c.small_image_size, c.image_grid)
 
     @cached_property
     def speech_encoder(self) -> SpeechEncoder:
@@ -65,24 +66,40 @@ class SemanticSystem:
 
     @torch.inference_mode()
     def encode(
-        self, message: Message, task: str, instruction: str | None = None, snr_db: float | None = None
+        self,
+        message: Message,
+        task: str,
+        instruction: str | None = None,
+        snr_db: float | None = None,
+        rate: int | None = None,
     ) -> Encoded:
         """Message and task to symbols.
 
         `instruction` and `snr_db` are accepted for transmitters that use them; this one sends the same
         latents for every wording and SNR.
 
+        Args:
+            message, task: what is sent, and for what.
+            instruction, snr_db: see above.
+            rate: complex symbols a token, of ``config.rates(...)``; the task's own if None.
+
         Raises:
             UnknownTaskError: no such task.
-            ValueError: the message is of another modality, the weights were not trained for the task, or
-                no word was heard in a sound to transcribe.
+            ValueError: the message is of another modality, the weights were not trained for the task or the
+                rate, or no word was heard in a sound to transcribe.
         """
         entry = self._check(task)
+        rate = rate or entry.rate or self.config.symbols_per_token(entry.channel_codec)
+        if rate not in self.config.rates(entry.channel_codec):
+            raise ValueError(
+                f"{rate} symbols a token are no rate of these weights for {entry.channel_codec}; "
+                f"use one of {', '.join(map(str, self.config.rates(entry.channel_codec)))}"
+            )
         if message.modality != entry.modality:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
         features = self._features(message, entry)[None]
         mask = torch.ones(features.shape[:2], dtype=torch.bool)
-        symbols = self.network.send(entry.channel_codec, features, mask)
+        symbols = self.network.send(entry.channel_codec, features, mask, rate)
         return Encoded(symbols.reshape(-1, 2).numpy().astype(np.float32), task, message.modality)
 
     @torch.inference_mode()
@@ -149,8 +166,9 @@ class SemanticSystem:
 
     def _tokens(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> tuple[Tensor, Tensor]:
         """Symbols by token, float (t, s, 2), and their noise variances, float (t, s)."""
-        per_token = self.config.symbols_per_token(task.channel_codec)
-        if len(symbols) == 0 or len(symbols) % per_token or len(symbols) != len(noise_var):
+        per_token = self._rate(len(symbols), task)
+        tokens = self.config.image_tokens if task.channel_codec == "image" else len(symbols) // per_token
+        if len(symbols) == 0 or len(symbols) != per_token * tokens or len(symbols) != len(noise_var):
             raise ValueError(
                 f"{len(symbols)} symbols with {len(noise_var)} noise variances do not make whole tokens of "
                 f"{per_token} symbols; transmitter and receiver use different models"
@@ -160,6 +178,13 @@ class SemanticSystem:
         pairs = np.stack([np.real(symbols), np.imag(symbols)], axis=-1).astype(np.float32)
         n = np.array(noise_var, dtype=np.float32)
         return torch.from_numpy(pairs).reshape(-1, per_token, 2), torch.from_numpy(n).reshape(-1, per_token)
+
+    def _rate(self, count: int, task: Task) -> int:
+        """Symbols a token of a message of `count` symbols: the number of a picture's tokens is known."""
+        if task.channel_codec != "image":
+            return self.config.symbols_per_token(task.channel_codec)
+        fitting = [rate for rate in self.config.image_rates if rate * self.config.image_tokens == count]
+        return fitting[0] if fitting else self.config.image_symbols
 
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself: its latents over a channel of 60 dB.
@@ -192,7 +217,7 @@ class SemanticSystem:
             return self.speech_encoder(message.data)
         text = self._words(message)
         ids = [i for chunk in self.text_chunks(text) for i in chunk]
-        return self.network.llm.embedding[torch.tensor(ids)]
+        return self.network.llm.embed_ids(ids)
 
     def _words(self, message: Message) -> str:
         text = str(
@@ -237,7 +262,7 @@ def weights_folder(name_or_path: str) -> Path:
 
 
 def load(name_or_path: str = "default") -> SemanticSystem:
-    """Load a trained system; its fingerprint covers configuration and weights.
+    """Load a trained system; its fingerprint covers configuration and weights. The LLM runs in bfloat16.
 
     Raises:
         ValueError: no such weights, or weights that do not fit their configuration.
@@ -246,5 +271,6 @@ def load(name_or_path: str = "default") -> SemanticSystem:
     text = (folder / "config.json").read_text(encoding="utf-8")
     network = Network(ModelConfig.from_json(text))
     network.load_trained(folder)
+    network.llm.serve()
     fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
     return SemanticSystem(network, fingerprint)

@@ -24,6 +24,7 @@ class Task:
         max_new_tokens: longest answer (of each chunk, for texts).
         codec: modality whose channel codec is used when it is not the message's own: a transcription
             sends the words that the speech model heard as text latents.
+        rate: complex symbols a token, of the rates that the modality's codec has; 0 for the most.
         verbatim: the answer is the message's words; a receiver that has the message itself needs no LLM.
     """
 
@@ -37,6 +38,7 @@ class Task:
     max_new_tokens: int = 24
     codec: str = ""
     verbatim: bool = False
+    rate: int = 0
 
     @property
     def channel_codec(self) -> str:
@@ -53,6 +55,7 @@ _ALL = (
         ("Which object is this?", "What do you see?"),
         "exact",
         max_new_tokens=6,
+        rate=4,
     ),
     Task(
         "caption",

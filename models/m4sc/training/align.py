@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, normalize
 from m4sc.channel.link import transmit
 from m4sc.evidence import log_likelihood
 from m4sc.network import Network
-from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, inputs
+from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, draw_rate, inputs
 from m4sc.training.features import Sample
 
 _SCALE = 20.0
@@ -32,7 +32,9 @@ class Alignment:
         """Symbols behind a random channel, their noise variances, and the mask of tokens. ids: of texts."""
         features, mask = inputs(self.network, batch, ids)
         snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        symbols = self.network.send(batch[0].modality, features, mask)
+        modality = batch[0].modality
+        rate = draw_rate(self.network.config, modality, self.rng)
+        symbols = self.network.send(modality, features, mask, rate)
         return *transmit(symbols, snr_db, channel, self.generator), mask
 
     def loss(self, task: str) -> Tensor:

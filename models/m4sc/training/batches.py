@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from m4sc.config import ModelConfig
 from m4sc.network import Network
 from m4sc.training.features import Sample, stack
 
+Item = TypeVar("Item")
+
+_MOST_SYMBOLS_SHARE = 0.6
 _EXCHANGED_TEXTS = 0.4
 _EXCHANGED_TOKENS = 0.4
 _CANDIDATES = 6000
 
 
-def draw(samples: Sequence[Sample], size: int, rng: np.random.Generator) -> list[Sample]:
-    """`size` samples with replacement."""
+def draw(samples: Sequence[Item], size: int, rng: np.random.Generator) -> list[Item]:
+    """`size` items with replacement."""
     return [samples[int(i)] for i in rng.integers(len(samples), size=size)]
 
 
@@ -53,6 +58,22 @@ def draw_channel(n: int, rng: np.random.Generator, low_db: float, high_db: float
     """SNR of each message, float (n,), uniform in dB, and a channel: AWGN twice as often as Rayleigh."""
     snr_db = torch.from_numpy(rng.uniform(low_db, high_db, n).astype(np.float32))
     return snr_db, "rayleigh" if rng.random() < 1 / 3 else "awgn"
+
+
+def draw_rate(config: ModelConfig, modality: str, rng: np.random.Generator) -> int:
+    """Complex symbols a token of a batch: most often the highest rate, else one of the others."""
+    rates = sorted(config.rates(modality))
+    if len(rates) == 1 or rng.random() < _MOST_SYMBOLS_SHARE:
+        return rates[-1]
+    return rates[int(rng.integers(len(rates) - 1))]
+
+
+def by_message(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Samples of one task about one message together; those of no named message alone."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for n, sample in enumerate(samples):
+        groups.setdefault((sample.task, sample.media or f"#{n}"), []).append(sample)
+    return list(groups.values())
 
 
 def draw_candidates(network: Network, ids: list[list[int]], rng: np.random.Generator) -> Tensor:

@@ -24,7 +24,8 @@ _BATCH = 16
 class Sample:
     """What training sees of an example.
 
-    features: float16 (tokens, feature_dim) for image and speech; None for text, whose words are ``text``.
+    media: name of the message; several examples may ask about one. features: float16 (tokens, feature_dim)
+    for image and speech; None for text, whose words are ``text``.
     """
 
     task: str
@@ -33,18 +34,20 @@ class Sample:
     answers: tuple[str, ...]
     features: Tensor | None
     text: str = ""
+    media: str = ""
 
 
 @dataclass(frozen=True)
 class Amount:
     """How many messages of each set are used; the defaults fit two cores.
 
-    caption_copies: cropped copies of each captioned picture; digits: single clips; numbers, spoken_numbers:
-    several digits, of joined clips and of espeak-ng's voices.
+    cifar_copies, caption_copies: cropped copies of each picture; digits: single clips; numbers,
+    spoken_numbers: several digits, of joined clips and of espeak-ng's voices.
     """
 
     cifar: int = 8000
-    mosaics: int = 5000
+    cifar_copies: int = 1
+    mosaics: int = 8000
     caption_copies: int = 4
     digits: int = 2600
     numbers: int = 3000
@@ -55,7 +58,8 @@ class Amount:
 def image_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
     """Classification, mosaic questions and captions of one split ("train" or "test")."""
     cifar = cifar10.load_cifar10(data_dir, split)
-    found = cifar10.classify_examples(cifar)[: amount.cifar]
+    objects = cifar10.classify_examples(cifar)[: amount.cifar]
+    found = objects + augment.cropped_copies(objects, amount.cifar_copies, seed=1)
     found += mosaic.mosaic_examples(cifar, amount.mosaics, seed=_seed(split))
     photographs = flickr8k.caption_examples(data_dir, "train" if split == "train" else "dev")
     photographs += coco_mini.caption_examples(coco_mini.load_coco_mini(data_dir, split))
@@ -142,6 +146,7 @@ def load_features(cache_dir: Path, split: str) -> list[Sample]:
                     row["instruction"],
                     tuple(row["answers"]),
                     features[row["media"]],
+                    media=row["media"],
                 )
             )
     if not found:

@@ -9,9 +9,21 @@ from torch import Tensor
 from m4sc.channel.link import transmit
 from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.network import Network
+from m4sc.packing import Exchange
 from m4sc.tasks import get_task
-from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, inputs
+from m4sc.training.batches import (
+    by_message,
+    draw,
+    draw_candidates,
+    draw_channel,
+    draw_ids,
+    draw_rate,
+    inputs,
+)
 from m4sc.training.features import Sample
+
+_MOST_QUESTIONS = 7
+_SHARING = 0.6  # a sequence of seven questions takes as long as about three of one
 
 
 class Instruction:
@@ -20,34 +32,44 @@ class Instruction:
     def __init__(
         self, network: Network, samples: list[Sample], seed: int, batch_size: int, bf16: bool = False
     ) -> None:
+        """batch_size: questions a batch, about."""
         self.network, self.batch_size, self.bf16 = network, batch_size, bf16
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self.pools: dict[str, list[Sample]] = {}
-        for sample in samples:
-            self.pools.setdefault(sample.task, []).append(sample)
+        self.pools: dict[str, list[list[Sample]]] = {}
+        for group in by_message(samples):
+            self.pools.setdefault(group[0].task, []).append(group)
 
     def loss(self, task: str) -> Tensor:
         """Loss of one random batch of a task."""
-        batch = draw(self.pools[task], self.batch_size, self.rng)
-        network, llm, modality = self.network, self.network.llm, batch[0].modality
+        network, pool = self.network, self.pools[task]
+        asks = min(_MOST_QUESTIONS, max(len(pool[0]), len(self._answers(pool[0][0]))))
+        groups = draw(pool, max(1, round(self.batch_size / asks**_SHARING)), self.rng)
+        batch = [group[0] for group in groups]
+        modality = batch[0].modality
         is_text = modality == "text"
         ids = draw_ids(network, batch, self.rng) if is_text else []
         features, mask = inputs(network, batch, ids)
         snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        symbols = network.send(modality, features, mask)
+        symbols = network.send(modality, features, mask, draw_rate(network.config, modality, self.rng))
         y, noise_var = transmit(symbols, snr_db, channel, self.generator)
         latents = network.receive(modality, y, noise_var)
         own = [latents[n][mask[n]] for n in range(len(batch))]
-        prompts = [llm.prompt(self._wording(s), rows) for s, rows in zip(batch, own, strict=True)]
-        answers = (
-            [self._until_end(row) for row in ids]
+        asked = (
+            [[Exchange(self._wording(s), self._until_end(row))] for s, row in zip(batch, ids, strict=True)]
             if is_text
-            else [llm.answer_ids(self._answer(s)) for s in batch]
+            else [self._exchanges(group) for group in groups]
         )
         evidence = self._evidence(ids, y, noise_var) if is_text else None
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
-            return llm.loss(prompts, answers, evidence)
+            return network.llm.loss(own, asked, evidence)
+
+    def _exchanges(self, group: list[Sample]) -> list[Exchange]:
+        """Questions about one message: those it was asked, or one for each of its captions."""
+        found = [(sample, answer) for sample in group for answer in self._answers(sample)]
+        order = self.rng.permutation(len(found))[:_MOST_QUESTIONS]
+        answer_ids = self.network.llm.answer_ids
+        return [Exchange(self._wording(found[i][0]), answer_ids(found[i][1])) for i in order]
 
     def _evidence(self, ids: list[list[int]], y: Tensor, noise_var: Tensor) -> Evidence:
         """What the symbols of a batch of texts say, among its own tokens and random others."""
@@ -75,7 +97,6 @@ class Instruction:
             wordings = wordings + get_task("transcribe").instructions
         return wordings[int(self.rng.integers(len(wordings)))]
 
-    def _answer(self, sample: Sample) -> str:
-        if sample.task != "caption":
-            return sample.answers[0]
-        return sample.answers[int(self.rng.integers(len(sample.answers)))]
+    def _answers(self, sample: Sample) -> tuple[str, ...]:
+        """Every caption is an answer to learn; of other tasks the first spelling is."""
+        return sample.answers if sample.task == "caption" else sample.answers[:1]
