@@ -139,6 +139,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def beside_the_next(block: Block) -> str:
+    """The block's code; where its marker says so, while the next block of its page runs beside it."""
+    if "beside the next one" not in block.rest:
+        return block.code
+    page = [other for other in BLOCKS if other.page == block.page]
+    return f"({block.code})&\nfirst=$!\n{page[page.index(block) + 1].code}wait $first"
+
+
 def run_block(block: Block, folder: Path, timeout_s: float) -> None:
     """Run a block as a person would, in ``folder``; installs go below a home of its own."""
     if "after the one above" in block.rest:
@@ -156,7 +164,7 @@ def run_block(block: Block, folder: Path, timeout_s: float) -> None:
         script.write_text(block.code, encoding="utf-8")
         command = [str(ROOT / ".venv" / "bin" / "python"), str(script), *block.words_after("args")]
     else:
-        command = ["bash", "-euo", "pipefail", "-c", block.code]
+        command = ["bash", "-euo", "pipefail", "-c", beside_the_next(block)]
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )

@@ -33,6 +33,17 @@ def inline_figures(html: str, folder: Path) -> str:
     return _FIGURE.sub(drawing, html)
 
 
+def on_config(config: Any) -> Any:
+    """Called by MkDocs with its configuration: a page that the navigation does not name goes to its end."""
+    named = str(config.nav)
+    docs = Path(config.docs_dir)
+    for path in sorted(docs.rglob("*.md")):
+        page = path.relative_to(docs).as_posix()
+        if f"'{page}'" not in named:
+            config.nav.append(page)
+    return config
+
+
 def on_files(files: Files, *, config: Any) -> Files:
     """Called by MkDocs when it has listed the pages."""
     for path, text in generated_pages(Path(config.config_file_path).parent).items():
