@@ -156,8 +156,8 @@ def measure_all(path: Path, megabits: float, errors: int, seed: int) -> None:
     """Every case that `path` lacks."""
     table = json.loads(path.read_text()) if path.exists() else {"cases": []}
     table |= {
-        "command": f"script/reference_ldpc.py snr {path.name}, in runs with --megabits and --errors of their own: "
-        "each case's points say how much was sent",
+        "command": f"script/reference_ldpc.py snr {path.name}, in several runs with other "
+        "--megabits and --errors: each case's points say how much was sent",
         "decoder": f"sionna 2.2.0 LDPC5GDecoder, defaults (boxplus-phi, flooding), {ITERATIONS} iterations",
         "definition": "Es/N0 in dB per complex symbol, complex AWGN, where 1 % of the blocks have a wrong "
         "information bit; log10 of the error rate interpolated over the last two points",
