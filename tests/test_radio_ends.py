@@ -149,6 +149,18 @@ def test_a_receiver_survives_its_transmitters_end_and_hears_the_next_one() -> No
     assert [e.values["answer"] for e in got.seen if e.kind == "answer"] == list(WORDS)
 
 
+def test_a_transmitter_ends_though_its_receiver_left_after_the_last_message() -> None:
+    address, got = f"zmq://127.0.0.1:{free_port()}", Events()
+    receiver = Station(FakeSystem(), got, receive=open_receive(address, WAVEFORM))
+    receiver.begin()
+    sender = Station(FakeSystem(), Events(), open_transmit(address, WAVEFORM))
+    sender.begin()
+    sender.send(text("cat"), 0)
+    assert wait_until(got.answers, 20) and receiver.end()
+    sender.finish_sending()
+    assert wait_until(sender.has_ended, 10) and sender.end()
+
+
 def test_the_wire_format_is_gr_zeromqs() -> None:
     samples = (np.arange(5000) + 1j).astype(np.complex64)
     for ours_sends in (True, False):

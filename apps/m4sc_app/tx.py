@@ -144,10 +144,18 @@ def run_tx(
     else:
         end = open_transmit(address, shape, events.notify, paced)
         system = None if classical else warm_up(model, True)
+        _check_task(system, task)
         station = Station(system, events, transmit=end, config=config)
     with interruptible() as stopped:
         view.say("ready", text=f"sending to {address}")
         run_station(station, events, view, stopped, Feeder(station, view, messages, interval_s), 0, seconds)
+
+
+def _check_task(system: Any, task: str | None) -> None:
+    """Raise UserError where the weights do not know the task."""
+    known = getattr(getattr(system, "config", None), "tasks", None)
+    if task is not None and known is not None and task not in known:
+        raise UserError(f"these weights were not trained for '{task}'; they know {', '.join(known)}")
 
 
 def _repeated(messages: list[Any], repeat: int) -> Iterator[Any]:

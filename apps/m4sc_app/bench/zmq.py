@@ -21,8 +21,8 @@ def zmq(
     interval_s: Annotated[
         float, typer.Option(help="From one to the next, s: above the time of an answer.")
     ] = 2.0,
-    query: Annotated[str, typer.Option(help="The receiver's question.")] = "What animal is in the picture?",
-    task: Annotated[str, typer.Option(help="Task of the picture.")] = "vqa",
+    query: Annotated[str, typer.Option(help="The receiver's question.")] = "What is at the top left?",
+    task: Annotated[str, typer.Option(help="Task of the picture.")] = "mosaic",
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     paced: Annotated[bool, typer.Option("--paced", help="Transmitter in real time with idle zeros.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
@@ -58,7 +58,10 @@ def _measure(
     messages: int, interval_s: float, query: str, task: str, model: str, paced: bool
 ) -> tuple[list[float], int]:
     """Seconds of each answer but the first, and questions without one."""
+    from PIL import Image
     from skimage import data
+
+    from m4sc_app.demo.messages import mosaic
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -66,10 +69,9 @@ def _measure(
     limit = str(120 + messages * (interval_s + 5))
     command = [sys.executable, "-m", "m4sc_app.cli"]
     with tempfile.TemporaryDirectory() as folder:
-        from PIL import Image
-
-        picture = Path(folder) / "cat.png"
-        Image.fromarray(data.chelsea()).resize((384, 256)).save(picture)
+        picture = Path(folder) / "mosaic.png"
+        pictures = [data.chelsea(), data.coffee(), data.rocket(), data.astronaut()]
+        Image.fromarray(mosaic(pictures)).save(picture)
         rx = [*command, "rx", address, "--query", query, "--count", str(messages), "--seconds", limit]
         tx = [*command, "tx", address, str(picture), "--task", task, "--repeat", str(messages)]
         tx += ["--interval-s", str(interval_s), "--instruction", query, *(["--paced"] if paced else [])]

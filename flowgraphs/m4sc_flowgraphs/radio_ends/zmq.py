@@ -117,12 +117,17 @@ class ZmqSink(gr.sync_block):
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
         """Hand samples to ZeroMQ; with ``push``, wait while no receiver takes them."""
         samples = input_items[0][:_CHUNK]
+        tags = self.get_tags_in_window(0, 0, len(samples), _DONE_KEY)
+        before = min((int(tag.offset) - self.nitems_read(0) for tag in tags), default=len(samples))
+        if before == 0:  # behind the tag there is only silence: nothing to wait for
+            self._has_all = True
+        else:
+            samples = samples[:before]
         try:
             self._peers.look()
             if not self._socket.poll(_POLL_MS, zmq.POLLOUT):
                 return 0
             self._socket.send(samples.tobytes(), zmq.NOBLOCK)
-            self._has_all |= bool(self.get_tags_in_window(0, 0, len(samples), _DONE_KEY))
         except zmq.Again:
             return 0
         except zmq.ZMQError as exc:  # an exception here would hang the flowgraph
