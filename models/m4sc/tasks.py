@@ -61,7 +61,7 @@ _ALL = (
         "caption",
         2,
         "image",
-        ("Describe the picture.", "Write a caption.", "What is happening in the image?"),
+        ("Write a caption.", "What is happening in the image?"),  # "describe" belongs to mosaics
         ("Caption this photo.", "Describe the scene in a sentence."),
         "cider",
         max_new_tokens=24,

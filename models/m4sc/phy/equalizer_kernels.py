@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from m4sc.phy.fec.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def turn_back(bins, phase, slope):  # type: ignore[no-untyped-def]
     """bins e^{-j (phase + slope c)}, complex64 (symbols, fft_len); c: signed carrier of a bin.
 
@@ -34,7 +35,7 @@ def turn_back(bins, phase, slope):  # type: ignore[no-untyped-def]
     return straight
 
 
-@njit(cache=True)
+@compiled
 def slope_terms(straight, known, h):  # type: ignore[no-untyped-def]
     """Of the regression of phases on carriers: lever and product sums of each symbol, float64 (symbols,).
 
@@ -62,7 +63,7 @@ def slope_terms(straight, known, h):  # type: ignore[no-untyped-def]
     return lever, products
 
 
-@njit(cache=True)
+@compiled
 def moving_phase(common, frequency, window):  # type: ignore[no-untyped-def]
     """Phase of a moving sum over `window` symbols around a line of `frequency`, float64 (symbols,).
 

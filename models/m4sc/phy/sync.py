@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from scipy import fft
 
+from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.frame import add_prefix
 from m4sc.phy.waveform import WaveformConfig
 
@@ -85,7 +85,7 @@ class _Bank:
         return _share(np.ascontiguousarray(block), found, places), found[:, :places]
 
 
-@njit(cache=True)
+@compiled
 def _share(block, found, places):  # type: ignore[no-untyped-def]
     """Largest |found|^2 of each place over the energy of the samples behind it, float32 (places,)."""
     best = np.zeros(places, np.float32)

@@ -142,7 +142,9 @@ class ChannelSimulator:
 
     def __init__(self, config: ChannelConfig, waveform: WaveformConfig, rng: np.random.Generator) -> None:
         rate = waveform.samp_rate
-        fading_rng, burst_rng, phase_rng, noise_rng, drop_rng = rng.spawn(5)
+        fading_rng, burst_rng, phase_rng, noise_rng, drop_rng = (
+            np.random.default_rng(rng.integers(2**63, size=4)) for _ in range(5)
+        )
         clock = ClockOffset(config.sfo_ppm) if config.sfo_ppm else None
         self.drop_outs: DropOuts | None = None
         if config.dropout_rate_hz:
