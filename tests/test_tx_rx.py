@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -106,6 +108,16 @@ def test_a_receiver_without_a_transmitter_ends_in_time(capsys: pytest.CaptureFix
     assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "0.5", "--json"]) == 0
     assert time.monotonic() - started < 20.0
     assert rows(capsys.readouterr().out, "summary")[0]["frames"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_cleanly_with_a_summary(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    threading.Timer(1.5, os.kill, (os.getpid(), number)).start()
+    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "40", "--json"]) == 0
+    assert len(rows(capsys.readouterr().out, "summary")) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_standard_input_is_sent_line_by_line(
