@@ -24,7 +24,34 @@ DEFINITIONS = {
 
 
 _FUNCTION_WORDS = frozenset(
-    "a an the and or of in on at to with by for from over under is are was were be it its his her their".split()
+    (
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "with",
+        "by",
+        "for",
+        "from",
+        "over",
+        "under",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "it",
+        "its",
+        "his",
+        "her",
+        "their",
+    )
 )
 
 
