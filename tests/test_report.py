@@ -8,6 +8,7 @@ import pytest
 from m4sc_app.demo.link import Delivery, DemoRow
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.errors import UserError
+from m4sc_app.report.plots import comparable
 from m4sc_app.report.render import load_curves, render, write_report
 
 EVIL = "<script>alert('x')</script>"
@@ -72,6 +73,20 @@ def test_curves_are_drawn_with_intervals(tmp_path):
     results.write_text("{oops\n")
     with pytest.raises(UserError, match="JSON lines"):
         load_curves(results)
+
+
+def test_only_tasks_that_every_system_has_at_every_snr_are_averaged():
+    def row(system, task, snr_db, kind="all"):
+        return {"system": system, "task": task, "snr_db": snr_db, "kind": kind, "score": 0.5}
+
+    shared = [row(system, "text", snr) for system in ("semantic", "classical") for snr in (0.0, 10.0)]
+    partial = [
+        row("semantic", "caption", 0.0),
+        row("semantic", "caption", 10.0),
+        row("classical", "digits", 0.0),
+    ]
+    assert comparable([*partial, *shared, row("semantic", "text", 0.0, "2x2-count")]) == shared
+    assert comparable([]) == []
 
 
 def test_nothing_to_report():

@@ -24,8 +24,9 @@ def score_against_snr(rows: Sequence[Any], curves: Sequence[dict[str, Any]] = ()
     channels = sorted({row.channel for row in rows}) or ["awgn"]
     figure, axes = _figure(len(channels), 4.2, 3.1, sharey=True)
     for axis, channel in zip(axes, channels, strict=True):
+        measured = comparable([c for c in curves if c["channel"] == channel])
         for system, colour in COLOURS.items():
-            _curve(axis, [c for c in curves if c.get("system") == system and c["channel"] == channel], colour)
+            _curve(axis, [c for c in measured if c["system"] == system], colour)
             points: dict[float, list[float]] = defaultdict(list)
             for row in rows:
                 if row.system == system and row.channel == channel:
@@ -39,6 +40,15 @@ def score_against_snr(rows: Sequence[Any], curves: Sequence[dict[str, Any]] = ()
     axes[0].set_ylabel("mean score, lost = 0")
     axes[0].legend(frameon=False, loc="upper left")
     return _svg(figure, "score")
+
+
+def comparable(curves: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of those tasks that every system has at every SNR, so that each mean is over the same tasks."""
+    whole = [c for c in curves if c.get("kind", "all") == "all"]
+    points = {(c["system"], c["snr_db"]) for c in whole}
+    tasks = {c.get("task") for c in whole}
+    common = {t for t in tasks if points == {(c["system"], c["snr_db"]) for c in whole if c.get("task") == t}}
+    return [c for c in whole if c.get("task") in common]
 
 
 def constellation(symbols: np.ndarray, system: str, prefix: str) -> str:
