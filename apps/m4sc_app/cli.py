@@ -50,7 +50,7 @@ def _root(
     """Options before the command's name."""
 
 
-@app.command(epilog="Example:  m4sc demo --snr-db 10 --snr-db 0 --channel multipath --json")
+@app.command(epilog="Example:  m4sc demo --snr-db 10 --snr-db 0 --channel fading --json")
 def demo(
     snr_db: Annotated[
         list[float] | None,
@@ -59,7 +59,7 @@ def demo(
     channel: Annotated[
         list[str] | None,
         typer.Option(
-            help="awgn, multipath, fading, tdl-a or tdl-c; repeat for several (default: the first two)."
+            help="awgn, fading, multipath, tdl-a or tdl-c; repeat for several (default: the first two)."
         ),
     ] = None,
     system: Annotated[

@@ -12,8 +12,8 @@ import numpy as np
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.errors import MissingPartError
 
-CHANNELS = ("awgn", "multipath", "fading", "tdl-a", "tdl-c")
-DEFAULT_CHANNELS = ("awgn", "multipath")
+CHANNELS = ("awgn", "fading", "multipath", "tdl-a", "tdl-c")
+DEFAULT_CHANNELS = ("awgn", "fading")
 SYSTEMS = ("semantic", "classical")
 
 
