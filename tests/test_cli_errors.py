@@ -94,3 +94,12 @@ def test_only_our_own_errors_count_as_the_users():
     assert is_user_error(UserError("a\nb")) and sentence(UserError("a\nb")) == "a b"
     assert is_user_error(FileNotFoundError(2, "No such file", "x.png"))
     assert not is_user_error(KeyError("x"))
+
+
+def test_gnu_radios_log_stays_out_of_what_json_prints() -> None:
+    code = (
+        "from m4sc_app.cli import main; main(['--version'])\n"
+        "from gnuradio import m4sc; m4sc.frame_receiver().logger.warn('a warning')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "a warning" in done.stderr and "a warning" not in done.stdout

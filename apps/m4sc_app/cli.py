@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -187,6 +188,8 @@ _register("train", "m4sc_app.train", "train_app", "Train the model, stage by sta
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code and never raises for bad input."""
     args = list(sys.argv[1:] if argv is None else argv)
+    # GNU Radio's log goes to stdout by default, into the middle of what --json prints.
+    os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     command = typer.main.get_command(app)
     try:
         result = command.main(args=args, prog_name="m4sc", standalone_mode=False)
