@@ -142,8 +142,9 @@ class channel(gr.hier_block2):  # noqa: N801
         self.impairments.set_frequency_offset(cfo_hz / self.waveform.samp_rate)
 
     def _child_rng(self) -> np.random.Generator:
-        """A generator of its own for one stage; Generator.spawn is not in Debian's NumPy 1.24."""
-        return np.random.default_rng(self._rng.integers(2**63, size=4))
+        from m4sc.phy.channel.simulator import child_rng
+
+        return child_rng(self._rng)
 
     def _on_the_air(self) -> list[Any]:
         """Amplifier, fading, interference."""

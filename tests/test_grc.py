@@ -60,7 +60,7 @@ def test_message_ports_of_the_descriptions_exist(tmp_path: Path) -> None:
     for path in DESCRIPTIONS:
         block = yaml.safe_load(path.read_text(encoding="utf-8"))
         name = block["id"].removeprefix("m4sc_")
-        if name == "answer_view":  # needs a display: tests/qa_answer_view.py
+        if name == "answer_view":  # needs a display: the Qt flowgraphs run it (test_grc_flowgraphs)
             continue
         made = getattr(m4sc, name)(*small.get(name, ()))
         for side in ("inputs", "outputs"):

@@ -1,10 +1,10 @@
 """The header on the air: 5G NR LDPC of rate 1/6, interleaved, scrambled, BPSK.
 
-With perfect knowledge of the channel this code needs an Es/N0 of about -6.4 dB for 1 % loss; found and
-equalised by the receiver, about -4.5 dB (``m4sc bench phy --only header``). The most robust payload works at
--6.4 dB: the header is not the stronger of the two. To be 3 dB stronger it would take four times its 31
-OFDM symbols, and a longer preamble, since detection alone loses 1 % near -6 dB; a frame of 96 symbols
-would last 128 OFDM symbols instead of 35. Air time decides comparisons between systems, so it stays as it is.
+Found and equalised by the receiver it needs about -4.7 dB for 1 % loss, the most robust payload -6.4 dB
+(``m4sc bench phy --only header``): the header is not the stronger of the two. To be 3 dB stronger it would
+take several times its 31 OFDM symbols, and a longer preamble, since detection is lost at nearly the same
+SNR; a short semantic frame of 35 OFDM symbols would become mostly header. Air time decides comparisons
+between systems, so it stays as it is.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def inputs(network: Network, batch: list[Sample], ids: list[list[int]]) -> tuple
     ids: of each text's tokens, as :func:`draw_ids` gives them; not used for pictures and sounds.
     """
     if batch[0].modality == "text":
-        return stack([network.llm.embedding[torch.tensor(i)] for i in ids])
+        return stack([network.llm.embed_ids(i) for i in ids])
     return stack([sample.features for sample in batch if sample.features is not None])
 
 

@@ -131,6 +131,11 @@ def interference_stage(config: ChannelConfig, samp_rate: float, rng: np.random.G
     return InterferenceBursts(intervals, 10.0 ** (config.interference_db / 10.0), rng)
 
 
+def child_rng(rng: np.random.Generator) -> np.random.Generator:
+    """A generator of its own for one stage; ``Generator.spawn`` is not in Debian's NumPy 1.24."""
+    return np.random.default_rng(rng.integers(2**63, size=4))
+
+
 class ChannelSimulator:
     """Stages of a channel in the order of :class:`ChannelConfig`; their state goes on from chunk to chunk.
 
@@ -142,9 +147,7 @@ class ChannelSimulator:
 
     def __init__(self, config: ChannelConfig, waveform: WaveformConfig, rng: np.random.Generator) -> None:
         rate = waveform.samp_rate
-        fading_rng, burst_rng, phase_rng, noise_rng, drop_rng = (
-            np.random.default_rng(rng.integers(2**63, size=4)) for _ in range(5)
-        )
+        fading_rng, burst_rng, phase_rng, noise_rng, drop_rng = (child_rng(rng) for _ in range(5))
         clock = ClockOffset(config.sfo_ppm) if config.sfo_ppm else None
         self.drop_outs: DropOuts | None = None
         if config.dropout_rate_hz:
