@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from m4sc_app.errors import UserError
+
+if TYPE_CHECKING:
+    from m4sc.config import ModelConfig
 
 train_app = typer.Typer(no_args_is_help=True, help="Train the model on your own folder of data sets.")
 
@@ -25,6 +30,9 @@ Bf16Option = Annotated[
 ]
 InitOption = Annotated[
     Path | None, typer.Option("--init", help="Folder of weights to start from, whatever of them fits.")
+]
+ProjectorOption = Annotated[
+    str, typer.Option("--projector", help="Layer of the projectors, of equal size: rbf, bspline or mlp.")
 ]
 
 
@@ -46,15 +54,17 @@ def align(
     minutes: MinutesOption = 10.0,
     seed: SeedOption = 0,
     init: InitOption = None,
+    projector: ProjectorOption = "rbf",
 ) -> None:
     """Stage 1: received tokens meet the word embeddings of what they mean; the LLM does not run.
 
     Example: m4sc train align --data DATA --budget-minutes 10
     """
+    from m4sc.config import ModelConfig
     from m4sc.training.align import Alignment
     from m4sc.training.run import Stage, train
 
-    network, samples = _prepare(data, out, seed)
+    network, samples = _prepare(data, out, seed, ModelConfig(projector=projector))
     if init is not None:
         typer.echo(f"{network.start_from(init)} tensors taken from {init.name}", err=True)
     shares = {task: share for task, share in _ALIGN_SHARES.items() if any(s.task == task for s in samples)}
@@ -75,12 +85,19 @@ def instruct(
 ) -> None:
     """Stages 2 and 3 together: adapter, projectors and codecs learn to answer through random channels.
 
+    The projectors are of the kind that `m4sc train align` was given.
+
     Example: m4sc train instruct --data DATA --budget-minutes 60
     """
+    from m4sc.config import ModelConfig
     from m4sc.training.instruct import Instruction
     from m4sc.training.run import Stage, train
 
-    network, samples = _prepare(data, out, seed)
+    aligned = out / "align" / "config.json"
+    if not aligned.is_file():
+        raise UserError(f"{out} has no aligned weights; run `m4sc train align --out {out}` first")
+    config = ModelConfig.from_json(aligned.read_text(encoding="utf-8"))
+    network, samples = _prepare(data, out, seed, config)
     network.load_trained(out / "align")
     shares = {task: share for task, share in _INSTRUCT_SHARES.items() if any(s.task == task for s in samples)}
     stage = Stage("instruct", minutes, shares, 3e-4, 6e-4, seed)
@@ -88,13 +105,12 @@ def instruct(
     network.save(out / "default")
 
 
-def _prepare(data: Path, out: Path, seed: int):  # type: ignore[no-untyped-def]
+def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch
-    from m4sc.config import ModelConfig
     from m4sc.network import Network
     from m4sc.training.features import Amount, load_features, text_samples
 
     torch.manual_seed(seed)
     samples = load_features(out / "features", "train") + text_samples(data, "train", Amount())
-    return Network(ModelConfig()), samples
+    return Network(config), samples

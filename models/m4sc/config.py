@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
+LAYER_KINDS = ("rbf", "bspline", "mlp")
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -16,8 +18,9 @@ class ModelConfig:
             for small ones (see :class:`m4sc.encoders.ImageEncoder`).
         image_grid: tokens a side of a picture.
         speech_tokens_per_s, speech_max_tokens: tokens of a sound.
-        projector_grid: radial basis functions an input of the modality projectors.
-        codec_grid, codec_hidden: the same and the width of the channel codec.
+        projector: layer of the modality projectors, one of `LAYER_KINDS` (see :func:`m4sc.kan.make_layer`).
+        projector_grid: basis functions an input of the modality projectors.
+        codec_grid, codec_hidden: radial basis functions an input and the width of the channel codec.
         image_symbols, speech_symbols, text_symbols: complex symbols a token.
         text_chunk: tokens of one chunk of text; a longer text is sent in chunks that end with a word.
         tasks: names of the tasks that the weights were trained for.
@@ -37,6 +40,7 @@ class ModelConfig:
     speech_dim: int = 384
     speech_tokens_per_s: int = 5
     speech_max_tokens: int = 32
+    projector: str = "rbf"
     projector_grid: int = 4
     codec_grid: int = 5
     codec_hidden: int = 192
@@ -63,6 +67,8 @@ class ModelConfig:
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"{field.name} is {value}; it must be at least 1")
+        if self.projector not in LAYER_KINDS:
+            raise ValueError(f"projector '{self.projector}' is unknown; use one of {', '.join(LAYER_KINDS)}")
         if not all(1 <= rate <= self.image_symbols for rate in self.image_rates) or not self.image_rates:
             raise ValueError(
                 f"image_rates {self.image_rates} must be from 1 to image_symbols, {self.image_symbols}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from m4sc.codec import ChannelDecoder, ChannelEncoder
 from m4sc.config import ModelConfig
-from m4sc.kan import RbfKanLayer
+from m4sc.kan import make_layer
 from m4sc.llm import LanguageModel
 
 _MODALITIES = ("image", "speech", "text")
@@ -26,7 +26,10 @@ class Network(nn.Module):
         self.llm = LanguageModel(config)
         dims = {"image": config.image_dim, "speech": config.speech_dim}
         self.projectors = nn.ModuleDict(
-            {name: RbfKanLayer(dim, config.hidden_dim, config.projector_grid) for name, dim in dims.items()}
+            {
+                name: make_layer(config.projector, dim, config.hidden_dim, config.projector_grid)
+                for name, dim in dims.items()
+            }
         )
         self.encoders = nn.ModuleDict()
         self.decoders = nn.ModuleDict()

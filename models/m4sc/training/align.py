@@ -12,6 +12,7 @@ from m4sc.evidence import log_likelihood
 from m4sc.network import Network
 from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, draw_rate, inputs
 from m4sc.training.features import Sample
+from m4sc.training.grids import fit_grids
 
 _SCALE = 20.0
 
@@ -27,6 +28,7 @@ class Alignment:
         for sample in samples:
             if _says_all(sample):
                 self.pools.setdefault(sample.task, []).append(sample)
+        fit_grids(network, samples, self.rng)
 
     def received(self, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
         """Symbols behind a random channel, their noise variances, and the mask of tokens. ids: of texts."""
