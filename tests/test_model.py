@@ -22,7 +22,7 @@ from m4sc.training.align import Alignment
 from m4sc.training.features import Sample
 from m4sc.training.instruct import Instruction
 from m4sc.training.run import Stage, train
-from tiny_model import tiny_config, write_tiny_llm
+from tiny_model import HIDDEN, tiny_config, write_tiny_llm
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +215,51 @@ def test_system_sends_text_in_chunks_and_answers(network: Network) -> None:
     assert isinstance(answer.text, str) and answer.seconds > 0
     whole = system.answer_without_channel(Message("text", text), "text")
     assert whole.text == text  # who has the message itself loses nothing in the codec
+
+
+def test_the_transmitters_llm_sends_nested_latents(network: Network) -> None:
+    text = network.llm.embed_text("two cats sleep on a red chair")
+    longer = network.llm.embed_text("a bus stops in the rain, and nobody gets on")
+    wording = "Sum it up."
+    with torch.no_grad():
+        few = network.semantic_latents("text", [text], [wording], 4)
+        many = network.semantic_latents("text", [longer, text], [wording, wording], 16)
+        other = network.semantic_latents("text", [text], ["Which animal is it?"], 4)
+        symbols = network.send_latents("text", [longer, text], [wording, wording], 16)
+    assert few.shape == (1, 4, HIDDEN) and many.shape == (2, 16, HIDDEN)
+    torch.testing.assert_close(few[0], many[1, :4], rtol=1e-4, atol=1e-5)  # nested, and padding is not seen
+    assert (few - other).abs().max() > 1e-3  # the instruction matters
+    assert symbols.shape == (2, 16, network.config.latent_symbols, 2)
+    torch.testing.assert_close(symbols.square().sum(-1).mean((1, 2)), torch.ones(2), rtol=1e-4, atol=1e-4)
+
+
+def test_a_step_trains_both_ends_adapters(network: Network) -> None:
+    words = ("cat", "dog", "bus")
+    rows = [Sample("summarize", "text", "", (word,), None, f"a {word} in the street", word) for word in words]
+    loss = Instruction(network, rows, seed=0, batch_size=3).loss("summarize")
+    loss.backward()
+    for adapter in ("encode", "decode"):
+        slopes = [p.grad for n, p in network.named_parameters() if f"lora_B.{adapter}." in n]
+        assert slopes and all(slope is not None and slope.abs().max() > 0 for slope in slopes)
+    assert network.queries.grad is not None and network.queries.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("count", [4, 16])
+def test_system_sends_semantic_latents(network: Network, tmp_path: Path, count: int) -> None:
+    network.config = replace(network.config, tasks=("summarize",))
+    message = Message("text", "two cats sleep on a red chair. a cat lies on a chair.")
+    before = SemanticSystem(network).encode(message, "summarize", latents=count)
+    network.save(tmp_path)
+    system = load(str(tmp_path))
+    encoded = system.encode(message, "summarize", latents=count)
+    assert encoded.latents.shape == (count * network.config.latent_symbols, 2)
+    assert np.abs(encoded.latents - before.latents).mean() < 0.05  # bfloat16 beside float32
+    symbols = (encoded.latents[:, 0] + 1j * encoded.latents[:, 1]).astype(np.complex64)
+    assert isinstance(system.decode(symbols, np.full(len(symbols), 0.1, np.float32), "summarize").text, str)
+    with pytest.raises(ValueError, match="latents are no rate"):
+        system.encode(message, "summarize", latents=5)
+    with pytest.raises(ValueError, match="whole tokens"):
+        system.decode(symbols[:-8], np.ones(len(symbols) - 8, np.float32), "summarize")
 
 
 def test_system_says_what_is_wrong(network: Network) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
+from m4sc.tasks import Task
+
+LATENTS = "latents"
 LAYER_KINDS = ("rbf", "bspline", "mlp")
 
 
@@ -27,6 +30,11 @@ class ModelConfig:
         lora_rank, lora_alpha, lora_targets: of the receiver's adapter: rank, scale, layers that have one.
         image_rates: complex symbols a token that a picture may be sent with; nested, so that a lower rate
             sends the first symbols of each token.
+        encode_tasks: tasks whose message the transmitter's LLM reads; of the others the projected tokens
+            are sent (light path).
+        latent_counts: semantic latents, S, that the transmitter's LLM may send; nested, so that a lower count
+            sends the first ones.
+        latent_symbols: complex symbols a semantic latent.
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -61,6 +69,9 @@ class ModelConfig:
         "down_proj",
     )
     image_rates: tuple[int, ...] = (2, 4, 8)
+    encode_tasks: tuple[str, ...] = ("summarize", "text-question")
+    latent_counts: tuple[int, ...] = (4, 8, 16, 32)
+    latent_symbols: int = 8
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -73,21 +84,30 @@ class ModelConfig:
             raise ValueError(
                 f"image_rates {self.image_rates} must be from 1 to image_symbols, {self.image_symbols}"
             )
+        if not self.latent_counts or min(self.latent_counts) < 1:
+            raise ValueError(f"latent_counts {self.latent_counts} must be at least 1")
 
     @property
     def image_tokens(self) -> int:
         """Tokens of a picture."""
         return self.image_grid**2
 
-    def rates(self, modality: str) -> tuple[int, ...]:
-        """Complex symbols a token that a message of a modality may be sent with."""
-        return self.image_rates if modality == "image" else (self.symbols_per_token(modality),)
+    def codec_of(self, task: Task) -> str:
+        """Which channel codec carries a task: of a modality's tokens, or `LATENTS` of the transmitter's LLM."""
+        return LATENTS if task.name in self.encode_tasks else task.channel_codec
 
-    def symbols_per_token(self, modality: str) -> int:
-        """Most complex symbols that carry one token of a modality."""
-        return int(
-            {"image": self.image_symbols, "speech": self.speech_symbols, "text": self.text_symbols}[modality]
-        )
+    def rates(self, codec: str) -> tuple[int, ...]:
+        """Complex symbols a token that a channel codec may send."""
+        return self.image_rates if codec == "image" else (self.symbols_per_token(codec),)
+
+    def symbols_per_token(self, codec: str) -> int:
+        """Most complex symbols that carry one token of a channel codec."""
+        return {
+            "image": self.image_symbols,
+            "speech": self.speech_symbols,
+            "text": self.text_symbols,
+            LATENTS: self.latent_symbols,
+        }[codec]
 
     def to_json(self) -> str:
         """JSON text with every field."""

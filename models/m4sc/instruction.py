@@ -24,3 +24,8 @@ def after_latents(instruction: str) -> str:
 def answer_text(answer: str) -> str:
     """The answer as it is trained: with its end mark."""
     return f"{answer.strip()}{END}"
+
+
+def before_message(instruction: str) -> str:
+    """Text that the transmitter's LLM reads before a message's tokens."""
+    return f"{TURN}{instruction.strip()}\n"

@@ -1,4 +1,4 @@
-"""The language model at the receiver: frozen weights, one LoRA adapter, latents as input embeddings."""
+"""The language model at both ends: frozen weights and a LoRA adapter for each, latents as embeddings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from m4sc.pretrained import resolve
 
 _TEXT_BEAMS = 8
 _CLEAR = 0.95
+_ENCODE = ".encode."
 
 
 class _AddEvidence:
@@ -44,24 +45,34 @@ def _search(evidence: Evidence | None) -> dict[str, Any]:
 
 
 class LanguageModel(nn.Module):
-    """A causal LM that reads [instruction; received latents] and writes the answer."""
+    """A causal LM.
+
+    With the adapter "decode" it reads [received latents; instruction] and writes the answer; with the adapter
+    "encode", where a task needs one, [instruction; message; queries] and its states are the latents.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        folder = str(resolve(config.llm, "llm"))
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        self._folder = str(resolve(config.llm, "llm"))
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
+        base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.float32)
         base.requires_grad_(False)
-        lora = LoraConfig(
+        self._lora = LoraConfig(
             r=config.lora_rank,
             lora_alpha=config.lora_alpha,
             target_modules=list(config.lora_targets),
             task_type="CAUSAL_LM",
         )
-        self.model: Any = get_peft_model(base, lora, adapter_name="decode")
+        self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
+        if config.encode_tasks:
+            self.model.add_adapter("encode", self._lora)
+            self._adapters_trainable()
+        self._served = False
+        self._served_encoder: Any = None
+        self._encode_state: dict[str, Tensor] = {}
         self.end_id = self.token_ids(template.END)[0]
 
     def serve(self) -> None:
@@ -69,7 +80,40 @@ class LanguageModel(nn.Module):
 
         A token costs one pass over all weights: their size decides its time.
         """
+        self._encode_state = {
+            key: value.to(torch.bfloat16) for key, value in self.model.state_dict().items() if _ENCODE in key
+        }
+        if self._encode_state:
+            self.model.delete_adapter("encode")
+            self.model.set_adapter("decode")
         self.model = self.model.merge_and_unload().to(torch.bfloat16)
+        self._served = True
+
+    def _encoder(self) -> Any:
+        """The LLM with the adapter "encode"; a served model loads it when first called."""
+        if not self._served:
+            self._use("encode")
+            return self.model
+        if self._served_encoder is None:
+            from peft import get_peft_model
+            from transformers import AutoModelForCausalLM
+
+            base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
+            encoder = get_peft_model(base, self._lora, adapter_name="encode")
+            encoder.load_state_dict(self._encode_state, strict=False)
+            self._served_encoder = encoder.eval().requires_grad_(False)
+        return self._served_encoder
+
+    def _use(self, adapter: str) -> None:
+        """Switch the adapter. PEFT freezes the other one, but a step trains both."""
+        if len(self.model.peft_config) > 1:
+            self.model.set_adapter(adapter)
+            self._adapters_trainable()
+
+    def _adapters_trainable(self) -> None:
+        for name, parameter in self.model.named_parameters():
+            if "lora_" in name:
+                parameter.requires_grad_(True)
 
     @property
     def embedding(self) -> Tensor:
@@ -105,6 +149,32 @@ class LanguageModel(nn.Module):
         """Token numbers of an answer as it is trained, with its end mark."""
         return self.token_ids(template.answer_text(answer))
 
+    def encode(self, instructions: list[str], messages: list[Tensor], queries: Tensor) -> Tensor:
+        """Final states at the queries behind each message, for its instruction.
+
+        Args:
+            instructions: one a message.
+            messages: tokens of each, float (t, hidden).
+            queries: float (count, hidden).
+
+        Returns:
+            float (n, count, hidden).
+        """
+        rows = [
+            torch.cat([self.embed_text(template.before_message(wording)), tokens, queries])
+            for wording, tokens in zip(instructions, messages, strict=True)
+        ]
+        model = self._encoder()
+        # padding stands on the right, where causal attention does not look
+        embeds = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(
+            model.get_input_embeddings().weight.dtype
+        )
+        hidden = model.base_model.model.model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+        count = len(queries)
+        return torch.stack(
+            [states[len(row) - count : len(row)] for states, row in zip(hidden, rows, strict=True)]
+        )
+
     def loss(
         self, messages: list[Tensor], asked: list[list[Exchange]], evidence: Evidence | None = None
     ) -> Tensor:
@@ -125,6 +195,7 @@ class LanguageModel(nn.Module):
             for latents, exchanges in zip(messages, asked, strict=True)
         ]
         embeds = nn.utils.rnn.pad_sequence([row.embeds for row in packed], batch_first=True)
+        self._use("decode")
         hidden = self.model.base_model.model.model(
             inputs_embeds=embeds,
             attention_mask=attention_mask([row.owner for row in packed]),
@@ -152,6 +223,8 @@ class LanguageModel(nn.Module):
 
         evidence: over the whole vocabulary, rows for each prompt; it calls for a search if it is unclear.
         """
+        if not self._served:
+            self._use("decode")
         longest = max(len(p) for p in prompts)
         embeds = torch.stack([nn.functional.pad(p, (0, 0, longest - len(p), 0)) for p in prompts])
         mask = torch.stack([torch.arange(longest) >= longest - len(p) for p in prompts]).long()

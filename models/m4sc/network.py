@@ -1,4 +1,4 @@
-"""The trained network: projectors, channel codecs and the receiver's language model."""
+"""The trained network: projectors, channel codecs and the language model at both ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from m4sc.codec import ChannelDecoder, ChannelEncoder
-from m4sc.config import ModelConfig
+from m4sc.config import LATENTS, ModelConfig
 from m4sc.kan import make_layer
 from m4sc.llm import LanguageModel
 
@@ -33,7 +33,12 @@ class Network(nn.Module):
         )
         self.encoders = nn.ModuleDict()
         self.decoders = nn.ModuleDict()
-        for name in _MODALITIES:
+        codecs: tuple[str, ...] = _MODALITIES
+        if config.encode_tasks:
+            codecs = (*_MODALITIES, LATENTS)
+            most = max(config.latent_counts)
+            self.queries = nn.Parameter(torch.randn(most, config.hidden_dim) * self.llm.embedding_rms)
+        for name in codecs:
             shape = (
                 config.hidden_dim,
                 config.codec_hidden,
@@ -51,6 +56,34 @@ class Network(nn.Module):
     def send(self, modality: str, features: Tensor, mask: Tensor, rate: int | None = None) -> Tensor:
         """Features, float (n, t, dim), to unit-power symbols, float (n, t, s, 2); rate: s, None for most."""
         return self.encoders[modality](self.tokens(modality, features), mask, rate)
+
+    def semantic_latents(
+        self, modality: str, features: list[Tensor], instructions: list[str], count: int
+    ) -> Tensor:
+        """What the transmitter's LLM makes of messages of a modality for instructions.
+
+        It reads [instruction; tokens; learned queries]; its final states at the queries are the latents.
+        Attention looks back only, so that the first latents do not depend on how many follow.
+
+        Args:
+            modality: of all messages.
+            features: of each, float (t, dim).
+            instructions: of each.
+            count: latents a message, at most the highest of ``latent_counts``.
+
+        Returns:
+            float (n, count, hidden).
+        """
+        tokens = [self.tokens(modality, own[None])[0] for own in features]
+        return self.llm.encode(instructions, tokens, self.queries[:count])
+
+    def send_latents(
+        self, modality: str, features: list[Tensor], instructions: list[str], count: int
+    ) -> Tensor:
+        """Arguments as :meth:`semantic_latents`; to unit-power symbols, float (n, count, s, 2)."""
+        latents = self.semantic_latents(modality, features, instructions, count)
+        every = torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device)
+        return self.encoders[LATENTS](latents.float(), every)
 
     def receive(self, modality: str, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Symbols and complex noise variances to latents for the LLM, float (n, t, hidden)."""

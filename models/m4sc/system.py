@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from m4sc.channel.link import transmit
-from m4sc.config import ModelConfig
+from m4sc.config import LATENTS, ModelConfig
 from m4sc.encoders import ImageEncoder, SpeechEncoder
 from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.instruction import END
@@ -72,16 +72,19 @@ class SemanticSystem:
         instruction: str | None = None,
         snr_db: float | None = None,
         rate: int | None = None,
+        latents: int | None = None,
     ) -> Encoded:
         """Message and task to symbols.
 
-        `instruction` and `snr_db` are accepted for transmitters that use them; this one sends the same
-        latents for every wording and SNR.
+        `snr_db` is accepted for transmitters that use it; this one sends the same symbols for every SNR.
 
         Args:
             message, task: what is sent, and for what.
-            instruction, snr_db: see above.
-            rate: complex symbols a token, of ``config.rates(...)``; the task's own if None.
+            instruction: what the transmitter's LLM is asked for, where it reads the task's messages
+                (``config.encode_tasks``); the task's own wording if None. The light path needs none.
+            snr_db: see above.
+            rate: of the light path: symbols a token, of ``config.rates(...)``; the task's own if None.
+            latents: of the other: how many, of ``config.latent_counts``; the task's own if None.
 
         Raises:
             UnknownTaskError: no such task.
@@ -89,17 +92,23 @@ class SemanticSystem:
                 rate, or no word was heard in a sound to transcribe.
         """
         entry = self._check(task)
-        rate = rate or entry.rate or self.config.symbols_per_token(entry.channel_codec)
-        if rate not in self.config.rates(entry.channel_codec):
-            raise ValueError(
-                f"{rate} symbols a token are no rate of these weights for {entry.channel_codec}; "
-                f"use one of {', '.join(map(str, self.config.rates(entry.channel_codec)))}"
-            )
+        codec = self.config.codec_of(entry)
+        count = latents or entry.latents
+        rate = rate or (codec != LATENTS and entry.rate) or self.config.symbols_per_token(codec)
+        _check_choice(
+            rate, self.config.rates(codec), f"symbols a token are no rate of these weights for {codec}"
+        )
+        if codec == LATENTS:
+            _check_choice(count, self.config.latent_counts, "latents are no rate of these weights")
         if message.modality != entry.modality:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
-        features = self._features(message, entry)[None]
-        mask = torch.ones(features.shape[:2], dtype=torch.bool)
-        symbols = self.network.send(entry.channel_codec, features, mask, rate)
+        features = self._features(message, entry)
+        if codec == LATENTS:
+            wording = instruction or entry.instructions[0]
+            symbols = self.network.send_latents(entry.channel_codec, [features], [wording], count)
+        else:
+            mask = torch.ones(1, len(features), dtype=torch.bool)
+            symbols = self.network.send(codec, features[None], mask, rate)
         return Encoded(symbols.reshape(-1, 2).numpy().astype(np.float32), task, message.modality)
 
     @torch.inference_mode()
@@ -141,8 +150,8 @@ class SemanticSystem:
         pieces_of: list[int] = []
         for (symbols, noise_var), instruction in zip(received, instructions, strict=True):
             y, n = self._tokens(symbols, noise_var, entry)
-            size = self.config.text_chunk if entry.channel_codec == "text" else len(y)
-            latents = network.receive(entry.channel_codec, y[None], n[None])[0].split(size)
+            size = self.config.text_chunk if entry.verbatim else len(y)
+            latents = network.receive(self.config.codec_of(entry), y[None], n[None])[0].split(size)
             wording = instruction or entry.instructions[0]
             prompts += [network.llm.prompt(wording, piece) for piece in latents]
             if entry.verbatim:
@@ -167,8 +176,14 @@ class SemanticSystem:
     def _tokens(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> tuple[Tensor, Tensor]:
         """Symbols by token, float (t, s, 2), and their noise variances, float (t, s)."""
         per_token = self._rate(len(symbols), task)
-        tokens = self.config.image_tokens if task.channel_codec == "image" else len(symbols) // per_token
-        if len(symbols) == 0 or len(symbols) != per_token * tokens or len(symbols) != len(noise_var):
+        codec = self.config.codec_of(task)
+        tokens = self.config.image_tokens if codec == "image" else len(symbols) // per_token
+        if (
+            len(symbols) == 0
+            or len(symbols) != per_token * tokens
+            or len(symbols) != len(noise_var)
+            or (codec == LATENTS and tokens not in self.config.latent_counts)
+        ):
             raise ValueError(
                 f"{len(symbols)} symbols with {len(noise_var)} noise variances do not make whole tokens of "
                 f"{per_token} symbols; transmitter and receiver use different models"
@@ -181,8 +196,9 @@ class SemanticSystem:
 
     def _rate(self, count: int, task: Task) -> int:
         """Symbols a token of a message of `count` symbols: the number of a picture's tokens is known."""
-        if task.channel_codec != "image":
-            return self.config.symbols_per_token(task.channel_codec)
+        codec = self.config.codec_of(task)
+        if codec != "image":
+            return self.config.symbols_per_token(codec)
         fitting = [rate for rate in self.config.image_rates if rate * self.config.image_tokens == count]
         return fitting[0] if fitting else self.config.image_symbols
 
@@ -240,6 +256,11 @@ class SemanticSystem:
             chunks[-1] += joined[:size]
         end = llm.token_ids(END)
         return [chunk + end * (size - len(chunk)) for chunk in chunks[:-1]] + chunks[-1:]
+
+
+def _check_choice(value: int, allowed: tuple[int, ...], what: str) -> None:
+    if value not in allowed:
+        raise ValueError(f"{value} {what}; use one of {', '.join(map(str, allowed))}")
 
 
 def weights_folder(name_or_path: str) -> Path:

@@ -25,6 +25,7 @@ class Task:
         codec: modality whose channel codec is used when it is not the message's own: a transcription
             sends the words that the speech model heard as text latents.
         rate: complex symbols a token, of the rates that the modality's codec has; 0 for the most.
+        latents: semantic latents that the transmitter's LLM sends, where it reads the message.
         verbatim: the answer is the message's words; a receiver that has the message itself needs no LLM.
     """
 
@@ -39,6 +40,7 @@ class Task:
     codec: str = ""
     verbatim: bool = False
     rate: int = 0
+    latents: int = 16
 
     @property
     def channel_codec(self) -> str:

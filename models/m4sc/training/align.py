@@ -1,4 +1,4 @@
-"""Stage 1, alignment: received tokens meet the word embeddings of what they mean; the LLM does not run."""
+"""Stage 1, alignment: received tokens meet the word embeddings of what they mean; no answer is generated."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from m4sc.channel.link import transmit
+from m4sc.config import LATENTS
 from m4sc.evidence import log_likelihood
 from m4sc.network import Network
-from m4sc.training.batches import draw, draw_candidates, draw_channel, draw_ids, draw_rate, inputs
+from m4sc.tasks import get_task
+from m4sc.training.batches import (
+    draw,
+    draw_candidates,
+    draw_channel,
+    draw_count,
+    draw_ids,
+    draw_rate,
+    inputs,
+)
 from m4sc.training.features import Sample
 from m4sc.training.grids import fit_grids
 
@@ -43,6 +53,8 @@ class Alignment:
         """Loss of one random batch of a task."""
         if task == "text":
             return self._text(draw(self.pools[task], 48, self.rng))
+        if task in self.network.config.encode_tasks:
+            return self._semantic_latents(draw(self.pools[task], 16, self.rng))
         batch = draw(self.pools[task], 64, self.rng)
         symbols, noise_var, mask = self.received(batch, [])
         latents = self.network.receive(batch[0].modality, symbols, noise_var)
@@ -58,6 +70,19 @@ class Alignment:
                 _quarters(latents).flatten(0, 1), [a for a in answers for _ in range(4)]
             )
         return loss
+
+    def _semantic_latents(self, batch: list[Sample]) -> Tensor:
+        """Of messages that the transmitter's LLM reads, the mean received latent says the whole answer."""
+        network, entry = self.network, get_task(batch[0].task)
+        ids = draw_ids(network, batch, self.rng, exchange=False) if batch[0].modality == "text" else []
+        features, mask = inputs(network, batch, ids)
+        each = [features[n][mask[n]] for n in range(len(batch))]
+        told = [entry.instructions[int(self.rng.integers(len(entry.instructions)))] for _ in batch]
+        symbols = network.send_latents(batch[0].modality, each, told, draw_count(network.config, self.rng))
+        snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
+        y, noise_var = transmit(symbols, snr_db, channel, self.generator)
+        latents = network.receive(LATENTS, y, noise_var)
+        return self._contrast(latents.mean(1), [sample.answers[0] for sample in batch])
 
     def _tiles(self, latents: Tensor, answers: list[str]) -> Tensor:
         labels = [label.strip() for answer in answers for label in answer.replace(";", ",").split(",")]
@@ -86,6 +111,8 @@ class Alignment:
 
 def _says_all(sample: Sample) -> bool:
     """Whether the answer can be met by mean latents: every tile of a mosaic named, a single digit."""
+    if get_task(sample.task).needs_question and sample.task != "mosaic":
+        return False
     if sample.task == "mosaic":
         return ";" in sample.answers[0]
     return sample.task != "digits" or " " not in sample.answers[0]

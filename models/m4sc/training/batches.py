@@ -16,6 +16,7 @@ from m4sc.training.features import Sample, stack
 Item = TypeVar("Item")
 
 _MOST_SYMBOLS_SHARE = 0.6
+_USUAL_SYMBOLS = 128
 _EXCHANGED_TEXTS = 0.4
 _EXCHANGED_TOKENS = 0.4
 _CANDIDATES = 6000
@@ -36,8 +37,10 @@ def inputs(network: Network, batch: list[Sample], ids: list[list[int]]) -> tuple
     return stack([sample.features for sample in batch if sample.features is not None])
 
 
-def draw_ids(network: Network, batch: list[Sample], rng: np.random.Generator) -> list[list[int]]:
-    """Token numbers of each text; in some texts, some are exchanged for random ones of the vocabulary.
+def draw_ids(
+    network: Network, batch: list[Sample], rng: np.random.Generator, exchange: bool = True
+) -> list[list[int]]:
+    """Token numbers of each text; if `exchange`, some of some texts become random ones of the vocabulary.
 
     Captions use few words, but names and terms must come through as well.
     """
@@ -47,7 +50,7 @@ def draw_ids(network: Network, batch: list[Sample], rng: np.random.Generator) ->
     found = []
     for sample in batch:
         ids = np.array(llm.token_ids(sample.text))
-        if rng.random() < _EXCHANGED_TEXTS:
+        if exchange and rng.random() < _EXCHANGED_TEXTS:
             exchanged = (rng.random(len(ids)) < _EXCHANGED_TOKENS) & ~np.isin(ids, special)
             ids[exchanged] = rng.choice(common, exchanged.sum())
         found.append([int(i) for i in ids])
@@ -66,6 +69,15 @@ def draw_rate(config: ModelConfig, modality: str, rng: np.random.Generator) -> i
     if len(rates) == 1 or rng.random() < _MOST_SYMBOLS_SHARE:
         return rates[-1]
     return rates[int(rng.integers(len(rates) - 1))]
+
+
+def draw_count(config: ModelConfig, rng: np.random.Generator) -> int:
+    """Semantic latents a message of a batch: one of the counts that fit 128 symbols most often, or any."""
+    counts = sorted(config.latent_counts)
+    usual = [c for c in counts if c * config.latent_symbols <= _USUAL_SYMBOLS] or counts[:1]
+    if rng.random() < _MOST_SYMBOLS_SHARE:
+        return usual[-1]
+    return counts[int(rng.integers(len(counts)))]
 
 
 def by_message(samples: Sequence[Sample]) -> list[list[Sample]]:

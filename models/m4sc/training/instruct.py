@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from m4sc.channel.link import transmit
+from m4sc.config import LATENTS
 from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.network import Network
 from m4sc.packing import Exchange
@@ -16,6 +17,7 @@ from m4sc.training.batches import (
     draw,
     draw_candidates,
     draw_channel,
+    draw_count,
     draw_ids,
     draw_rate,
     inputs,
@@ -46,23 +48,40 @@ class Instruction:
         asks = min(_MOST_QUESTIONS, max(len(pool[0]), len(self._answers(pool[0][0]))))
         groups = draw(pool, max(1, round(self.batch_size / asks**_SHARING)), self.rng)
         batch = [group[0] for group in groups]
-        modality = batch[0].modality
-        is_text = modality == "text"
-        ids = draw_ids(network, batch, self.rng) if is_text else []
-        features, mask = inputs(network, batch, ids)
+        modality, verbatim = batch[0].modality, get_task(task).verbatim
+        codec = network.config.codec_of(get_task(task))
+        ids = draw_ids(network, batch, self.rng, exchange=verbatim) if modality == "text" else []
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16 and codec == LATENTS):
+            symbols, mask = self._send(codec, batch, ids)
         snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        symbols = network.send(modality, features, mask, draw_rate(network.config, modality, self.rng))
-        y, noise_var = transmit(symbols, snr_db, channel, self.generator)
-        latents = network.receive(modality, y, noise_var)
+        y, noise_var = transmit(symbols.float(), snr_db, channel, self.generator)
+        latents = network.receive(codec, y, noise_var)
         own = [latents[n][mask[n]] for n in range(len(batch))]
         asked = (
             [[Exchange(self._wording(s), self._until_end(row))] for s, row in zip(batch, ids, strict=True)]
-            if is_text
+            if verbatim
             else [self._exchanges(group) for group in groups]
         )
-        evidence = self._evidence(ids, y, noise_var) if is_text else None
+        evidence = self._evidence(ids, y, noise_var) if verbatim else None
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
             return network.llm.loss(own, asked, evidence)
+
+    def _send(self, codec: str, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """Symbols at a random rate, float (n, t, s, 2), and the mask of tokens, bool (n, t)."""
+        network = self.network
+        features, mask = inputs(network, batch, ids)
+        if codec != LATENTS:
+            return network.send(codec, features, mask, draw_rate(network.config, codec, self.rng)), mask
+        told = [self._told(sample) for sample in batch]
+        count = draw_count(network.config, self.rng)
+        each = [features[n][mask[n]] for n in range(len(batch))]
+        symbols = network.send_latents(batch[0].modality, each, told, count)
+        return symbols, torch.ones(symbols.shape[:2], dtype=torch.bool)
+
+    def _told(self, sample: Sample) -> str:
+        """What the transmitter's LLM is asked for: no question, which only the receiver knows."""
+        task = get_task(sample.task)
+        return task.instructions[0] if task.needs_question else self._wording(sample)
 
     def _exchanges(self, group: list[Sample]) -> list[Exchange]:
         """Questions about one message: those it was asked, or one for each of its captions."""
