@@ -21,8 +21,16 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: cach
 MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
-_ALIGN_SHARES = {"classify": 1.5, "mosaic": 2.5, "caption": 0.7, "digits": 1.0, "text": 2.0}
-_INSTRUCT_SHARES = {"classify": 1.0, "mosaic": 3.0, "caption": 1.5, "digits": 0.8, "text": 0.3}
+_ALIGN_SHARES = {"classify": 1.5, "mosaic": 2.5, "caption": 0.7, "digits": 1.0, "sound": 0.7, "text": 2.0}
+_INSTRUCT_SHARES = {
+    "classify": 1.0,
+    "mosaic": 3.0,
+    "caption": 1.5,
+    "vqa": 1.2,
+    "digits": 0.8,
+    "sound": 0.5,
+    "text": 0.3,
+}
 
 
 Bf16Option = Annotated[

@@ -56,7 +56,16 @@ class ModelConfig:
     speech_symbols: int = 8
     text_symbols: int = 6
     text_chunk: int = 24
-    tasks: tuple[str, ...] = ("classify", "caption", "mosaic", "digits", "transcribe", "text")
+    tasks: tuple[str, ...] = (
+        "classify",
+        "caption",
+        "mosaic",
+        "vqa",
+        "digits",
+        "transcribe",
+        "text",
+        "sound",
+    )
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_targets: tuple[str, ...] = (

@@ -24,6 +24,7 @@ class Task:
         max_new_tokens: longest answer (of each chunk, for texts).
         codec: modality whose channel codec is used when it is not the message's own: a transcription
             sends the words that the speech model heard as text latents.
+        asks_by_voice: the message holds a spoken question, which the receiver reads before it answers.
         rate: complex symbols a token, of the rates that the modality's codec has; 0 for the most.
         latents: semantic latents that the transmitter's LLM sends, where it reads the message.
         verbatim: the answer is the message's words; a receiver that has the message itself needs no LLM.
@@ -39,13 +40,17 @@ class Task:
     max_new_tokens: int = 24
     codec: str = ""
     verbatim: bool = False
+    asks_by_voice: bool = False
     rate: int = 0
     latents: int = 16
 
     @property
     def channel_codec(self) -> str:
-        """Which channel codec carries the latents: the modality's own unless ``codec`` names another."""
-        return self.codec or self.modality
+        """Which channel codec carries the latents: the modality's own unless ``codec`` names another.
+
+        Of a message of several parts ("image+speech") that of the first; a spoken question goes as text.
+        """
+        return self.codec or self.modality.split("+")[0]
 
 
 _ALL = (
@@ -53,7 +58,18 @@ _ALL = (
         "classify",
         1,
         "image",
-        ("What is in the picture?", "Name the object.", "What does the image show?", "Classify the image."),
+        (
+            "What is in the picture?",
+            "Name the object.",
+            "What does the image show?",
+            "Classify the image.",
+            "What is this?",
+            "What is shown here?",
+            "What object do you see in the picture?",
+            "Say what the picture shows.",
+            "Which kind of object is in the image?",
+            "Identify the object.",
+        ),
         ("Which object is this?", "What do you see?"),
         "exact",
         max_new_tokens=6,
@@ -63,7 +79,17 @@ _ALL = (
         "caption",
         2,
         "image",
-        ("Write a caption.", "What is happening in the image?"),  # "describe" belongs to mosaics
+        (  # "describe the picture" belongs to mosaics
+            "Write a caption.",
+            "What is happening in the image?",
+            "Give the picture a caption.",
+            "What is going on in this photo?",
+            "Write a sentence about the photo.",
+            "Say in one sentence what happens here.",
+            "Caption the picture.",
+            "Tell what goes on in the scene.",
+            "Write one sentence that describes the photo.",
+        ),
         ("Caption this photo.", "Describe the scene in a sentence."),
         "cider",
         max_new_tokens=24,
@@ -92,7 +118,16 @@ _ALL = (
         "digits",
         5,
         "speech",
-        ("Which digits are spoken?", "Write the spoken digits.", "What number is said?"),
+        (
+            "Which digits are spoken?",
+            "Write the spoken digits.",
+            "What number is said?",
+            "What digits do you hear?",
+            "Write down the digits.",
+            "Give the digits that are said.",
+            "List the spoken numbers.",
+            "Which number does the speaker say?",
+        ),
         ("Tell me the digits you hear.",),
         "wer",
         max_new_tokens=16,
@@ -101,7 +136,16 @@ _ALL = (
         "transcribe",
         6,
         "speech",
-        ("Transcribe the speech.", "Write down what is said."),
+        (
+            "Transcribe the speech.",
+            "Write down what is said.",
+            "Write what you hear.",
+            "Give a transcript.",
+            "What words are spoken?",
+            "Type out the spoken words.",
+            "Turn the speech into text.",
+            "Note down what the person says.",
+        ),
         ("What does the speaker say?",),
         "wer",
         max_new_tokens=40,
@@ -112,7 +156,16 @@ _ALL = (
         "text",
         7,
         "text",
-        ("Repeat the text.", "Write the text again."),
+        (
+            "Repeat the text.",
+            "Write the text again.",
+            "Copy the text.",
+            "Write out the text.",
+            "What does the text say?",
+            "Give back the same words.",
+            "Reproduce the text exactly.",
+            "Say the text again.",
+        ),
         ("Give the text word for word.",),
         "similarity",
         max_new_tokens=40,
@@ -122,10 +175,58 @@ _ALL = (
         "summarize",
         8,
         "text",
-        ("Summarize the text in a sentence.", "Give a short summary."),
-        ("Sum up the text.",),
+        (
+            "Summarize the text in a sentence.",
+            "Give a short summary.",
+            "Write a summary.",
+            "What is the text about?",
+            "Say briefly what the text is about.",
+            "Shorten the text to one sentence.",
+            "Give the gist of the text.",
+            "What is the main point of the text?",
+        ),
+        ("Sum up the text.", "Summarize this in a few words."),
         "similarity",
         max_new_tokens=28,
+    ),
+    Task(
+        "spoken-question",
+        10,
+        "image+speech",
+        ("Answer the spoken question.", "Answer what is asked."),
+        ("Reply to the question you hear.",),
+        "exact",
+        max_new_tokens=8,
+        asks_by_voice=True,
+    ),
+    Task(
+        "text-question",
+        11,
+        "text",
+        ("What is the text about?",),
+        (),
+        "exact",
+        needs_question=True,
+        max_new_tokens=8,
+    ),
+    Task(
+        "sound",
+        12,
+        "speech",
+        (
+            "What sound is it?",
+            "Name the sound.",
+            "What can be heard?",
+            "What do you hear?",
+            "Which sound is this?",
+            "Classify the sound.",
+            "What makes this noise?",
+            "Say what the recording holds.",
+            "Identify the sound.",
+        ),
+        ("Tell me what makes this sound.", "What is heard in the clip?"),
+        "exact",
+        max_new_tokens=6,
     ),
 )
 
@@ -145,5 +246,6 @@ def task_by_id(task_id: int) -> Task:
         if task.task_id == task_id:
             return task
     raise UnknownTaskError(
-        f"unknown task number {task_id} in the header; this receiver knows 1 to {len(TASKS)}"
+        f"unknown task number {task_id} in the header; this receiver knows "
+        f"{', '.join(str(task.task_id) for task in TASKS.values())}"
     )

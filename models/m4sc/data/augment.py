@@ -40,13 +40,34 @@ def cropped_copies(examples: Sequence[Example], copies: int, *, seed: int = 0) -
     rng = np.random.default_rng(seed)
     found = []
     for example in examples:
-        sided = any(word in answer.lower() for answer in example.answers for word in ("left", "right"))
         for copy in range(copies):
-            source = CroppedCopy(example.source, int(rng.integers(2**31)), not sided and rng.random() < 0.5)
-            name = f"copy{copy}-"
-            found.append(
-                replace(
-                    example, id=name + example.id, media_id=f"{name}{seed}-{example.media_id}", source=source
-                )
+            source = CroppedCopy(
+                example.source, int(rng.integers(2**31)), not _sided(example.answers) and rng.random() < 0.5
             )
+            found.append(_copy(example, copy, seed, source))
     return found
+
+
+def asked_copies(examples: Sequence[Example], copies: int, *, seed: int = 0) -> list[Example]:
+    """As `cropped_copies`, for several questions about a picture: all see the same crop."""
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.media_id, []).append(example)
+    found = []
+    for group in groups.values():
+        sided = _sided([text for e in group for text in (e.instruction, *e.answers)])
+        for copy in range(copies):
+            source = CroppedCopy(group[0].source, int(rng.integers(2**31)), rng.random() < 0.5 and not sided)
+            found += [_copy(example, copy, seed, source) for example in group]
+    return found
+
+
+def _sided(texts: Sequence[str]) -> bool:
+    return any(word in text.lower() for text in texts for word in ("left", "right"))
+
+
+def _copy(example: Example, copy: int, seed: int, source: CroppedCopy) -> Example:
+    name = f"copy{copy}-"
+    media_id = f"{name}{seed}-{example.media_id}"
+    return replace(example, id=name + example.id, media_id=media_id, source=source)

@@ -17,11 +17,24 @@ SPLITS = {"train": "train2017", "test": "val2017"}
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 EXISTENCE = {
-    "seen": ("Is there a {} in the picture?", "Does the picture show a {}?"),
+    "seen": (
+        "Is there a {} in the picture?",
+        "Does the picture show a {}?",
+        "Is there a {}?",
+        "Do you see a {}?",
+        "Can a {} be found here?",
+        "Is a {} part of the picture?",
+    ),
     "heldout": ("Can you see a {} in the photo?",),
 }
 COUNT = {
-    "seen": ("How many of these are in the picture: {}?", "Count the {} objects in the picture."),
+    "seen": (
+        "How many of these are in the picture: {}?",
+        "Count the {} objects in the picture.",
+        "How often is a {} there?",
+        "How many times do you see a {}?",
+        "Say how many {} objects there are.",
+    ),
     "heldout": ("What is the number of {} objects in the photo?",),
 }
 

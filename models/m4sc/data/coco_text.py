@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from m4sc.data.caption_questions import text_questions
 from m4sc.data.example import Example, check_split, require
 from m4sc.data.flickr8k import clean_caption
 from m4sc.data.wordings import pick, wordings_of
@@ -139,3 +140,27 @@ def summarize_examples(
             )
         )
     return examples
+
+
+def text_question_examples(
+    captions: dict[int, tuple[str, ...]], *, per_text: int = 6, wording: str = "seen", seed: int = 0
+) -> list[Example]:
+    """`text-question` examples: questions on three to five of an image's captions as one text.
+
+    Args:
+        captions: as from `load_captions`.
+        per_text: questions on one text at most.
+        wording: "seen" or "heldout".
+        seed: of the choice of sentences and questions.
+    """
+    rng = np.random.default_rng(seed)
+    texts, sentences = [], []
+    for key, group in captions.items():
+        if len(group) < 3:
+            continue
+        size = int(rng.integers(3, min(len(group), 5) + 1))
+        chosen = [group[int(i)] for i in rng.permutation(len(group))[:size]]
+        name = f"cocoask-{key}"
+        texts.append(Example(name, "text", "text-question", "", (), "coco", " ".join(chosen), name))
+        sentences.append(chosen)
+    return text_questions(texts, sentences, per_text=per_text, wording=wording, seed=seed)

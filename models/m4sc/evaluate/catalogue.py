@@ -7,12 +7,34 @@ from typing import Any
 
 import numpy as np
 
-from m4sc.data import cifar10, coco_mini, coco_text, espeak, flickr8k, fsdd, mosaic
+from m4sc.data import (
+    caption_questions,
+    cifar10,
+    coco_mini,
+    coco_text,
+    daquar,
+    esc50,
+    espeak,
+    flickr8k,
+    fsdd,
+    mosaic,
+)
 from m4sc.data.example import Example
 from m4sc.metrics.similarity import default_minilm
 from m4sc.tasks import UnknownTaskError
 
-TASKS = ("classify", "caption", "mosaic", "vqa", "digits", "transcribe", "text", "summarize")
+TASKS = (
+    "classify",
+    "caption",
+    "mosaic",
+    "vqa",
+    "digits",
+    "transcribe",
+    "text",
+    "summarize",
+    "text-question",
+    "sound",
+)
 
 
 def test_examples(
@@ -41,7 +63,11 @@ def test_examples(
         pictures = cifar10.load_cifar10(data_dir, "test")
         pool = mosaic.mosaic_examples(pictures, max(1, n // 4), grid=2, **options)
     elif task == "vqa":
-        pool = coco_mini.object_examples(coco_mini.load_coco_mini(data_dir, "test"), **options)
+        generated = _picture_questions(data_dir, options)
+        asked = daquar.vqa_examples(data_dir, "test") if wording == "seen" else []
+        return _draw(asked, n // 2, seed) + _draw(generated, n - min(n // 2, len(asked)), seed)
+    elif task == "sound":
+        pool = esc50.sound_examples(data_dir, "test", **options)
     elif task == "digits":
         pool = fsdd.digit_examples(data_dir, "test", **options)
     elif task == "transcribe":
@@ -54,10 +80,25 @@ def test_examples(
         captions = coco_text.load_captions(data_dir, "test")
         embed = default_minilm().embed
         pool = coco_text.summarize_examples(captions, embed, cache_dir=cache_dir, **options)
+    elif task == "text-question":
+        pool = coco_text.text_question_examples(coco_text.load_captions(data_dir, "test"), **options)
     else:
         raise UnknownTaskError(f"no test set for the task '{task}'; there is one for {', '.join(TASKS)}")
-    order = np.random.default_rng(seed).permutation(len(pool))[:n]
-    return [pool[i] for i in sorted(order)]
+    return _draw(pool, n, seed)
 
 
 test_examples.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test
+
+
+def _picture_questions(data_dir: Path, options: dict[str, Any]) -> list[Example]:
+    """Questions made of captions and annotated objects of photographs that training has not seen."""
+    pictures = coco_mini.load_coco_mini(data_dir, "test")
+    captioned = flickr8k.caption_examples(data_dir, "dev") + coco_mini.caption_examples(pictures)
+    made = caption_questions.picture_questions(captioned, **options)
+    return made + coco_mini.object_examples(pictures, **options)
+
+
+def _draw(pool: list[Example], n: int, seed: int) -> list[Example]:
+    """`n` of the pool without replacement, in its order."""
+    order = np.random.default_rng(seed).permutation(len(pool))[:n]
+    return [pool[i] for i in sorted(order)]

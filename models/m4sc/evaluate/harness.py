@@ -20,6 +20,7 @@ from m4sc.metrics.scoring import score_all
 from m4sc.tasks import get_task
 
 CONTROL_SNR_DB = 10.0
+_BY_KIND = ("mosaic", "vqa", "text-question", "spoken-question")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def measure_controls(system: System, examples: Sequence[Example], seed: int) -> 
 def measure(
     system: System, examples: Sequence[Example], channel: str, snr_db: float, controls: Controls, seed: int
 ) -> list[Row]:
-    """Send every example once; return a row over all of them and one for each question type of `mosaic`."""
+    """Send every example once; return a row over all of them and one for each question type."""
     rngs = [
         np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
         for i in range(len(examples))
@@ -103,7 +104,7 @@ def measure(
     answers, symbols = [answer for answer, _ in sent], [count for _, count in sent]
     scores = _scores(examples, answers)
     kinds = np.array([example.kind for example in examples])
-    groups = ["all", *(sorted(set(kinds)) if examples[0].task == "mosaic" else [])]
+    groups = ["all", *(sorted(set(kinds)) if examples[0].task in _BY_KIND else [])]
     rows = []
     for group in groups:
         chosen = np.ones(len(examples), bool) if group == "all" else kinds == group

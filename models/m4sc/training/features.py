@@ -9,13 +9,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import track
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from m4sc.data import augment, cifar10, coco_mini, coco_text, espeak, flickr8k, fsdd, mosaic
+from m4sc.data import (
+    augment,
+    caption_questions,
+    cifar10,
+    coco_mini,
+    coco_text,
+    daquar,
+    esc50,
+    espeak,
+    flickr8k,
+    fsdd,
+    mosaic,
+)
 from m4sc.data.example import Example
 from m4sc.encoders import ImageEncoder, SpeechEncoder
 from m4sc.instruction import END
+from m4sc.metrics.similarity import default_minilm
 
 _BATCH = 16
 
@@ -42,7 +56,8 @@ class Amount:
     """How many messages of each set are used; the defaults fit two cores.
 
     cifar_copies, caption_copies: cropped copies of each picture; digits: single clips; numbers,
-    spoken_numbers: several digits, of joined clips and of espeak-ng's voices.
+    spoken_numbers: several digits, of joined clips and of espeak-ng's voices; daquar_copies, sound_copies:
+    altered copies of each; questions: about one picture or text.
     """
 
     cifar: int = 8000
@@ -53,6 +68,9 @@ class Amount:
     numbers: int = 3000
     spoken_numbers: int = 1000
     texts: int = 20000
+    daquar_copies: int = 1
+    sound_copies: int = 6
+    questions: int = 6
 
 
 def image_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
@@ -61,9 +79,29 @@ def image_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
     objects = cifar10.classify_examples(cifar)[: amount.cifar]
     found = objects + augment.cropped_copies(objects, amount.cifar_copies, seed=1)
     found += mosaic.mosaic_examples(cifar, amount.mosaics, seed=_seed(split))
+    return found + _captioned(data_dir, split, amount)
+
+
+def _captioned(data_dir: Path, split: str, amount: Amount) -> list[Example]:
     photographs = flickr8k.caption_examples(data_dir, "train" if split == "train" else "dev")
     photographs += coco_mini.caption_examples(coco_mini.load_coco_mini(data_dir, split))
-    return found + photographs + augment.cropped_copies(photographs, amount.caption_copies)
+    return photographs + augment.cropped_copies(photographs, amount.caption_copies)
+
+
+def question_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
+    """Questions about photographs of one split: DAQUAR's, and those made of captions and objects."""
+    asked = daquar.vqa_examples(data_dir, split)
+    found = asked + augment.asked_copies(asked, amount.daquar_copies, seed=2)
+    captioned = _captioned(data_dir, split, amount)
+    found += caption_questions.picture_questions(captioned, per_picture=amount.questions, seed=_seed(split))
+    pictures = coco_mini.load_coco_mini(data_dir, split)
+    return found + coco_mini.object_examples(pictures, per_picture=8, seed=_seed(split))
+
+
+def sound_examples(data_dir: Path, split: str, amount: Amount) -> list[Example]:
+    """Environmental sounds of one split and altered copies of them."""
+    sounds = esc50.sound_examples(data_dir, split)
+    return sounds + esc50.altered_copies(sounds, amount.sound_copies, seed=_seed(split))
 
 
 def speech_examples(data_dir: Path, cache_dir: Path, split: str, amount: Amount) -> list[Example]:
@@ -79,16 +117,35 @@ def _seed(split: str) -> int:
 
 
 def cache_features(data_dir: Path, cache_dir: Path, split: str, amount: Amount, bf16: bool = False) -> None:
-    """Run the encoders over one split; parts that are there already are kept. bf16: the image encoder's."""
+    """Run the encoders over one split; parts that are there already are kept. bf16: the image encoder's.
+
+    A message that an earlier part has is not encoded again. Where only a part's list of questions (.json) is
+    gone, that alone is written anew: new wordings cost nothing.
+    """
     cache_dir.mkdir(parents=True, exist_ok=True)
     parts = {"speech": speech_examples(data_dir, cache_dir, split, amount)}
+    parts["sound"] = sound_examples(data_dir, split, amount)
     images = image_examples(data_dir, split, amount)
     for task in dict.fromkeys(example.task for example in images):
         parts[task] = [example for example in images if example.task == task]
+    parts["vqa"] = question_examples(data_dir, split, amount)
     for name, examples in parts.items():
         stem = cache_dir / f"{split}_{name}"
         if not stem.with_suffix(".json").exists():
-            _write(stem, examples, _encode(examples, f"{split} {name}", bf16))
+            there = _cached_media(cache_dir, split)
+            new = [example for example in examples if example.media_id not in there]
+            if new:
+                _save(stem, _encode(new, f"{split} {name}", bf16))
+            _write_rows(stem, examples)
+
+
+def _cached_media(cache_dir: Path, split: str) -> set[str]:
+    """Names of the messages whose features are there."""
+    found: set[str] = set()
+    for path in cache_dir.glob(f"{split}_*.safetensors"):
+        with safe_open(path, "pt") as file:
+            found.update(file.keys())
+    return found
 
 
 def _encode(examples: list[Example], title: str, bf16: bool) -> dict[str, Tensor]:
@@ -112,7 +169,14 @@ def _encode(examples: list[Example], title: str, bf16: bool) -> dict[str, Tensor
     return features
 
 
-def _write(stem: Path, examples: list[Example], features: dict[str, Tensor]) -> None:
+def _save(stem: Path, features: dict[str, Tensor]) -> None:
+    """Add features to a part's file; a kill while writing leaves what was there."""
+    path, scratch = stem.with_suffix(".safetensors"), stem.with_suffix(".tmp")
+    save_file((load_file(str(path)) if path.exists() else {}) | features, str(scratch))
+    scratch.replace(path)
+
+
+def _write_rows(stem: Path, examples: list[Example]) -> None:
     rows = [
         {
             "task": e.task,
@@ -123,7 +187,6 @@ def _write(stem: Path, examples: list[Example], features: dict[str, Tensor]) -> 
         }
         for e in examples
     ]
-    save_file(features, str(stem.with_suffix(".safetensors")))
     stem.with_suffix(".json").write_text(
         json.dumps(rows), encoding="utf-8"
     )  # last: its presence means complete
@@ -136,8 +199,10 @@ def load_features(cache_dir: Path, split: str) -> list[Sample]:
         FileNotFoundError: nothing cached.
     """
     found: list[Sample] = []
+    features: dict[str, Tensor] = {}
+    for path in sorted(cache_dir.glob(f"{split}_*.safetensors")):
+        features |= load_file(str(path))
     for path in sorted(cache_dir.glob(f"{split}_*.json")):
-        features = load_file(str(path.with_suffix(".safetensors")))
         for row in json.loads(path.read_text(encoding="utf-8")):
             found.append(
                 Sample(
@@ -163,6 +228,29 @@ def text_samples(data_dir: Path, split: str, amount: Amount) -> list[Sample]:
         Sample(e.task, "text", e.instruction, e.answers, None, str(e.load()) + END * (5 if i % 3 == 0 else 0))
         for i, e in enumerate(examples)
     ]
+
+
+def summary_samples(data_dir: Path, cache_dir: Path, split: str) -> list[Sample]:
+    """Texts of several sentences with the one that says most of all; the choice is kept in `cache_dir`."""
+    examples = coco_text.summarize_examples(
+        coco_text.load_captions(data_dir, split),
+        default_minilm().embed,
+        cache_dir=cache_dir,
+        seed=_seed(split),
+    )
+    return [_text_sample(example) for example in examples]
+
+
+def text_question_samples(data_dir: Path, split: str, amount: Amount) -> list[Sample]:
+    """Questions on texts of three to five sentences; those about one text share its `media`."""
+    examples = coco_text.text_question_examples(
+        coco_text.load_captions(data_dir, split), per_text=amount.questions, seed=_seed(split)
+    )
+    return [_text_sample(example) for example in examples]
+
+
+def _text_sample(e: Example) -> Sample:
+    return Sample(e.task, "text", e.instruction, e.answers, None, str(e.load()), e.media_id)
 
 
 def stack(features: list[Tensor]) -> tuple[Tensor, Tensor]:

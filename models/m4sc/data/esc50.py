@@ -1,0 +1,114 @@
+"""Environmental sounds of ESC-50 (Piczak, 2015): OGG clips of 5 s in one zip beside meta.csv.
+
+Several clips are cut from one recording; the split is by recording, so that none stands on both sides.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from m4sc.data.example import SPEECH_RATE_HZ, Data, Example, check_split, require
+from m4sc.data.wordings import pick, wordings_of
+
+TEST_SHARE = 0.2
+_GAIN_DB = (-12.0, 3.0)
+_NOISE_DB = (15.0, 40.0)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    name: str
+    ogg: bytes
+
+    def __call__(self) -> np.ndarray:
+        samples, rate = soundfile.read(io.BytesIO(self.ogg), dtype="float32")
+        if rate != SPEECH_RATE_HZ or samples.ndim != 1:
+            raise ValueError(f"{self.name} has {rate} Hz, {samples.ndim} axes; wanted 16000, mono")
+        return samples
+
+
+@dataclass(frozen=True)
+class AlteredSound:
+    """Loads a sound, shifts it in a circle, changes its gain, adds white noise; the same at every call."""
+
+    source: Data | Callable[[], Data]
+    seed: int
+
+    def __call__(self) -> np.ndarray:
+        """Return float32 (n,) in -1..1."""
+        samples = np.asarray(self.source() if callable(self.source) else self.source, np.float32)
+        rng = np.random.default_rng(self.seed)
+        samples = np.roll(samples, int(rng.integers(len(samples))))
+        samples = samples * 10 ** (rng.uniform(*_GAIN_DB) / 20)
+        power = float(np.mean(samples**2)) * 10 ** (-rng.uniform(*_NOISE_DB) / 10)
+        return np.clip(samples + rng.normal(scale=np.sqrt(power), size=len(samples)), -1, 1).astype(
+            np.float32
+        )
+
+
+def split_of(clip_id: str) -> str:
+    """Split "train" or "test" of a recording, from a hash of its number: it depends on no other clip."""
+    share = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:4], "big") / 2**32
+    return "test" if share < TEST_SHARE else "train"
+
+
+def sound_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: int = 0) -> list[Example]:
+    """`sound` examples of split "train" or "test" in `data_dir`/esc50_part; the answer is the class in words.
+
+    Raises:
+        ValueError: unknown split.
+        FileNotFoundError: no such data set.
+    """
+    check_split(split, ("train", "test"))
+    folder = require(Path(data_dir) / "esc50_part", "ESC-50")
+    meta = require(folder / "meta.csv", "ESC-50's meta.csv")
+    archives = sorted(folder.glob("*.zip"))
+    if not archives:
+        raise FileNotFoundError(f"{folder} holds no zip file with ESC-50's clips")
+    rng = np.random.default_rng(seed)
+    choices = wordings_of("sound", wording)
+    examples = []
+    with meta.open(newline="", encoding="utf-8") as file, zipfile.ZipFile(archives[0]) as archive:
+        present = set(archive.namelist())
+        for row in csv.DictReader(file):
+            if split_of(row["clip_id"]) != split or row["file"] not in present:
+                continue
+            name = f"esc50-{Path(row['file']).stem}"
+            examples.append(
+                Example(
+                    id=name,
+                    modality="speech",
+                    task="sound",
+                    instruction=pick(choices, rng),
+                    answers=(row["category"].replace("_", " "),),
+                    kind="esc50",
+                    source=_Clip(row["file"], archive.read(row["file"])),
+                    media_id=name,
+                    wording=wording,
+                )
+            )
+    return examples
+
+
+def altered_copies(examples: Sequence[Example], copies: int, *, seed: int = 0) -> list[Example]:
+    """`copies` further examples of each sound: shifted, of other gain, with noise."""
+    rng = np.random.default_rng(seed)
+    return [
+        replace(
+            example,
+            id=f"copy{copy}-{example.id}",
+            media_id=f"copy{copy}-{seed}-{example.media_id}",
+            source=AlteredSound(example.source, int(rng.integers(2**31))),
+        )
+        for example in examples
+        for copy in range(copies)
+    ]
