@@ -21,7 +21,15 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: cach
 MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
-_ALIGN_SHARES = {"classify": 1.5, "mosaic": 2.5, "caption": 0.7, "digits": 1.0, "sound": 0.7, "text": 2.0}
+_ALIGN_SHARES = {
+    "classify": 1.5,
+    "mosaic": 2.5,
+    "caption": 0.7,
+    "digits": 1.0,
+    "sound": 0.7,
+    "text": 2.0,
+    "summarize": 0.4,
+}
 _INSTRUCT_SHARES = {
     "classify": 1.0,
     "mosaic": 3.0,
@@ -30,6 +38,8 @@ _INSTRUCT_SHARES = {
     "digits": 0.8,
     "sound": 0.5,
     "text": 0.3,
+    "summarize": 0.5,
+    "text-question": 0.7,
 }
 
 
@@ -50,9 +60,10 @@ def features(data: DataOption, out: OutOption = Path("runs/default"), bf16: Bf16
 
     Example: m4sc train features --data DATA
     """
-    from m4sc.training.features import Amount, cache_features
+    from m4sc.training.features import Amount, cache_features, written_samples
 
     cache_features(data, out / "features", "train", Amount(), bf16)
+    written_samples(data, out / "features", "train", Amount())  # finds what summaries should say
 
 
 @train_app.command()
@@ -117,8 +128,10 @@ def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ig
     """A network seeded before it is made, and the samples."""
     import torch
     from m4sc.network import Network
-    from m4sc.training.features import Amount, load_features, text_samples
+    from m4sc.training.features import Amount, load_features, written_samples
 
     torch.manual_seed(seed)
-    samples = load_features(out / "features", "train") + text_samples(data, "train", Amount())
+    samples = load_features(out / "features", "train") + written_samples(
+        data, out / "features", "train", Amount()
+    )
     return Network(config), samples

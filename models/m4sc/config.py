@@ -64,6 +64,8 @@ class ModelConfig:
         "digits",
         "transcribe",
         "text",
+        "summarize",
+        "text-question",
         "sound",
     )
     lora_rank: int = 16
@@ -102,7 +104,7 @@ class ModelConfig:
         return self.image_grid**2
 
     def codec_of(self, task: Task) -> str:
-        """Which channel codec carries a task: of a modality's tokens, or `LATENTS` of the transmitter's LLM."""
+        """Which channel codec carries a task: a modality's, or `LATENTS` of the transmitter's LLM."""
         return LATENTS if task.name in self.encode_tasks else task.channel_codec
 
     def rates(self, codec: str) -> tuple[int, ...]:

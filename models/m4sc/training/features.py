@@ -230,6 +230,15 @@ def text_samples(data_dir: Path, split: str, amount: Amount) -> list[Sample]:
     ]
 
 
+def written_samples(data_dir: Path, cache_dir: Path, split: str, amount: Amount) -> list[Sample]:
+    """Samples of every task whose message is a text."""
+    return [
+        *text_samples(data_dir, split, amount),
+        *summary_samples(data_dir, cache_dir, split),
+        *text_question_samples(data_dir, split, amount),
+    ]
+
+
 def summary_samples(data_dir: Path, cache_dir: Path, split: str) -> list[Sample]:
     """Texts of several sentences with the one that says most of all; the choice is kept in `cache_dir`."""
     examples = coco_text.summarize_examples(
