@@ -21,7 +21,6 @@ from m4sc.tasks import TASKS, UnknownTaskError, get_task, task_by_id
 from m4sc.training.align import Alignment
 from m4sc.training.features import Sample
 from m4sc.training.instruct import Instruction
-from m4sc.training.run import Stage, train
 from tiny_model import HIDDEN, tiny_config, write_tiny_llm
 
 
@@ -308,30 +307,3 @@ def test_both_stages_learn(network: Network) -> None:
     first = float(np.mean([instruct.loss("classify").item() for _ in range(4)]))
     descend(network, instruct.loss, ("classify",), 150)
     assert np.mean([instruct.loss("classify").item() for _ in range(4)]) < 0.7 * first
-
-
-def test_training_goes_on_from_its_checkpoint(llm_folder: Path, tmp_path: Path) -> None:
-    class KilledError(Exception):
-        pass
-
-    torch.manual_seed(1)
-    first = Network(tiny_config(llm_folder))
-    loss_of, calls = Alignment(first, samples(), 0).loss, 0
-
-    def dying(task: str) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        if calls > 25:
-            raise KilledError
-        return loss_of(task)
-
-    stage = Stage("align", 10 / 60, {"classify": 1.0}, 1e-3, 0.0, checkpoint_s=0.0)
-    with pytest.raises(KilledError):
-        train(first, stage, dying, tmp_path)
-    second = Network(tiny_config(llm_folder))
-    short = Stage(
-        "align", 1e-6, {"classify": 1.0}, 1e-3, 0.0
-    )  # its time is spent: only the checkpoint is read
-    train(second, short, Alignment(second, samples(), 0).loss, tmp_path)
-    for name, value in second.trained_state().items():
-        assert torch.equal(value, first.trained_state()[name]), name

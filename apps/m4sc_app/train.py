@@ -11,6 +11,9 @@ from m4sc_app.errors import UserError
 
 if TYPE_CHECKING:
     from m4sc.config import ModelConfig
+    from m4sc.network import Network
+    from m4sc.training.features import Sample
+    from m4sc.training.run import Stage
 
 train_app = typer.Typer(no_args_is_help=True, help="Train the model on your own folder of data sets.")
 
@@ -44,25 +47,40 @@ _INSTRUCT_SHARES = {
 
 
 Bf16Option = Annotated[
-    bool, typer.Option("--bf16", help="Compute in bfloat16; only processors with AVX-512 BF16 gain.")
+    bool | None,
+    typer.Option(
+        "--bf16/--no-bf16",
+        help="bfloat16 for the LLM: unasked on a GPU that has it; processors gain with AVX-512 BF16.",
+    ),
 ]
 InitOption = Annotated[
-    Path | None, typer.Option("--init", help="Folder of weights to start from, whatever of them fits.")
+    Path | None,
+    typer.Option("--init", help="Folder of weights to start from, whatever of them fits."),
 ]
 ProjectorOption = Annotated[
     str, typer.Option("--projector", help="Layer of the projectors, of equal size: rbf, bspline or mlp.")
 ]
+StepsOption = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Steps instead of minutes: only so a run can be repeated exactly."),
+]
+BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Questions a batch and process.")]
+RateOption = Annotated[float, typer.Option("--rate-scale", min=0.0, help="Factor on the learning rates.")]
+CheckpointOption = Annotated[
+    float, typer.Option("--checkpoint-seconds", min=0.0, help="Seconds between checkpoints.")
+]
+CpuOption = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 
 
 @train_app.command()
-def features(data: DataOption, out: OutOption = Path("runs/default"), bf16: Bf16Option = False) -> None:
+def features(data: DataOption, out: OutOption = Path("runs/default"), bf16: Bf16Option = None) -> None:
     """Run the frozen encoders once over the training split and keep their features.
 
     Example: m4sc train features --data DATA
     """
     from m4sc.training.features import Amount, cache_features, written_samples
 
-    cache_features(data, out / "features", "train", Amount(), bf16)
+    cache_features(data, out / "features", "train", Amount(), bool(bf16))
     written_samples(data, out / "features", "train", Amount())  # finds what summaries should say
 
 
@@ -74,6 +92,10 @@ def align(
     seed: SeedOption = 0,
     init: InitOption = None,
     projector: ProjectorOption = "rbf",
+    steps: StepsOption = None,
+    rate_scale: RateOption = 1.0,
+    checkpoint_s: CheckpointOption = 60.0,
+    cpu: CpuOption = False,
 ) -> None:
     """Stage 1: received tokens meet the word embeddings of what they mean; the LLM does not run.
 
@@ -81,16 +103,18 @@ def align(
     """
     from m4sc.config import ModelConfig
     from m4sc.training.align import Alignment
-    from m4sc.training.run import Stage, train
+    from m4sc.training.run import Stage, make_accelerator, train
 
+    accelerator = make_accelerator(False, cpu)
     network, samples = _prepare(data, out, seed, ModelConfig(projector=projector))
+    network.to(accelerator.device)
     if init is not None:
-        typer.echo(f"{network.start_from(init)} tensors taken from {init.name}", err=True)
-    shares = {task: share for task, share in _ALIGN_SHARES.items() if any(s.task == task for s in samples)}
-    train(
-        network, Stage("align", minutes, shares, 1e-3, 0.0, seed), Alignment(network, samples, seed).loss, out
-    )
-    network.save(out / "align")
+        _start_from(network, init)
+    shares = _present(_ALIGN_SHARES, samples)
+    stage = Stage("align", minutes, shares, 1e-3 * rate_scale, 0.0, seed, checkpoint_s, steps)
+    train(Alignment(network, samples, seed), stage, out, accelerator)
+    if accelerator.is_main_process:
+        network.save(out / "align")
 
 
 @train_app.command()
@@ -99,29 +123,99 @@ def instruct(
     out: OutOption = Path("runs/default"),
     minutes: MinutesOption = 60.0,
     seed: SeedOption = 0,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Questions a batch.")] = 24,
-    bf16: Bf16Option = False,
+    init: InitOption = None,
+    batch_size: BatchOption = 24,
+    bf16: Bf16Option = None,
+    steps: StepsOption = None,
+    rate_scale: RateOption = 1.0,
+    checkpoint_s: CheckpointOption = 60.0,
+    cpu: CpuOption = False,
 ) -> None:
-    """Stages 2 and 3 together: adapter, projectors and codecs learn to answer through random channels.
+    """Stage 2: the adapter learns to answer, together with projectors and codec, through AWGN and Rayleigh.
 
-    The projectors are of the kind that `m4sc train align` was given.
+    Starts from the weights of `align` in the same folder, or from those of --init.
 
     Example: m4sc train instruct --data DATA --budget-minutes 60
     """
-    from m4sc.config import ModelConfig
-    from m4sc.training.instruct import Instruction
-    from m4sc.training.run import Stage, train
+    from m4sc.training.run import Stage
 
-    aligned = out / "align" / "config.json"
-    if not aligned.is_file():
-        raise UserError(f"{out} has no aligned weights; run `m4sc train align --out {out}` first")
-    config = ModelConfig.from_json(aligned.read_text(encoding="utf-8"))
-    network, samples = _prepare(data, out, seed, config)
-    network.load_trained(out / "align")
-    shares = {task: share for task, share in _INSTRUCT_SHARES.items() if any(s.task == task for s in samples)}
-    stage = Stage("instruct", minutes, shares, 3e-4, 6e-4, seed)
-    train(network, stage, Instruction(network, samples, seed + 1, batch_size, bf16).loss, out)
-    network.save(out / "default")
+    shares = dict(_INSTRUCT_SHARES)
+    stage = Stage(
+        "instruct", minutes, shares, 3e-4 * rate_scale, 6e-4 * rate_scale, seed, checkpoint_s, steps
+    )
+    _answering(data, out, stage, "align", init, batch_size, bf16, cpu)
+
+
+@train_app.command()
+def channel(
+    data: DataOption,
+    out: OutOption = Path("runs/default"),
+    minutes: MinutesOption = 30.0,
+    seed: SeedOption = 0,
+    init: InitOption = None,
+    batch_size: BatchOption = 24,
+    bf16: Bf16Option = None,
+    steps: StepsOption = None,
+    rate_scale: RateOption = 1.0,
+    checkpoint_s: CheckpointOption = 60.0,
+    cpu: CpuOption = False,
+) -> None:
+    """Stage 3: KAN codec and adapters jointly through AWGN, Rayleigh and TDL with a receiver that estimates.
+
+    SNR is random, -5 to 25 dB. Starts from the weights of `instruct` in the same folder, or from --init's.
+
+    Example: m4sc train channel --data DATA --budget-minutes 30
+    """
+    from m4sc.training.run import Stage
+
+    shares = dict(_INSTRUCT_SHARES)
+    stage = Stage("channel", minutes, shares, 2e-4 * rate_scale, 3e-4 * rate_scale, seed, checkpoint_s, steps)
+    _answering(data, out, stage, "instruct", init, batch_size, bf16, cpu)
+
+
+def _answering(
+    data: Path,
+    out: Path,
+    stage: Stage,
+    previous: str,
+    init: Path | None,
+    batch_size: int,
+    bf16: bool | None,
+    cpu: bool,
+) -> None:
+    """Stages 2 and 3, which differ in where they start, in rates and in channels."""
+    from dataclasses import replace
+
+    from m4sc.config import ModelConfig
+    from m4sc.training.channels import ALL_CHANNELS, LIGHT_CHANNELS
+    from m4sc.training.instruct import Instruction
+    from m4sc.training.run import make_accelerator, train
+
+    start = init or out / previous
+    if not (start / "config.json").is_file():
+        raise UserError(f"no weights in {start}; run `m4sc train {previous}` first or give --init a folder")
+    accelerator = make_accelerator(bf16, cpu)
+    config = ModelConfig.from_json((start / "config.json").read_text(encoding="utf-8"))
+    network, samples = _prepare(data, out, stage.seed, config)
+    network.to(accelerator.device)
+    _start_from(network, start)
+    stage = replace(stage, weights=_present(stage.weights, samples))
+    channels = ALL_CHANNELS if stage.name == "channel" else LIGHT_CHANNELS
+    objective = Instruction(network, samples, stage.seed + 1, batch_size, channels)
+    train(objective, stage, out, accelerator)
+    if accelerator.is_main_process:
+        network.save(out / stage.name)
+
+
+def _start_from(network: Network, folder: Path) -> None:
+    taken, wanted = network.start_from(folder), len(network.trained_state())
+    typer.echo(f"{taken} of {wanted} tensors taken from {folder}", err=True)
+
+
+def _present(shares: dict[str, float], samples: list[Sample]) -> dict[str, float]:
+    """Shares of the tasks that there are samples of."""
+    names = {sample.task for sample in samples}
+    return {task: share for task, share in shares.items() if task in names}
 
 
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]

@@ -47,6 +47,6 @@ def log_likelihood(symbols: Tensor, noise_var: Tensor, code_words: Tensor) -> Te
 
 def with_end(rows: Tensor, end: int) -> Tensor:
     """Append the row of a text's end. rows: float (t, v); end: the end mark's column."""
-    last = torch.full((1, rows.shape[1]), _IMPOSSIBLE)
+    last = rows.new_full((1, rows.shape[1]), _IMPOSSIBLE)
     last[0, end] = 0.0
     return torch.cat([rows, last])

@@ -135,7 +135,11 @@ class LanguageModel(nn.Module):
 
     def embed_ids(self, ids: list[int]) -> Tensor:
         """Word embeddings of token numbers, float32 (tokens, hidden)."""
-        return self.embedding[torch.tensor(ids, dtype=torch.long)].float()
+        return self.embedding[self._placed(torch.tensor(ids, dtype=torch.long))].float()
+
+    def _placed(self, values: Tensor) -> Tensor:
+        """A tensor made on the host, where the model is; nothing waits for the copy."""
+        return values.to(self.embedding.device, non_blocking=True)
 
     def prompt(self, instruction: str, latents: Tensor) -> Tensor:
         """Template around one message's latents, float (t, hidden) -> (t + text, hidden)."""
@@ -198,13 +202,16 @@ class LanguageModel(nn.Module):
         self._use("decode")
         hidden = self.model.base_model.model.model(
             inputs_embeds=embeds,
-            attention_mask=attention_mask([row.owner for row in packed]),
-            position_ids=nn.utils.rnn.pad_sequence([row.position for row in packed], batch_first=True),
+            attention_mask=self._placed(attention_mask([row.owner for row in packed])),
+            position_ids=self._placed(
+                nn.utils.rnn.pad_sequence([row.position for row in packed], batch_first=True)
+            ),
             use_cache=False,
         ).last_hidden_state
         # Only answer positions meet the vocabulary: it is a fifth of the model's cost.
-        picked = torch.cat([hidden[n, row.asks] for n, row in enumerate(packed)])
-        target = torch.tensor([i for exchanges in asked for e in exchanges for i in e.answer])
+        places = torch.cat([n * hidden.shape[1] + row.asks for n, row in enumerate(packed)])
+        picked = hidden.flatten(0, 1)[self._placed(places)]
+        target = self._placed(torch.tensor([i for exchanges in asked for e in exchanges for i in e.answer]))
         if evidence is None or evidence.candidates is None:
             scores = (picked @ self.embedding.T).float()
         else:  # sorted, the answers' tokens among them
@@ -227,7 +234,7 @@ class LanguageModel(nn.Module):
             self._use("decode")
         longest = max(len(p) for p in prompts)
         embeds = torch.stack([nn.functional.pad(p, (0, 0, longest - len(p), 0)) for p in prompts])
-        mask = torch.stack([torch.arange(longest) >= longest - len(p) for p in prompts]).long()
+        mask = self._placed(torch.stack([torch.arange(longest) >= longest - len(p) for p in prompts]).long())
         out = self.model.generate(
             inputs_embeds=embeds.to(self.embedding.dtype),
             attention_mask=mask,

@@ -49,6 +49,11 @@ class Network(nn.Module):
             self.encoders[name] = ChannelEncoder(*shape, per_token=name == "text")
             self.decoders[name] = ChannelDecoder(*shape, rms=self.llm.embedding_rms)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; messages must be there too."""
+        return self.llm.embedding.device
+
     def tokens(self, modality: str, features: Tensor) -> Tensor:
         """Features (n, t, dim) to tokens in the LLM's space; text's features are word embeddings already."""
         return features if modality == "text" else self.projectors[modality](features)
@@ -91,7 +96,7 @@ class Network(nn.Module):
 
     def code_words(self, tokens: Tensor) -> Tensor:
         """Symbols of each token of a text by itself, float (n, hidden) to (n, symbols, 2)."""
-        alone = torch.ones(1, len(tokens), dtype=torch.bool)
+        alone = torch.ones(1, len(tokens), dtype=torch.bool, device=tokens.device)
         return self.send("text", tokens[None], alone)[0]
 
     @torch.no_grad()
@@ -111,8 +116,10 @@ class Network(nn.Module):
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``."""
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.trained_state(), str(folder / "model.safetensors"))
         (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
+        save_file({key: value.cpu() for key, value in self.trained_state().items()}, str(scratch))
+        scratch.replace(folder / "model.safetensors")
 
     def start_from(self, folder: Path) -> int:
         """Take over the tensors of other weights that have a name and shape of this network; their number.

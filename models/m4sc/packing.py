@@ -20,7 +20,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Packed:
-    """One sequence.
+    """One sequence; all but the embeddings is on the host.
 
     Attributes:
         embeds: float (t, hidden).

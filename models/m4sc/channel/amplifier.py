@@ -29,10 +29,10 @@ def amplify(grid: Tensor, waveform: WaveformConfig, backoff_db: float, smoothnes
     Returns:
         complex, of grid's shape: compressed, with intermodulation; the prefix takes no part.
     """
-    bins = torch.zeros(*grid.shape[:-1], waveform.fft_len, dtype=grid.dtype)
-    bins[..., torch.from_numpy(waveform.data_bins)] = grid
-    pilots = torch.from_numpy(waveform.pilots(grid.shape[-2])).to(grid.dtype)
-    bins[..., torch.from_numpy(waveform.pilot_bins)] = pilots.expand(*grid.shape[:-1], -1)
+    bins = grid.new_zeros(*grid.shape[:-1], waveform.fft_len)
+    bins[..., torch.from_numpy(waveform.data_bins).to(grid.device)] = grid
+    pilots = torch.from_numpy(waveform.pilots(grid.shape[-2])).to(grid.device, grid.dtype)
+    bins[..., torch.from_numpy(waveform.pilot_bins).to(grid.device)] = pilots.expand(*grid.shape[:-1], -1)
     time = torch.fft.ifft(bins, norm="ortho")
     out = rapp(time, backoff_db, smoothness, mean_sample_power(waveform))
-    return torch.fft.fft(out, norm="ortho")[..., torch.from_numpy(waveform.data_bins)]
+    return torch.fft.fft(out, norm="ortho")[..., torch.from_numpy(waveform.data_bins).to(grid.device)]

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from m4sc.channel.config import EstimationConfig
+from m4sc.channel.noise import draw_normal
 from m4sc.phy.airtime import header_ofdm_symbols
 from m4sc.phy.equalizer import ChannelSmoother, phase_error_var
 from m4sc.phy.waveform import WaveformConfig
 
+_HOST = torch.device("cpu")
 _PHASE_WINDOW = 11  # OFDM symbols, as in m4sc.phy.equalizer
 
 
@@ -26,16 +28,13 @@ class _Header:
     out: Tensor
     bins: Tensor
     weight: Tensor
+    observed: int
     taps: int
     rows: int
 
-    @property
-    def observed(self) -> int:
-        return int(self.weight.sum())
-
 
 @lru_cache(maxsize=8)
-def header_training(waveform: WaveformConfig) -> _Header:
+def header_training(waveform: WaveformConfig, device: torch.device = _HOST) -> _Header:
     """The smoother that ``m4sc.phy.demodulator`` builds for the header."""
     rows = header_ofdm_symbols(waveform)
     weight = np.zeros(waveform.fft_len)
@@ -45,13 +44,23 @@ def header_training(waveform: WaveformConfig) -> _Header:
     into, eigenvalues, out = (torch.from_numpy(np.asarray(x)) for x in smoother.factors)
     bins = torch.from_numpy(smoother.bins)
     return _Header(
-        into.to(torch.complex64),
-        eigenvalues.float(),
-        out.to(torch.complex64),
-        bins,
-        torch.from_numpy(weight).float()[bins],
+        into.to(device, torch.complex64),
+        eigenvalues.float().to(device),
+        out.to(device, torch.complex64),
+        bins.to(device),
+        torch.from_numpy(weight).float()[bins].to(device),
+        int(np.sum(weight[smoother.bins])),
         smoother.taps,
         rows,
+    )
+
+
+@lru_cache(maxsize=8)
+def _carriers(waveform: WaveformConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Bins of the data carriers and of the pilots."""
+    return (
+        torch.from_numpy(waveform.data_bins).to(device),
+        torch.from_numpy(waveform.pilot_bins).to(device),
     )
 
 
@@ -59,21 +68,22 @@ def _noise(
     shape: torch.Size | tuple[int, ...], variance: Tensor, generator: torch.Generator | None
 ) -> Tensor:
     """Complex Gaussian of the given variance, which broadcasts to `shape`."""
-    return torch.view_as_complex(torch.randn(*shape, 2, generator=generator)) * (variance / 2.0).sqrt()
+    noise = draw_normal((*shape, 2), generator, variance.device)
+    return torch.view_as_complex(noise) * (variance / 2.0).sqrt()
 
 
 def _tracked_phase(
     h: Tensor, noise_var: Tensor, waveform: WaveformConfig, generator: torch.Generator | None
 ) -> Tensor:
     """Common phase of each OFDM symbol against the first, float (n, rows), as pilots show it in noise."""
-    pilot = torch.from_numpy(waveform.pilot_bins)
+    pilot = _carriers(waveform, h.device)[1]
     first = h[:, :1, pilot]
     z = (h[..., pilot] * first.conj()).sum(-1)
     z = z + _noise(z.shape, noise_var[:, None] * first.abs().square().sum(-1), generator)
     window = min(_PHASE_WINDOW, z.shape[1])
     half = window // 2
     sums = torch.nn.functional.pad(z.cumsum(1), (1, 0))
-    places = torch.arange(z.shape[1])
+    places = torch.arange(z.shape[1], device=h.device)
     low, high = (places + half - window + 1).clamp_min(0), (places + half + 1).clamp_max(z.shape[1])
     return torch.angle(sums[:, high] - sums[:, low])
 
@@ -82,7 +92,7 @@ def _timed(h: Tensor) -> Tensor:
     """Channel against a symbol timing on its strongest path, as detection finds it."""
     size = h.shape[-1]
     strongest = torch.fft.ifft(h[:, 0]).abs().argmax(-1)
-    turns = 2 * torch.pi / size * (strongest[:, None] * torch.arange(size) % size)
+    turns = 2 * torch.pi / size * (strongest[:, None] * torch.arange(size, device=h.device) % size)
     return h * torch.polar(torch.ones_like(turns), turns)[:, None]
 
 
@@ -114,7 +124,7 @@ def receive(
     Returns:
         complex64 and float32, both (n, rows, data carriers).
     """
-    header, data = header_training(waveform), torch.from_numpy(waveform.data_bins)
+    header, (data, pilots) = header_training(waveform, grid.device), _carriers(waveform, grid.device)
     n, rows = grid.shape[0], grid.shape[1]
     h = _timed(h).expand(-1, header.rows + rows, -1)
     received = h[:, header.rows :, data] * grid + _noise(grid.shape, noise_var[:, None, None], generator)
@@ -124,7 +134,9 @@ def receive(
         return received * known.conj() / gain, noise_var[:, None, None] / gain
     # --- common phase --------------------------------------------------------------------------------
     count = header.rows + rows
-    phase = _tracked_phase(h, noise_var, waveform, generator) if estimation.phase else torch.zeros(n, count)
+    phase = noise_var.new_zeros(n, count)
+    if estimation.phase:
+        phase = _tracked_phase(h, noise_var, waveform, generator)
     turn = torch.polar(torch.ones_like(phase), -phase)[..., None]
     # --- channel: what stood still over the header ---------------------------------------------------
     h_hat = (h[:, : header.rows] * turn[:, : header.rows]).mean(1)
@@ -141,13 +153,13 @@ def receive(
     measured = noise_var
     if estimation.noise:
         free = header.observed - (len(header.bins) if misfit is not None else header.taps)
-        measured = noise_var * (1.0 + torch.randn(n, generator=generator) / free**0.5).clamp_min(0.0)
+        measured = noise_var * (1.0 + draw_normal((n,), generator, grid.device) / free**0.5).clamp_min(0.0)
         if misfit is not None:
             measured = (measured * free + misfit) / (header.observed - header.taps)
     reported = measured[:, None, None] / gain
     if estimation.channel:
         reported = reported * (1.0 + header.taps / header.observed)
     if estimation.phase:
-        pilot = h_hat[:, torch.from_numpy(waveform.pilot_bins)].abs().square().mean(-1)
+        pilot = h_hat[:, pilots].abs().square().mean(-1)
         reported = reported + (measured / pilot * phase_error_var(1.0, count, waveform))[:, None, None]
     return received * turn[:, header.rows :] * known.conj() / gain, reported.expand(n, rows, -1)

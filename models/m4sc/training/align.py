@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from m4sc.channel.link import transmit
 from m4sc.config import LATENTS
 from m4sc.evidence import log_likelihood
 from m4sc.network import Network
@@ -15,39 +13,39 @@ from m4sc.tasks import get_task
 from m4sc.training.batches import (
     draw,
     draw_candidates,
-    draw_channel,
     draw_count,
     draw_ids,
     draw_rate,
     inputs,
+    padding_mask,
+    unpadded,
 )
-from m4sc.training.features import Sample
+from m4sc.training.channels import LIGHT_CHANNELS
+from m4sc.training.features import Sample, place_features
 from m4sc.training.grids import fit_grids
+from m4sc.training.objective import Objective
 
 _SCALE = 20.0
 
 
-class Alignment:
+class Alignment(Objective):
     """Losses of stage 1, one method a kind of sample."""
 
     def __init__(self, network: Network, samples: list[Sample], seed: int) -> None:
-        self.network = network
-        self.rng = np.random.default_rng(seed)
-        self.generator = torch.Generator().manual_seed(seed)
+        super().__init__(network, seed)
         self.pools: dict[str, list[Sample]] = {}
-        for sample in samples:
+        for sample in place_features(samples, network.device):
             if _says_all(sample):
                 self.pools.setdefault(sample.task, []).append(sample)
         fit_grids(network, samples, self.rng)
 
-    def received(self, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
-        """Symbols behind a random channel, their noise variances, and the mask of tokens. ids: of texts."""
-        features, mask = inputs(self.network, batch, ids)
-        snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
+    def received(self, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor, list[int]]:
+        """Symbols behind a random channel, their noise variances, and the tokens of each. ids: of texts."""
+        features, lengths = inputs(self.network, batch, ids)
         modality = batch[0].modality
         rate = draw_rate(self.network.config, modality, self.rng)
-        symbols = self.network.send(modality, features, mask, rate)
-        return *transmit(symbols, snr_db, channel, self.generator), mask
+        symbols = self.network.send(modality, features, padding_mask(lengths, features.device), rate)
+        return *LIGHT_CHANNELS.through(symbols, self.rng, self.generator), lengths
 
     def loss(self, task: str) -> Tensor:
         """Loss of one random batch of a task."""
@@ -56,13 +54,14 @@ class Alignment:
         if task in self.network.config.encode_tasks:
             return self._semantic_latents(draw(self.pools[task], 16, self.rng))
         batch = draw(self.pools[task], 64, self.rng)
-        symbols, noise_var, mask = self.received(batch, [])
+        symbols, noise_var, lengths = self.received(batch, [])
         latents = self.network.receive(batch[0].modality, symbols, noise_var)
         if task == "mosaic":
             return self._tiles(latents, [sample.answers[0] for sample in batch])
         answers = [sample.answers[int(self.rng.integers(len(sample.answers)))] for sample in batch]
         if task == "digits":
             answers = [sample.answers[0] for sample in batch]
+        mask = padding_mask(lengths, latents.device)
         mean = (latents * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         loss = self._contrast(mean, answers)
         if task == "classify":  # each quarter of one object shows that object: the grid stays interpretable
@@ -75,12 +74,11 @@ class Alignment:
         """Of messages that the transmitter's LLM reads, the mean received latent says the whole answer."""
         network, entry = self.network, get_task(batch[0].task)
         ids = draw_ids(network, batch, self.rng, exchange=False) if batch[0].modality == "text" else []
-        features, mask = inputs(network, batch, ids)
-        each = [features[n][mask[n]] for n in range(len(batch))]
+        features, lengths = inputs(network, batch, ids)
+        each = [row[:length] for row, length in zip(features, lengths, strict=True)]
         told = [entry.instructions[int(self.rng.integers(len(entry.instructions)))] for _ in batch]
         symbols = network.send_latents(batch[0].modality, each, told, draw_count(network.config, self.rng))
-        snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        y, noise_var = transmit(symbols, snr_db, channel, self.generator)
+        y, noise_var = LIGHT_CHANNELS.through(symbols, self.rng, self.generator)
         latents = network.receive(LATENTS, y, noise_var)
         return self._contrast(latents.mean(1), [sample.answers[0] for sample in batch])
 
@@ -93,19 +91,23 @@ class Alignment:
         distinct = list(dict.fromkeys(answers))
         words = torch.stack([self.network.llm.embed_text(" " + answer).mean(0) for answer in distinct])
         target = torch.tensor([distinct.index(answer) for answer in answers])
-        return cross_entropy(_SCALE * normalize(latents, dim=-1) @ normalize(words, dim=-1).T, target)
+        scores = _SCALE * normalize(latents, dim=-1) @ normalize(words, dim=-1).T
+        return cross_entropy(scores, target.to(scores.device, non_blocking=True))
 
     def _text(self, batch: list[Sample]) -> Tensor:
         """Each received token among the batch's and random others: by its code word, and as a latent."""
         ids = draw_ids(self.network, batch, self.rng)
-        symbols, noise_var, mask = self.received(batch, ids)
+        symbols, noise_var, lengths = self.received(batch, ids)
         latents = self.network.receive("text", symbols, noise_var)
         candidates = draw_candidates(self.network, ids, self.rng)
         target = torch.searchsorted(candidates, torch.tensor([i for row in ids for i in row]))
-        words = self.network.llm.embedding[candidates]
+        device = latents.device
+        target = target.to(device, non_blocking=True)
+        words = self.network.llm.embedding[candidates.to(device, non_blocking=True)]
         codes = self.network.code_words(words)
-        cosines = normalize(latents[mask], dim=-1) @ normalize(words, dim=-1).T
-        found = cross_entropy(log_likelihood(symbols[mask], noise_var[mask], codes), target)
+        cosines = normalize(unpadded(latents, lengths), dim=-1) @ normalize(words, dim=-1).T
+        heard = log_likelihood(unpadded(symbols, lengths), unpadded(noise_var, lengths), codes)
+        found = cross_entropy(heard, target)
         return found + cross_entropy(_SCALE * cosines, target)
 
 

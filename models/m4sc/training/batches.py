@@ -27,14 +27,25 @@ def draw(samples: Sequence[Item], size: int, rng: np.random.Generator) -> list[I
     return [samples[int(i)] for i in rng.integers(len(samples), size=size)]
 
 
-def inputs(network: Network, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """Padded features of a batch of one modality, float (n, t, dim), and their mask, bool (n, t).
+def inputs(network: Network, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, list[int]]:
+    """Padded features of a batch of one modality, float (n, t, dim), and the number of tokens of each.
 
     ids: of each text's tokens, as :func:`draw_ids` gives them; not used for pictures and sounds.
     """
     if batch[0].modality == "text":
-        return stack([network.llm.embed_ids(i) for i in ids])
-    return stack([sample.features for sample in batch if sample.features is not None])
+        return stack([network.llm.embed_ids(i) for i in ids], network.device)
+    return stack([sample.features for sample in batch if sample.features is not None], network.device)
+
+
+def padding_mask(lengths: list[int], device: torch.device) -> Tensor:
+    """bool (n, longest), False where padded."""
+    mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
+    return mask.to(device, non_blocking=True)
+
+
+def unpadded(padded: Tensor, lengths: list[int]) -> Tensor:
+    """Rows of all messages, (n, t, ...) to (sum of lengths, ...); with a mask as index the host would wait."""
+    return torch.cat([row[:length] for row, length in zip(padded, lengths, strict=True)])
 
 
 def draw_ids(
@@ -55,12 +66,6 @@ def draw_ids(
             ids[exchanged] = rng.choice(common, exchanged.sum())
         found.append([int(i) for i in ids])
     return found
-
-
-def draw_channel(n: int, rng: np.random.Generator, low_db: float, high_db: float) -> tuple[Tensor, str]:
-    """SNR of each message, float (n,), uniform in dB, and a channel: AWGN twice as often as Rayleigh."""
-    snr_db = torch.from_numpy(rng.uniform(low_db, high_db, n).astype(np.float32))
-    return snr_db, "rayleigh" if rng.random() < 1 / 3 else "awgn"
 
 
 def draw_rate(config: ModelConfig, modality: str, rng: np.random.Generator) -> int:
@@ -89,7 +94,10 @@ def by_message(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 
 def draw_candidates(network: Network, ids: list[list[int]], rng: np.random.Generator) -> Tensor:
-    """Tokens of the texts, the end mark and random others, int64 (v,), sorted: a vocabulary for a batch."""
+    """Tokens of the texts, the end mark and random others, int64 (v,), sorted: a vocabulary for a batch.
+
+    It is made on the host, where finding the distinct ones makes nobody wait.
+    """
     llm = network.llm
     sent = torch.tensor([llm.end_id, *(i for row in ids for i in row)])
     others = torch.from_numpy(rng.integers(len(llm.embedding), size=_CANDIDATES))

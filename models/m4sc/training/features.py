@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from m4sc.instruction import END
 from m4sc.metrics.similarity import default_minilm
 
 _BATCH = 16
+_DEVICE_SHARE = 0.5  # of a device's free memory that features may take
 
 
 @dataclass(frozen=True)
@@ -187,9 +188,9 @@ def _write_rows(stem: Path, examples: list[Example]) -> None:
         }
         for e in examples
     ]
-    stem.with_suffix(".json").write_text(
-        json.dumps(rows), encoding="utf-8"
-    )  # last: its presence means complete
+    scratch = stem.with_suffix(".tmp")
+    scratch.write_text(json.dumps(rows), encoding="utf-8")
+    scratch.replace(stem.with_suffix(".json"))  # last: its presence means complete
 
 
 def load_features(cache_dir: Path, split: str) -> list[Sample]:
@@ -262,8 +263,26 @@ def _text_sample(e: Example) -> Sample:
     return Sample(e.task, "text", e.instruction, e.answers, None, str(e.load()), e.media_id)
 
 
-def stack(features: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pad to the longest: float32 (n, tokens, feature_dim) and its mask, bool (n, tokens)."""
-    padded = torch.nn.utils.rnn.pad_sequence([f.float() for f in features], batch_first=True)
-    lengths = torch.tensor([len(f) for f in features])
-    return padded, torch.arange(padded.shape[1])[None] < lengths[:, None]
+def stack(features: list[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:
+    """Pad to the longest: float32 (n, tokens, feature_dim) on `device`, and the number of tokens of each."""
+    padded = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)
+    return padded.to(device, non_blocking=True).float(), [len(f) for f in features]
+
+
+def place_features(samples: list[Sample], device: torch.device) -> list[Sample]:
+    """Samples whose features are on `device`, each message's once; unchanged if that is the host or full."""
+    unique = {id(s.features): s.features for s in samples if s.features is not None}
+    size = sum(f.numel() * f.element_size() for f in unique.values())
+    if device.type == "cpu" or size > _DEVICE_SHARE * _free_bytes(device):
+        return samples
+    placed: dict[int, Tensor] = {}
+    for dim in {f.shape[1] for f in unique.values()}:  # one copy for each width, cut up again over there
+        keys = [key for key, f in unique.items() if f.shape[1] == dim]
+        whole = torch.cat([unique[key] for key in keys]).to(device)
+        placed |= dict(zip(keys, whole.split([len(unique[key]) for key in keys]), strict=True))
+    return [s if s.features is None else replace(s, features=placed[id(s.features)]) for s in samples]
+
+
+def _free_bytes(device: torch.device) -> float:
+    """Memory left on a device; without limit where it cannot be asked."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")

@@ -28,6 +28,6 @@ def fit_grids(network: Network, samples: Sequence[Sample], rng: np.random.Genera
             continue
         chosen = rng.choice(len(found), min(_MESSAGES, len(found)), replace=False)
         tokens = torch.cat([found[i].float() for i in chosen])
-        tokens = tokens[torch.from_numpy(rng.permutation(len(tokens))[:_TOKENS])]
+        tokens = tokens[torch.from_numpy(rng.permutation(len(tokens))[:_TOKENS])].to(network.device)
         if len(tokens) > layer.n_basis:
             layer.update_grid(tokens)

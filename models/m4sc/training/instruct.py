@@ -1,12 +1,12 @@
-"""Stages 2 and 3: the LLM's adapter learns to answer from received latents, through random channels."""
+"""Stages 2 and 3: the LLM's adapters learn to answer from received latents, with the channel codec."""
 
 from __future__ import annotations
 
-import numpy as np
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
-from m4sc.channel.link import transmit
 from m4sc.config import LATENTS
 from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.network import Network
@@ -16,34 +16,40 @@ from m4sc.training.batches import (
     by_message,
     draw,
     draw_candidates,
-    draw_channel,
     draw_count,
     draw_ids,
     draw_rate,
     inputs,
+    padding_mask,
 )
-from m4sc.training.features import Sample
+from m4sc.training.channels import LIGHT_CHANNELS, ChannelMix
+from m4sc.training.features import Sample, place_features
+from m4sc.training.objective import Objective
 
 _MOST_QUESTIONS = 7
 _SHARING = 0.6  # a sequence of seven questions takes as long as about three of one
 
 
-class Instruction:
+class Instruction(Objective):
     """Answer cross entropy of random batches, one task a batch."""
 
     def __init__(
-        self, network: Network, samples: list[Sample], seed: int, batch_size: int, bf16: bool = False
+        self,
+        network: Network,
+        samples: list[Sample],
+        seed: int,
+        batch_size: int,
+        channels: ChannelMix = LIGHT_CHANNELS,
     ) -> None:
-        """batch_size: questions a batch, about."""
-        self.network, self.batch_size, self.bf16 = network, batch_size, bf16
-        self.rng = np.random.default_rng(seed)
-        self.generator = torch.Generator().manual_seed(seed)
+        """batch_size: questions a batch, about; channels: those to train through."""
+        super().__init__(network, seed)
+        self.batch_size, self.channels = batch_size, channels
         self.pools: dict[str, list[list[Sample]]] = {}
-        for group in by_message(samples):
+        for group in by_message(place_features(samples, network.device)):
             self.pools.setdefault(group[0].task, []).append(group)
 
     def loss(self, task: str) -> Tensor:
-        """Loss of one random batch of a task."""
+        """Loss of one random batch of a task; under autocast, only the LLM leaves float32."""
         network, pool = self.network, self.pools[task]
         asks = min(_MOST_QUESTIONS, max(len(pool[0]), len(self._answers(pool[0][0]))))
         groups = draw(pool, max(1, round(self.batch_size / asks**_SHARING)), self.rng)
@@ -51,32 +57,31 @@ class Instruction:
         modality, verbatim = batch[0].modality, get_task(task).verbatim
         codec = network.config.codec_of(get_task(task))
         ids = draw_ids(network, batch, self.rng, exchange=verbatim) if modality == "text" else []
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16 and codec == LATENTS):
-            symbols, mask = self._send(codec, batch, ids)
-        snr_db, channel = draw_channel(len(batch), self.rng, -5.0, 25.0)
-        y, noise_var = transmit(symbols.float(), snr_db, channel, self.generator)
-        latents = network.receive(codec, y, noise_var)
-        own = [latents[n][mask[n]] for n in range(len(batch))]
+        symbols, lengths = self._send(codec, batch, ids)
+        with _no_autocast(network.device):
+            y, noise_var = self.channels.through(symbols.float(), self.rng, self.generator)
+            latents = network.receive(codec, y, noise_var)
+            evidence = self._evidence(ids, y, noise_var) if verbatim else None
+        own = [row[:length] for row, length in zip(latents, lengths, strict=True)]
         asked = (
             [[Exchange(self._wording(s), self._until_end(row))] for s, row in zip(batch, ids, strict=True)]
             if verbatim
             else [self._exchanges(group) for group in groups]
         )
-        evidence = self._evidence(ids, y, noise_var) if verbatim else None
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
-            return network.llm.loss(own, asked, evidence)
+        return network.llm.loss(own, asked, evidence)
 
-    def _send(self, codec: str, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, Tensor]:
-        """Symbols at a random rate, float (n, t, s, 2), and the mask of tokens, bool (n, t)."""
+    def _send(self, codec: str, batch: list[Sample], ids: list[list[int]]) -> tuple[Tensor, list[int]]:
+        """Symbols at a random rate, float (n, t, s, 2), and the number of tokens of each message."""
         network = self.network
-        features, mask = inputs(network, batch, ids)
+        features, lengths = inputs(network, batch, ids)
         if codec != LATENTS:
-            return network.send(codec, features, mask, draw_rate(network.config, codec, self.rng)), mask
+            mask, rate = padding_mask(lengths, features.device), draw_rate(network.config, codec, self.rng)
+            with _no_autocast(network.device):
+                return network.send(codec, features, mask, rate), lengths
         told = [self._told(sample) for sample in batch]
         count = draw_count(network.config, self.rng)
-        each = [features[n][mask[n]] for n in range(len(batch))]
-        symbols = network.send_latents(batch[0].modality, each, told, count)
-        return symbols, torch.ones(symbols.shape[:2], dtype=torch.bool)
+        each = [row[:length] for row, length in zip(features, lengths, strict=True)]
+        return network.send_latents(batch[0].modality, each, told, count), [count] * len(batch)
 
     def _told(self, sample: Sample) -> str:
         """What the transmitter's LLM is asked for: no question, which only the receiver knows."""
@@ -94,8 +99,9 @@ class Instruction:
         """What the symbols of a batch of texts say, among its own tokens and random others."""
         network = self.network
         candidates = draw_candidates(network, ids, self.rng)
-        codes = network.code_words(network.llm.embedding[candidates])
         end = int(torch.searchsorted(candidates, network.llm.end_id))
+        candidates = candidates.to(network.device, non_blocking=True)
+        codes = network.code_words(network.llm.embedding[candidates])
         rows = [
             with_end(log_likelihood(y[n, : len(row)], noise_var[n, : len(row)], codes), end)
             for n, row in enumerate(ids)
@@ -119,3 +125,10 @@ class Instruction:
     def _answers(self, sample: Sample) -> tuple[str, ...]:
         """Every caption is an answer to learn; of other tasks the first spelling is."""
         return sample.answers if sample.task == "caption" else sample.answers[:1]
+
+
+def _no_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Full precision inside; some devices know no autocast."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)

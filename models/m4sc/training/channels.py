@@ -1,0 +1,61 @@
+"""Random channels that the stages train through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from m4sc.channel.config import EstimationConfig, LinkConfig
+from m4sc.channel.link import transmit
+
+
+@dataclass(frozen=True)
+class ChannelMix:
+    """A distribution of channels; SNR is Es/N0, uniform in dB, new for each message, the kind for each batch.
+
+    Attributes:
+        shares: how often each channel of :func:`m4sc.channel.link.transmit` is drawn.
+        low_db, high_db: range of the SNR.
+        estimation: errors of the real receiver; None for one that knows channel and noise.
+        delay_spreads_s, dopplers_hz: of TDL channels, one of each drawn for a batch.
+    """
+
+    shares: dict[str, float] = field(default_factory=lambda: {"awgn": 2.0, "rayleigh": 1.0})
+    low_db: float = -5.0
+    high_db: float = 25.0
+    estimation: EstimationConfig | None = None
+    delay_spreads_s: tuple[float, ...] = (LinkConfig.delay_spread_s,)
+    dopplers_hz: tuple[float, ...] = (0.0,)
+
+    def through(
+        self, symbols: Tensor, rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Send symbols, float (n, t, s, 2), through one draw; received ones and their noise variances.
+
+        rng: draws SNR and kind; generator: draws fading and noise.
+        """
+        n = len(symbols)
+        snr_db = torch.from_numpy(rng.uniform(self.low_db, self.high_db, n).astype(np.float32))
+        weights = np.array(list(self.shares.values()))
+        channel = str(rng.choice(list(self.shares), p=weights / weights.sum()))
+        config = LinkConfig(
+            delay_spread_s=float(rng.choice(self.delay_spreads_s)),
+            doppler_hz=float(rng.choice(self.dopplers_hz)),
+        )
+        snr_db = snr_db.to(symbols.device, non_blocking=True)
+        return transmit(symbols, snr_db, channel, generator, self.estimation, config)
+
+
+# Without fading and noise, adapters trained for a codec made for clean latents never recover: stages 1 and 2
+# know both already, by channels that cost nothing.
+LIGHT_CHANNELS = ChannelMix()
+
+ALL_CHANNELS = ChannelMix(
+    shares={"awgn": 3.0, "rayleigh": 2.0, "tdl-a": 2.0, "tdl-c": 2.0},
+    estimation=EstimationConfig(),
+    delay_spreads_s=(0.5e-6, 1.5e-6),
+    dopplers_hz=(0.0, 10.0),
+)
