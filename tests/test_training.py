@@ -266,7 +266,7 @@ def on_a_gpu_that_is_not_there(network: Network) -> list[Objective]:
 
 def test_no_step_waits_for_the_device_or_leaves_it(llm_folder: Path) -> None:
     for objective in on_a_gpu_that_is_not_there(make_network(llm_folder)):
-        for step in range(12):
+        for step in range(6):
             for task in ("classify", "digits", "text"):
                 if isinstance(objective, Alignment) and task == "digits":
                     continue

@@ -44,7 +44,7 @@ def padding_mask(lengths: list[int], device: torch.device) -> Tensor:
 
 
 def unpadded(padded: Tensor, lengths: list[int]) -> Tensor:
-    """Rows of all messages, (n, t, ...) to (sum of lengths, ...); with a mask as index the host would wait."""
+    """Rows of all messages, (n, t, ...) to (sum of lengths, ...): no mask, whose index stalls the host."""
     return torch.cat([row[:length] for row, length in zip(padded, lengths, strict=True)])
 
 
