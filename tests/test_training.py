@@ -104,10 +104,10 @@ def test_a_killed_stage_ends_as_one_that_was_left_alone(
     script.write_text(
         f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "import m4sc.training.features, test_training\n"
-        "m4sc.training.features.text_samples = test_training.captions\n"
+        "m4sc.training.features.written_samples = test_training.captions\n"
         "from m4sc_app.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     )
-    monkeypatch.setattr("m4sc.training.features.text_samples", captions)
+    monkeypatch.setattr("m4sc.training.features.written_samples", captions)
     options = ["--data", str(tmp_path), "--steps", "30", "--checkpoint-seconds", "0"]
     whole, killed = (write_run(tmp_path / name, llm_folder) + options for name in ("whole", "killed"))
     assert main(whole) == 0
