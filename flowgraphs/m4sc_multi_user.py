@@ -27,7 +27,7 @@ from gnuradio import m4sc
 
 class m4sc_multi_user(gr.top_block):
 
-    def __init__(self, message_1='sample:cat.jpg', message_2='sample:rocket.jpg', task='classify', repeat=3, interval_s=0.5, model='default', snr_db=15.0, cfo_hz=500.0, seed=1):
+    def __init__(self, message_1='sample:cat.jpg', message_2='sample:digits.wav', task_1='classify', task_2='digits', repeat=3, interval_s=0.5, model='default', snr_db=15.0, cfo_hz=500.0, seed=1):
         gr.top_block.__init__(self, "M4SC: two users on one channel", catch_exceptions=True)
 
         ##################################################
@@ -35,7 +35,8 @@ class m4sc_multi_user(gr.top_block):
         ##################################################
         self.message_1 = message_1
         self.message_2 = message_2
-        self.task = task
+        self.task_1 = task_1
+        self.task_2 = task_2
         self.repeat = repeat
         self.interval_s = interval_s
         self.model = model
@@ -55,10 +56,10 @@ class m4sc_multi_user(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter_2 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False)
-        self.transmitter_1 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False)
-        self.source_2 = m4sc.message_source(files=[message_2], task=task, instruction='', repeat=repeat, interval_s=interval_s, source_id=2, user_id=2, public=False)
-        self.source_1 = m4sc.message_source(files=[message_1], task=task, instruction='', repeat=repeat, interval_s=interval_s, source_id=1, user_id=1, public=False)
+        self.transmitter_2 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
+        self.transmitter_1 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
+        self.source_2 = m4sc.message_source(files=[message_2], task=task_2, instruction='', repeat=repeat, interval_s=interval_s, source_id=2, user_id=2, public=False)
+        self.source_1 = m4sc.message_source(files=[message_1], task=task_1, instruction='', repeat=repeat, interval_s=interval_s, source_id=1, user_id=1, public=False)
         self.receiver_2 = m4sc.receiver(model=model, system='semantic', user_id=2, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
         self.receiver_1 = m4sc.receiver(model=model, system='semantic', user_id=1, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
         self.division = m4sc.time_division(n_users=2, guard_samples=800, packet_len_key='packet_len')
@@ -101,11 +102,17 @@ class m4sc_multi_user(gr.top_block):
     def set_message_2(self, message_2):
         self.message_2 = message_2
 
-    def get_task(self):
-        return self.task
+    def get_task_1(self):
+        return self.task_1
 
-    def set_task(self, task):
-        self.task = task
+    def set_task_1(self, task_1):
+        self.task_1 = task_1
+
+    def get_task_2(self):
+        return self.task_2
+
+    def set_task_2(self, task_2):
+        self.task_2 = task_2
 
     def get_repeat(self):
         return self.repeat
@@ -182,11 +189,14 @@ def argument_parser():
         "--message-1", dest="message_1", type=str, default='sample:cat.jpg',
         help="Set Message to user 1 [default=%(default)r]")
     parser.add_argument(
-        "--message-2", dest="message_2", type=str, default='sample:rocket.jpg',
+        "--message-2", dest="message_2", type=str, default='sample:digits.wav',
         help="Set Message to user 2 [default=%(default)r]")
     parser.add_argument(
-        "--task", dest="task", type=str, default='classify',
-        help="Set Task [default=%(default)r]")
+        "--task-1", dest="task_1", type=str, default='classify',
+        help="Set Task of user 1 [default=%(default)r]")
+    parser.add_argument(
+        "--task-2", dest="task_2", type=str, default='digits',
+        help="Set Task of user 2 [default=%(default)r]")
     parser.add_argument(
         "--repeat", dest="repeat", type=intx, default=3,
         help="Set How often they are sent; 0 for ever [default=%(default)r]")
@@ -211,7 +221,7 @@ def argument_parser():
 def main(top_block_cls=m4sc_multi_user, options=None):
     if options is None:
         options = argument_parser().parse_args()
-    tb = top_block_cls(message_1=options.message_1, message_2=options.message_2, task=options.task, repeat=options.repeat, interval_s=options.interval_s, model=options.model, snr_db=options.snr_db, cfo_hz=options.cfo_hz, seed=options.seed)
+    tb = top_block_cls(message_1=options.message_1, message_2=options.message_2, task_1=options.task_1, task_2=options.task_2, repeat=options.repeat, interval_s=options.interval_s, model=options.model, snr_db=options.snr_db, cfo_hz=options.cfo_hz, seed=options.seed)
 
     def sig_handler(sig=None, frame=None):
         tb.stop()

@@ -54,6 +54,7 @@ class m4sc_usrp_receiver(gr.top_block):
         # Blocks
         ##################################################
 
+        self.watch = m4sc.usrp_watch(samp_rate=samp_rate)
         self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
         self.radio = uhd.usrp_source(
             ",".join((args, '')),
@@ -76,7 +77,8 @@ class m4sc_usrp_receiver(gr.top_block):
         ##################################################
         # Connections
         ##################################################
-        self.connect((self.radio, 0), (self.receiver, 0))
+        self.connect((self.radio, 0), (self.watch, 0))
+        self.connect((self.watch, 0), (self.receiver, 0))
         self.msg_connect((self.receiver, 'answers'), (self.answers, 'answers'))
         self.msg_connect((self.receiver, 'status'), (self.answers, 'status'))
 

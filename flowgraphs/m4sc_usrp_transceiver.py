@@ -29,7 +29,7 @@ import time
 
 class m4sc_usrp_transceiver(gr.top_block):
 
-    def __init__(self, message='sample:coffee.jpg', task='classify', instruction='', repeat=0, interval_s=2.0, model='default', snr_db=15.0, user_id=(-1), freq_hz=2450000000.0, gain_db=10.0, args='', rx_gain_db=30.0, amplitude=0.1, antenna='TX/RX', clock_source='internal', lo_offset_hz=0.0):
+    def __init__(self, message='sample:cat.jpg', task='classify', instruction='', repeat=0, interval_s=2.0, model='default', snr_db=15.0, user_id=(-1), freq_hz=2450000000.0, gain_db=10.0, args='', rx_gain_db=30.0, amplitude=0.1, antenna='TX/RX', clock_source='internal', lo_offset_hz=0.0):
         gr.top_block.__init__(self, "M4SC: USRP transceiver", catch_exceptions=True)
 
         ##################################################
@@ -63,7 +63,8 @@ class m4sc_usrp_transceiver(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=0, idle='wait', packet_len_key='packet_len', amplitude=amplitude, end_on_done=False)
+        self.watch = m4sc.usrp_watch(samp_rate=samp_rate)
+        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=0, idle='wait', packet_len_key='packet_len', amplitude=amplitude, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
         self.radio_out = uhd.usrp_sink(
@@ -98,14 +99,17 @@ class m4sc_usrp_transceiver(gr.top_block):
         self.radio_in.set_antenna("RX2", 0)
         self.radio_in.set_gain(rx_gain_now_db, 0)
         self.log = m4sc.answer_sink(folder='', n_decoders=1)
+        self.events = m4sc.usrp_events()
         self.answers = m4sc.answer_sink(folder='', n_decoders=1)
 
 
         ##################################################
         # Connections
         ##################################################
-        self.connect((self.radio_in, 0), (self.receiver, 0))
+        self.connect((self.radio_in, 0), (self.watch, 0))
         self.connect((self.transmitter, 0), (self.radio_out, 0))
+        self.connect((self.watch, 0), (self.receiver, 0))
+        self.msg_connect((self.radio_out, 'async_msgs'), (self.events, 'async_msgs'))
         self.msg_connect((self.receiver, 'answers'), (self.answers, 'answers'))
         self.msg_connect((self.receiver, 'status'), (self.answers, 'status'))
         self.msg_connect((self.source, 'messages'), (self.transmitter, 'messages'))
@@ -244,7 +248,7 @@ def argument_parser():
     description = 'One USRP sends and receives: join TX/RX and RX2 by a cable with 30 dB or more'
     parser = ArgumentParser(description=description)
     parser.add_argument(
-        "--message", dest="message", type=str, default='sample:coffee.jpg',
+        "--message", dest="message", type=str, default='sample:cat.jpg',
         help="Set Message (file, sample:NAME or text) [default=%(default)r]")
     parser.add_argument(
         "--task", dest="task", type=str, default='classify',

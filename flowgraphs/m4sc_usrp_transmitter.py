@@ -60,7 +60,7 @@ class m4sc_usrp_transmitter(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=0, idle='wait', packet_len_key='packet_len', amplitude=amplitude, end_on_done=False)
+        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=0, idle='wait', packet_len_key='packet_len', amplitude=amplitude, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.radio = uhd.usrp_sink(
             ",".join((args, '')),
@@ -79,12 +79,14 @@ class m4sc_usrp_transmitter(gr.top_block):
         self.radio.set_antenna(antenna, 0)
         self.radio.set_gain(gain_now_db, 0)
         self.log = m4sc.answer_sink(folder='', n_decoders=1)
+        self.events = m4sc.usrp_events()
 
 
         ##################################################
         # Connections
         ##################################################
         self.connect((self.transmitter, 0), (self.radio, 0))
+        self.msg_connect((self.radio, 'async_msgs'), (self.events, 'async_msgs'))
         self.msg_connect((self.source, 'messages'), (self.transmitter, 'messages'))
         self.msg_connect((self.transmitter, 'status'), (self.log, 'status'))
 

@@ -44,10 +44,15 @@ class m4sc_zmq_transmitter(gr.top_block):
         self.address = address
 
         ##################################################
+        # Variables
+        ##################################################
+        self.samp_rate = samp_rate = 1000000
+
+        ##################################################
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='', amplitude=1.0, end_on_done=True)
+        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='', amplitude=1.0, end_on_done=True, interleave=True, precode=False, clip_db=float('inf'))
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.radio = zeromq.push_sink(gr.sizeof_gr_complex, 1, address, 100, True, (-1))
         self.log = m4sc.answer_sink(folder='', n_decoders=1)
@@ -113,6 +118,12 @@ class m4sc_zmq_transmitter(gr.top_block):
 
     def set_address(self, address):
         self.address = address
+
+    def get_samp_rate(self):
+        return self.samp_rate
+
+    def set_samp_rate(self, samp_rate):
+        self.samp_rate = samp_rate
 
 
 

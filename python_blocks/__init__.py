@@ -31,6 +31,8 @@ from .symbol_mapper import symbol_mapper  # noqa: E402
 from .time_division import time_division  # noqa: E402
 from .transmitter import transmitter  # noqa: E402
 from .user_filter import user_filter  # noqa: E402
+from .usrp_events import usrp_events  # noqa: E402
+from .usrp_watch import usrp_watch  # noqa: E402
 
 __all__ = [
     "answer_sink",
@@ -54,4 +56,6 @@ __all__ = [
     "time_division",
     "transmitter",
     "user_filter",
+    "usrp_events",
+    "usrp_watch",
 ]

@@ -21,16 +21,17 @@ class answer_view(gr.basic_block):  # noqa: N801
     Args:
         title: heading of the view.
         n_answers: answers kept in the list, >= 1.
+        show_answers: False leaves the answers out: a transmitter's view.
     """
 
-    def __init__(self, title: str = "", n_answers: int = 8) -> None:
+    def __init__(self, title: str = "", n_answers: int = 8, show_answers: bool = True) -> None:
         if n_answers < 1:
             raise ValueError(f"n_answers is {n_answers}; give at least 1")
         gr.basic_block.__init__(self, "m4sc_answer_view", [], [])
         from .answer_widget import AnswerWidget  # not on a machine without Qt
 
-        self.widget = AnswerWidget(title, n_answers)
         self.counters: Counter[str] = Counter(sent=0, received=0, errors=0)
+        self.widget = AnswerWidget(title, n_answers, show_answers, self._fault)
         for port, handler in (("sent", self._on_sent), ("answers", self._on_answer)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
@@ -49,5 +50,8 @@ class answer_view(gr.basic_block):  # noqa: N801
                 self.counters[counter] += 1
                 signal.emit(meta, payload.tobytes())
         except (ValueError, TypeError, RuntimeError) as exc:
-            self.counters["errors"] += 1
-            self.logger.warn(f"not shown: {exc}")
+            self._fault(exc)
+
+    def _fault(self, exc: Exception) -> None:
+        self.counters["errors"] += 1
+        self.logger.warn(f"not shown: {exc}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from PyQt5 import QtCore, QtGui, QtWidgets
@@ -15,14 +16,18 @@ _SYSTEM = {"analog": "semantic", "qam": "semantic", "digital": "classical"}
 class AnswerWidget(QtWidgets.QWidget):
     """Left what was sent (and what the classical system decoded), right the answers, newest first.
 
-    Signals ``sent`` and ``answered`` take a PDU's metadata and payload from any thread.
+    Signals ``sent`` and ``answered`` take a PDU's metadata and payload from any thread. What of them cannot
+    be shown is handed to ``on_fault``: an exception that leaves a slot would end the process.
     """
 
     sent = QtCore.pyqtSignal(object, object)
     answered = QtCore.pyqtSignal(object, object)
 
-    def __init__(self, title: str, n_answers: int) -> None:
+    def __init__(
+        self, title: str, n_answers: int, show_answers: bool, on_fault: Callable[[Exception], None]
+    ) -> None:
         super().__init__()
+        self._on_fault = on_fault
         self._rows: deque[str] = deque(maxlen=n_answers)
         sent_box, self._sent = _pane("sent")
         self._decoded_box, self._decoded = _pane("decoded by the classical system")
@@ -33,6 +38,7 @@ class AnswerWidget(QtWidgets.QWidget):
         self._answers = QtWidgets.QTextBrowser()
         self._answers.setHtml("<p style='color:gray'>no answer yet</p>")
         right = QtWidgets.QGroupBox("received answers, newest first")
+        right.setVisible(show_answers)
         inside = QtWidgets.QVBoxLayout(right)
         inside.addWidget(self._state)
         inside.addWidget(self._answers)
@@ -40,24 +46,33 @@ class AnswerWidget(QtWidgets.QWidget):
         row.addWidget(sent_box, 0)
         row.addWidget(self._decoded_box, 0)
         row.addWidget(right, 1)
+        if not show_answers:
+            row.addStretch(1)
         column = QtWidgets.QVBoxLayout(self)
         self.setMinimumHeight(_PICTURE_PX + 80)
         if title:
             heading = QtWidgets.QLabel(f"<b>{html.escape(title)}</b>")
             column.addWidget(heading)
         column.addLayout(row)
-        self.sent.connect(self._on_sent)
-        self.answered.connect(self._on_answered)
+        self.sent.connect(lambda meta, payload: self._guarded(self._show_sent, meta, payload))
+        self.answered.connect(lambda meta, payload: self._guarded(self._add_answer, meta, payload))
 
-    def _on_sent(self, meta: dict[str, Any], payload: bytes) -> None:
+    def _guarded(self, slot: Callable[..., None], meta: dict[str, Any], payload: bytes) -> None:
+        try:
+            slot(meta, payload)
+        except Exception as exc:  # the next message must still be shown
+            self._on_fault(exc)
+
+    def _show_sent(self, meta: dict[str, Any], payload: bytes) -> None:
         _show(self._sent, payload, str(meta.get("modality", "text")), str(meta.get("name", "")))
 
-    def _on_answered(self, meta: dict[str, Any], payload: bytes) -> None:
+    def _add_answer(self, meta: dict[str, Any], payload: bytes) -> None:
         system = _SYSTEM.get(str(meta.get("payload_kind", "")), "")
         where = f"#{meta.get('sequence', '?')} {meta.get('task', '')} {system}"
         if "user_id" in meta and meta.get("user_id"):
             where += f", user {meta['user_id']}"
-        heard = f"{float(meta.get('snr_db', float('nan'))):.1f} dB, {float(meta.get('seconds', 0)):.2f} s"
+        snr_db, seconds = _number(meta, "snr_db"), _number(meta, "seconds")
+        heard = f"{snr_db:.1f} dB, {seconds:.2f} s"
         asked = f"<i>{html.escape(str(meta['instruction']))}</i><br>" if meta.get("instruction") else ""
         is_picture = str(meta.get("mime", "")).startswith("image/")
         text = "(a picture)" if is_picture else html.escape(payload.decode("utf-8", "replace"))
@@ -67,14 +82,19 @@ class AnswerWidget(QtWidgets.QWidget):
         )
         self._answers.setHtml("".join(self._rows))
         self._n_answers += 1
-        cfo_hz = float(meta.get("cfo_hz", float("nan")))
-        self._state.setText(
-            f"SNR {float(meta.get('snr_db', float('nan'))):.1f} dB, offset {cfo_hz:.0f} Hz, "
-            f"{self._n_answers} answers"
-        )
+        offset_hz = _number(meta, "cfo_hz")
+        self._state.setText(f"SNR {snr_db:.1f} dB, offset {offset_hz:.0f} Hz, {self._n_answers} answers")
         if "received" in meta:
             self._decoded_box.show()
             _show(self._decoded, bytes(meta["received"]), str(meta.get("modality", "text")), "")
+
+
+def _number(meta: dict[str, Any], key: str) -> float:
+    """A figure of the metadata, not-a-number where there is none."""
+    try:
+        return float(meta[key])
+    except (KeyError, TypeError, ValueError):
+        return float("nan")
 
 
 def _pane(title: str) -> tuple[QtWidgets.QGroupBox, QtWidgets.QLabel]:

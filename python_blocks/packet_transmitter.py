@@ -21,7 +21,8 @@ class packet_transmitter(frame_transmitter):  # noqa: N801
     ``digital.ofdm_tx`` over the square root of ``fft_len``.
 
     Args:
-        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done: see :class:`frame_transmitter`.
+        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db: see
+            :class:`frame_transmitter`.
         bits_per_symbol: ``bps_payload`` of gr-digital, 1 (BPSK), 2 (QPSK) or 3 (8PSK).
         scramble: ``scramble_bits`` of gr-digital.
     """
@@ -36,11 +37,14 @@ class packet_transmitter(frame_transmitter):  # noqa: N801
         packet_len_key: str = "",
         amplitude: float = 1.0,
         end_on_done: bool = False,
+        clip_db: float = float("inf"),
     ) -> None:
         from m4sc.phy.packet import PacketFormat
 
         self._format = PacketFormat(bits_per_symbol, scramble)
-        frame_transmitter.__init__(self, waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done)
+        frame_transmitter.__init__(
+            self, waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db
+        )
 
     def _burst(self, meta: dict[str, Any], payload: np.ndarray) -> np.ndarray:
         from m4sc.phy.packet import modulate_packet

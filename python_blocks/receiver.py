@@ -60,13 +60,13 @@ class receiver(gr.hier_block2):  # noqa: N801
         # --- decoder ------------------------------------------------------------------------------------
         self.decoder: Any
         if system == "semantic":
-            self.demapper = symbol_demapper()
+            self.demapper = symbol_demapper(waveform=waveform)
             self.decoder = semantic_decoder(model, zero_latents)
             self.msg_connect(self.filter, "symbols", self.demapper, "symbols")
             self.msg_connect(self.demapper, "latents", self.decoder, "latents")
             self.msg_connect(self.demapper, "status", self, "status")
         else:
-            self.decoder = classical_decoder(model, timeout_s=timeout_s)
+            self.decoder = classical_decoder(model, timeout_s=timeout_s, waveform=waveform)
             self.msg_connect(self.filter, "symbols", self.decoder, "symbols")
 
         # --- border -------------------------------------------------------------------------------------

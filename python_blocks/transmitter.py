@@ -34,7 +34,9 @@ class transmitter(gr.hier_block2):  # noqa: N801
         payload_kind: ``analog`` or ``qam``, for the semantic system.
         qam_order: points of the grid for ``qam``.
         mcs: fixed scheme of the classical system, -1 to choose by ``snr_db``.
-        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done: see :class:`frame_transmitter`.
+        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db: see
+            :class:`frame_transmitter`.
+        interleave, precode: see :class:`symbol_mapper`; the header tells the receiver.
     """
 
     def __init__(
@@ -51,6 +53,9 @@ class transmitter(gr.hier_block2):  # noqa: N801
         packet_len_key: str = "",
         amplitude: float = 1.0,
         end_on_done: bool = False,
+        interleave: bool = True,
+        precode: bool = False,
+        clip_db: float = float("inf"),
     ) -> None:
         check_system(system)
         gr.hier_block2.__init__(
@@ -61,16 +66,19 @@ class transmitter(gr.hier_block2):  # noqa: N801
         self.message_port_register_hier_out("status")
 
         # --- encoder ------------------------------------------------------------------------------------
-        self.frames = frame_transmitter(waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done)
+        self.frames = frame_transmitter(
+            waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db
+        )
+        order = {"interleave": interleave, "precode": precode, "waveform": waveform}
         self.encoder: Any
         if system == "semantic":
             self.encoder = semantic_encoder(model, snr_db)
-            self.mapper = symbol_mapper(payload_kind, qam_order)
+            self.mapper = symbol_mapper(payload_kind, qam_order, **order)
             self.msg_connect(self.encoder, "latents", self.mapper, "latents")
             self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
             self.msg_connect(self.mapper, "status", self, "status")
         else:
-            self.encoder = classical_encoder(snr_db=snr_db, mcs=mcs)
+            self.encoder = classical_encoder(snr_db=snr_db, mcs=mcs, **order)
             self.msg_connect(self.encoder, "symbols", self.frames, "symbols")
 
         # --- border -------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def blocks_of(text: str, page: str) -> list[Block]:
 
 def indented_commands(text: str) -> list[list[str]]:
     """Commands of a README: indented lines that begin with one of ours, options in comments left out."""
-    starts = ("m4sc ", "script/", ".venv/bin/m4sc ")
+    starts = ("m4sc ", "script/", ".venv/bin/m4sc ", "gr-m4sc/")
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     return [shlex.split(line, comments=True) for line in lines if line.startswith(starts)]
 

@@ -16,14 +16,18 @@ Pdu = tuple[dict[str, Any], np.ndarray]
 
 
 class Sink(gr.basic_block):
-    """Keeps the PDUs of ports `out` and `status`; `done` is set by a done PDU on `out`."""
+    """Keeps the PDUs of ports `out` and `status`, and the metadata of those of `frames`.
+
+    `done` is set by a done PDU on `out`.
+    """
 
     def __init__(self) -> None:
         gr.basic_block.__init__(self, "sink", [], [])
         self.pdus: list[Pdu] = []
         self.status: list[dict[str, Any]] = []
+        self.frames: list[dict[str, Any]] = []
         self.done = threading.Event()
-        for port, handler in (("out", self._out), ("status", self._status)):
+        for port, handler in (("out", self._out), ("status", self._status), ("frames", self._frame)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
 
@@ -33,6 +37,11 @@ class Sink(gr.basic_block):
             self.done.set()
         else:
             self.pdus.append((meta, payload))
+
+    def _frame(self, message: Any) -> None:
+        meta, _ = read_pdu(message)
+        if not is_done(meta):
+            self.frames.append(meta)
 
     def _status(self, message: Any) -> None:
         self.status.append(read_pdu(message)[0])

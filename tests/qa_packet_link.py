@@ -94,6 +94,14 @@ def test_pdus_that_cannot_be_sent_are_counted_and_the_next_is_sent() -> None:
     assert [bytes(data) for _, data in sink.pdus] == [b"good"]
 
 
+def test_packets_are_clipped_as_asked() -> None:
+    pdu = make_pdu({"sequence": 0}, payloads(1, 200)[0])
+    plain, clipped = transmit([pdu])[0], transmit([pdu], clip_db=4.0)[0]
+    assert np.max(np.abs(clipped)) < 0.9 * np.max(np.abs(plain))
+    sink, _, _ = receive(clipped, 1)
+    assert [bytes(data) for _, data in sink.pdus] == payloads(1, 200)
+
+
 @pytest.mark.parametrize("block", [m4sc.packet_transmitter, m4sc.packet_receiver])
 def test_16qam_is_refused(block: Any) -> None:
     with pytest.raises(ValueError, match="1, 2 or 3"):

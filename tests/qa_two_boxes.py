@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fake_system import WORDS, FakeSystem
 from flow import Sink, post, run_block, wait_until
 from gnuradio import blocks, gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
+from m4sc.phy.waveform import WaveformConfig
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -22,16 +24,20 @@ def message(word: str, **more: Any) -> Any:
     return make_pdu({"task": "text", "modality": "text", **more}, word.encode())
 
 
-def two_boxes(words: tuple[str, ...], system: str, snr_db: float = 15.0, **receiver: Any) -> Sink:
+def two_boxes(
+    words: tuple[str, ...], system: str, snr_db: float = 15.0, sender_options: Any = None, **receiver: Any
+) -> Sink:
     """Messages through both boxes and a channel, until the decoder's done PDU."""
     tb, sink = gr.top_block("two boxes", catch_exceptions=True), Sink()
     model = FakeSystem()
-    sender, channel = m4sc.transmitter(model, system), m4sc.channel(snr_db)
+    sender = m4sc.transmitter(model, system, **(sender_options or {}))
+    channel = m4sc.channel(snr_db, waveform=receiver.get("waveform"))
     taker = m4sc.receiver(model, system, **receiver)
     tb.connect(sender, channel, taker)
     tb.msg_connect(taker, "answers", sink, "out")
     tb.msg_connect(taker, "status", sink, "status")
     tb.msg_connect(sender, "status", sink, "status")
+    tb.msg_connect(taker, "symbols", sink, "frames")
     tb.msg_connect(taker, "answers", sender, "stop")
     entry = sender.encoder
     tb.start()
@@ -53,6 +59,38 @@ def test_messages_cross_in_two_boxes(system: str) -> None:
     assert [payload.tobytes().decode() for _, payload in sink.pdus] == list(WORDS[:3])
     assert sum(status.get("event") == "sent" for status in sink.status) == 3
     assert sum(status.get("event") == "received" for status in sink.status) == 3
+
+
+@pytest.mark.parametrize("system", ["semantic", "classical"])
+@pytest.mark.parametrize(("interleave", "precode"), [(False, False), (True, True)])
+def test_interleaving_and_precoding_are_those_asked_for(system: str, interleave: bool, precode: bool) -> None:
+    sink = two_boxes(WORDS[:2], system, sender_options={"interleave": interleave, "precode": precode})
+    assert [payload.tobytes().decode() for _, payload in sink.pdus] == list(WORDS[:2])
+    assert [(meta["interleaved"], meta["precoded"]) for meta in sink.frames] == [(interleave, precode)] * 2
+
+
+@pytest.mark.parametrize("system", ["semantic", "classical"])
+def test_both_boxes_use_the_waveform_given(system: str) -> None:
+    plain = WaveformConfig()
+    narrow = replace(plain, occupied_carriers=tuple(c for c in plain.occupied_carriers if abs(c) < 20))
+    assert narrow.n_data_carriers < plain.n_data_carriers
+    sink = two_boxes(WORDS[:2], system, sender_options={"waveform": narrow}, waveform=narrow)
+    assert [payload.tobytes().decode() for _, payload in sink.pdus] == list(WORDS[:2])
+    assert all(meta["h_hat"].size == narrow.n_data_carriers for meta in sink.frames)
+
+
+def test_the_box_clips_as_asked() -> None:
+    peaks = {}
+    for clip_db in (float("inf"), 4.0):
+        tb, samples = gr.top_block("clip", catch_exceptions=True), blocks.vector_sink_c()
+        sender = m4sc.transmitter(FakeSystem(), end_on_done=True, clip_db=clip_db)
+        tb.connect(sender, samples)
+        tb.start()
+        post(sender.encoder, "messages", message("storm"))
+        post(sender.encoder, "messages", done_pdu())
+        tb.wait()
+        peaks[clip_db] = float(np.max(np.abs(samples.data())))
+    assert peaks[4.0] < 0.9 * peaks[float("inf")]
 
 
 def test_a_receiver_leaves_out_what_is_for_others() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,7 +52,7 @@ def check_command(words: list[str]) -> None:
     from m4sc_app.cli import whole_command
 
     assert not SEPARATORS & set(words), f"one command a line, no pipe: {words}"
-    program, arguments = words[0], words[1:]
+    program, arguments = words[0].removeprefix("gr-m4sc/"), words[1:]
     if program.startswith("script/") or program.startswith("flowgraphs/"):
         assert os.access(ROOT / program, os.X_OK), f"{program} is not there or not executable"
     elif program.removeprefix(".venv/bin/") == "m4sc":
@@ -89,6 +91,43 @@ def test_indented_commands_exist(page: str) -> None:
     assert commands
     for words in commands:
         check_command(words)
+
+
+def first_answer() -> list[str]:
+    """Lines of the README's block from the clone to the first answer."""
+    lines = PAGES["README.md"].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.strip().startswith("git clone"))
+    return [line.strip() for line in itertools.takewhile(str.strip, lines[start:])]
+
+
+def test_four_commands_at_most_from_clone_to_answer() -> None:
+    lines = first_answer()
+    assert 3 <= len(lines) <= 4 and not any(SEPARATORS & set(line.split()) for line in lines)
+    assert [line.split()[0].rsplit("/", 1)[-1] for line in lines] == ["git", "bootstrap", "m4sc", "m4sc"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", [2, 3])
+def test_two_terminals_of_the_readme_bring_an_answer(first: int, desk: Path) -> None:
+    """The last two commands, below the folder that was cloned; either is started first."""
+    if not (desk / ".venv").exists():
+        (desk / ".venv").symlink_to(ROOT / ".venv")
+    lines = first_answer()
+    terminals = {
+        number: subprocess.Popen(
+            shlex.split(lines[number]), cwd=desk.parent, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for number in (first, 5 - first)
+    }  # fmt: skip
+    try:
+        said = {number: process.communicate(timeout=280)[0] for number, process in terminals.items()}
+    finally:
+        for process in terminals.values():
+            process.kill()
+    assert [process.returncode for process in terminals.values()] == [0, 0]
+    assert re.search(r"^#0 classify .* semantic: cat$", said[2], re.M)
 
 
 @pytest.mark.parametrize(

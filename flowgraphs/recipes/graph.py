@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 COLUMN_PX, ROW_PX = 264, 168
-_TOP_PX = 8
+_LEFT_PX, _TOP_PX = 64, 8  # room for the input ports of the first column
 
 
 class Graph:
@@ -31,7 +31,7 @@ class Graph:
         Returns:
             Its name.
         """
-        place = [int(at[0] * COLUMN_PX) + 8, int(at[1] * ROW_PX) + _TOP_PX]
+        place = [int(at[0] * COLUMN_PX) + _LEFT_PX, int(at[1] * ROW_PX) + _TOP_PX]
         values = {key: str(value) for key, value in sorted(parameters.items())}
         self._blocks.append({"name": name, "id": kind, "parameters": values, "states": _states(place)})
         return name

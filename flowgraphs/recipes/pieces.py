@@ -59,9 +59,52 @@ def tap_options(g: Graph, taps: str = "None") -> None:
     g.parameter("seed", 1, "intx", (6, 0.75), "Seed of the noise")
 
 
-def answer_view(g: Graph, at: tuple[float, float], title: str, hint: str, name: str = "view") -> str:
+def answer_view(
+    g: Graph, at: tuple[float, float], title: str, hint: str, name: str = "view", **more: object
+) -> str:
     """The picture sent and the answers received."""
-    return g.add("m4sc_answer_view", name, at, title=title, gui_hint=hint, n_answers=8)
+    return g.add("m4sc_answer_view", name, at, title=title, gui_hint=hint, n_answers=8, **more)
+
+
+def spectrum(g: Graph, at: tuple[float, float], name: str, hint: str, tagged: bool) -> str:
+    """Spectrum of samples; ``tagged``: from the first sample of a burst on."""
+    return g.add(
+        "qtgui_freq_sink_x",
+        name,
+        at,
+        type="complex",
+        name='"Spectrum of the bursts"',
+        fftsize=256,
+        bw="samp_rate",
+        fc=0,
+        grid="True",
+        average=1.0,
+        ymin=-100,
+        ymax=10,
+        legend="False",
+        gui_hint=hint,
+        tr_mode="qtgui.TRIG_MODE_TAG" if tagged else "qtgui.TRIG_MODE_FREE",
+        tr_tag='"packet_len"',
+    )
+
+
+def sent_displays(g: Graph, samples: str, row: float) -> None:
+    """A transmitter's window: what is sent, and the spectrum of its bursts."""
+    answer_view(g, (0, row), "", "1,0,1,2", show_answers=False)
+    spectrum(g, (1.2, row), "spectrum", "1,2,1,2", False)
+    g.link("source.messages", "view.sent", samples, "spectrum.0")
+
+
+def counts_label(g: Graph, block: str, at: tuple[float, float], hint: str, label: str) -> None:
+    """Counters of a block with ``counts_text``, in the window; in the twin it prints them at its end."""
+    g.add(
+        "variable_function_probe", f"{block}_counts", at, block_id=block, function_name="counts_text",
+        poll_rate=2, value='""',
+    )  # fmt: skip
+    g.add(
+        "variable_qtgui_label", f"{block}_label", (at[0] + 0.9, at[1]), type="string", label=label,
+        value=f"{block}_counts", gui_hint=hint,
+    )  # fmt: skip
 
 
 def link_displays(
@@ -92,50 +135,25 @@ def link_displays(
         marker1=0,
         width1=1,
     )
-    carriers = g.add(
-        "blocks_vector_to_stream",
-        f"{prefix}carriers",
-        (1, row + 0.6),
-        type="float",
-        num_items=CARRIERS,
-        vlen=1,
-    )
     g.add(
-        "qtgui_time_sink_x",
+        "qtgui_vector_sink_f",
         f"{prefix}response",
         (3, row),
-        type="float",
-        name='"Channel (dB over carrier)"',
-        size=CARRIERS,
-        srate=1,
-        ylabel='"power gain (dB)"',
-        yunit='""',
+        name='"Channel response"',
+        vlen=CARRIERS,
+        x_start=0,
+        x_step=1,
+        x_axis_label='"data carrier, lowest frequency first"',
+        y_axis_label='"power gain"',
+        y_units='"dB"',
         ymin=-20,
         ymax=10,
         grid="True",
+        average="1.0",
         legend="False",
-        axislabels="True",
-        entags="False",
         gui_hint=f"{gui_row},2,1,1",
     )
-    g.add(
-        "qtgui_freq_sink_x",
-        f"{prefix}spectrum",
-        (4, row),
-        type="complex",
-        name='"Spectrum of the bursts"',
-        fftsize=256,
-        bw="samp_rate",
-        fc=0,
-        grid="True",
-        average=1.0,
-        ymin=-100,
-        ymax=10,
-        legend="False",
-        gui_hint=f"{gui_row},3,1,1",
-        tr_mode="qtgui.TRIG_MODE_TAG" if tagged else "qtgui.TRIG_MODE_FREE",
-        tr_tag='"packet_len"',
-    )
+    spectrum(g, (4, row), f"{prefix}spectrum", f"{gui_row},3,1,1", tagged)
     g.link(
         symbols,
         f"{probe}.symbols",
@@ -144,14 +162,12 @@ def link_displays(
         f"{points}.0",
         f"{prefix}constellation.0",
         f"{probe}.1",
-        f"{carriers}.0",
-        f"{carriers}.0",
         f"{prefix}response.0",
         samples,
         f"{prefix}spectrum.0",
     )
 
 
-def rate(g: Graph, at: tuple[float, float] = (0.9, 0.75), value: float = 1e6) -> None:
+def rate(g: Graph, at: tuple[float, float] = (6.2, 0), value: float = 1e6) -> None:
     """The waveform's sample rate."""
     g.add("variable", "samp_rate", at, value=f"{value:.0f}", comment="the waveform's, samples/s")

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from recipes.graph import Graph
-from recipes.pieces import answer_view, link_displays, message_options, message_source, model_option, rate
+from recipes.pieces import (
+    answer_view,
+    counts_label,
+    link_displays,
+    message_options,
+    message_source,
+    model_option,
+    rate,
+    sent_displays,
+)
 from recipes.simulated import TEXT
 
 ADDRESS = "tcp://127.0.0.1:5571"
@@ -11,12 +20,17 @@ _BURSTS = {"gap_samples": 0, "packet_len_key": "packet_len"}  # a radio that swi
 _STREAM = {"gap_samples": 800, "idle": "'zeros'"}  # a radio that must be fed without a break
 
 
-def _sender(g: Graph, **transmitter: object) -> None:
-    """Message source, M4SC Transmitter and the log of faults; stream port ``transmitter.0`` is open."""
+def _sender(g: Graph, shown: str = "transmitter.0", **transmitter: object) -> None:
+    """Message source, M4SC Transmitter and the log of faults; stream port ``transmitter.0`` is open.
+
+    The window shows what is sent and the spectrum of stream port ``shown``; empty: neither.
+    """
     message_source(g, (0, 2))
     values = {"model": "model", "snr_db": "snr_db", **transmitter}
     g.add("m4sc_transmitter", "transmitter", (1.2, 1.9), **values)
-    g.add("m4sc_answer_sink", "log", (2.6, 2.7))
+    g.add("m4sc_answer_sink", "log", (2.6, 2.75))
+    if shown:
+        sent_displays(g, shown, 3.4)
     g.link(
         "source.messages",
         "transmitter.messages",
@@ -104,7 +118,14 @@ def usrp_transmitter() -> Graph:
     _sender(g, amplitude="amplitude", **_BURSTS)
     _usrp(g, "sink", "radio", (2.8, 1.9), "gain_now_db", "antenna")
     g.link("transmitter.0", "radio.0")
+    _count_events(g, "radio", (4, 1.9))
     return g
+
+
+def _count_events(g: Graph, radio: str, at: tuple[float, float], hint: str = "0,2,1,2") -> None:
+    g.add("m4sc_usrp_events", "events", at)
+    g.link(f"{radio}.async_msgs", "events.async_msgs")
+    counts_label(g, "events", (at[0] + 0.9, at[1]), hint, "Radio: ")
 
 
 def usrp_receiver() -> Graph:
@@ -116,9 +137,16 @@ def usrp_receiver() -> Graph:
     _radio_options(g, 30.0, 2.45e9, (0.0, 76.0, 1.0))
     _clock(g)
     rate(g)
-    _usrp(g, "source", "radio", (0.6, 2), "gain_now_db", "antenna")
-    _taker(g, "radio.0")
+    _usrp(g, "source", "radio", (0, 2), "gain_now_db", "antenna")
+    _watch(g, "radio", (1.1, 2))
+    _taker(g, "watch.0")
     return g
+
+
+def _watch(g: Graph, radio: str, at: tuple[float, float], hint: str = "0,2,1,2") -> None:
+    g.add("m4sc_usrp_watch", "watch", at, samp_rate="samp_rate")
+    g.link(f"{radio}.0", "watch.0")
+    counts_label(g, "watch", (at[0] - 1.1, at[1] + 0.95), hint, "Radio: ")
 
 
 def usrp_transceiver() -> Graph:
@@ -129,18 +157,20 @@ def usrp_transceiver() -> Graph:
         "One USRP sends and receives: join TX/RX and RX2 by a cable with 30 dB or more",
         True,
     )
-    _transmit_options(g, "sample:coffee.jpg", "classify", 0, 2.0)
-    g.parameter("user_id", -1, "intx", (6.2, 0), "This receiver's number; -1 takes all frames")
+    _transmit_options(g, "sample:cat.jpg", "classify", 0, 2.0)
+    g.parameter("user_id", -1, "intx", (7.1, 0), "This receiver's number; -1 takes all frames")
     _radio_options(g, 10.0, 2.45e9, (0.0, 90.0, 1.0))
     g.parameter("rx_gain_db", 30.0, "eng_float", (6, 0.75), "Receiver's gain, dB")
     g.slider("rx_gain_now_db", "rx_gain_db", (0.0, 76.0, 1.0), (7, 0.75), "Receiver's gain (dB)", "0,2,1,2")
     _digital_gain(g)
     _clock(g)
     rate(g)
-    _sender(g, amplitude="amplitude", **_BURSTS)
+    _sender(g, "", amplitude="amplitude", **_BURSTS)
     _usrp(g, "sink", "radio_out", (2.8, 1.9), "gain_now_db", "antenna")
-    _usrp(g, "source", "radio_in", (0.6, 3.7), "rx_gain_now_db", '"RX2"')
-    _taker(g, "radio_in.0", 3.7)
+    _count_events(g, "radio_out", (4, 1.9), "3,0,1,2")
+    _usrp(g, "source", "radio_in", (0, 3.7), "rx_gain_now_db", '"RX2"')
+    _watch(g, "radio_in", (1.1, 3.7), "3,2,1,2")
+    _taker(g, "watch.0", 3.7)
     g.link("transmitter.0", "radio_out.0", "source.messages", "view.sent")
     return g
 
@@ -154,7 +184,8 @@ def zmq_transmitter() -> Graph:
     )
     _transmit_options(g, TEXT, "text")
     g.parameter("address", ADDRESS, "str", (2.2, 0.75), "Where the samples go")
-    _sender(g, end_on_done=True)
+    rate(g)
+    _sender(g, "channel.0", end_on_done=True)
     g.add("m4sc_channel", "channel", (2.6, 1.9), snr_db="snr_db", cfo_hz=500.0)
     g.add("zeromq_push_sink", "radio", (3.7, 1.9), type="complex", address="address", pass_tags="True")
     # its end, told by its port, ends the source too
@@ -194,7 +225,7 @@ def sigmf_record() -> Graph:
     _transmit_options(g, TEXT, "text")
     g.parameter("recording", "m4sc_recording.sigmf-meta", "str", (2.2, 0.75), "Recording to write")
     rate(g)
-    _sender(g, end_on_done=True)
+    _sender(g, "channel.0", end_on_done=True)
     g.add("m4sc_channel", "channel", (2.6, 1.9), snr_db="snr_db", cfo_hz=500.0)
     g.add("m4sc_sigmf_sink", "recorder", (3.7, 1.9), filename="recording", samp_rate="samp_rate")
     g.link("transmitter.0", "channel.0", "channel.0", "recorder.0", "transmitter.status", "source.stop")

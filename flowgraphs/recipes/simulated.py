@@ -27,13 +27,13 @@ def loopback() -> Graph:
     message_options(g, "sample:cat.jpg", "classify", repeat=10, interval_s=0.5)
     names = channel_options(g)
     tap_options(g, "[1.0, 0.35j, 0.0, -0.2]")
-    rate(g, (6.2, 0))
+    rate(g)
     message_source(g, (0, 1.6))
-    g.add("m4sc_semantic_encoder", "encoder", (1, 1.6), model="model", snr_db="snr_db")
-    g.add("m4sc_symbol_mapper", "mapper", (2, 1.6), kind="'analog'")
-    g.add("m4sc_frame_transmitter", "transmitter", (3.4, 1.6), gap_samples=800, packet_len_key="packet_len")
-    channel(g, (4.55, 1.55), names)
-    g.add("m4sc_frame_receiver", "receiver", (5.4, 1.6))
+    g.add("m4sc_semantic_encoder", "encoder", (1.25, 1.6), model="model", snr_db="snr_db")
+    g.add("m4sc_symbol_mapper", "mapper", (2.35, 1.6), kind="'analog'")
+    g.add("m4sc_frame_transmitter", "transmitter", (3.6, 1.6), gap_samples=800, packet_len_key="packet_len")
+    channel(g, (4.85, 1.55), names)
+    g.add("m4sc_frame_receiver", "receiver", (5.8, 1.6))
     g.add("m4sc_symbol_demapper", "demapper", (0, 2.6))
     g.add("m4sc_semantic_decoder", "decoder", (1, 2.6), model="model")
     g.add("m4sc_answer_sink", "answers", (2.2, 2.6))
@@ -90,21 +90,21 @@ def two_box(
     message_options(g, message, task, instruction, repeat, 0.5)
     names = channel_options(g)
     tap_options(g)
-    rate(g, (6.2, 0))
+    rate(g)
     message_source(g, (0, 1.6))
     g.add(
         "m4sc_transmitter",
         "transmitter",
-        (1, 1.6),
+        (1.2, 1.6),
         model="model",
         system=f"'{system}'",
         snr_db="snr_db",
         packet_len_key="packet_len",
     )
-    channel(g, (2.2, 1.6), names)
-    g.add("m4sc_receiver", "receiver", (3.2, 1.6), model="model", system=f"'{system}'")
-    g.add("m4sc_answer_sink", "answers", (4.4, 1.6))
-    answer_view(g, (5.4, 1.6), "", "1,0,1,4")
+    channel(g, (2.5, 1.6), names)
+    g.add("m4sc_receiver", "receiver", (3.5, 1.6), model="model", system=f"'{system}'")
+    g.add("m4sc_answer_sink", "answers", (4.7, 1.6))
+    answer_view(g, (5.8, 1.6), "", "1,0,1,4")
     g.link(
         "source.messages",
         "transmitter.messages",
@@ -143,7 +143,7 @@ def side_by_side() -> Graph:
     message_options(g, "sample:cat.jpg", "classify", repeat=3, interval_s=1.0)
     names = channel_options(g)
     tap_options(g)
-    rate(g, (6.2, 0))
+    rate(g)
     message_source(g, (0, 2.1))
     for row, system in ((1.6, "semantic"), (2.8, "classical")):
         sender, radio, taker = f"{system}_transmitter", f"{system}_channel", f"{system}_receiver"
@@ -191,28 +191,41 @@ def multi_user() -> Graph:
         "Two transmitters take turns on one channel; each receiver keeps what is public or addressed to it",
     )
     g.parameter("message_1", "sample:cat.jpg", "str", (1, 0), "Message to user 1")
-    g.parameter("message_2", "sample:rocket.jpg", "str", (2, 0), "Message to user 2")
-    g.parameter("task", "classify", "str", (3, 0), "Task")
+    g.parameter("message_2", "sample:digits.wav", "str", (2, 0), "Message to user 2")
+    g.parameter("task_1", "classify", "str", (3, 0), "Task of user 1")
+    g.parameter("task_2", "digits", "str", (3.5, 0), "Task of user 2")
     g.parameter("repeat", 3, "intx", (4, 0), "How often they are sent; 0 for ever")
     g.parameter("interval_s", 0.5, "eng_float", (5, 0), "Pause between messages, s")
     g.parameter("model", "default", "str", (0, 0.75), "Model (name or folder)")
     names = channel_options(g)
     tap_options(g)
-    rate(g, (6.2, 0))
-    g.add("m4sc_time_division", "division", (2.1, 2.0), n_users=2, guard_samples=800)
-    channel(g, (3.0, 1.95), names)
-    g.add("m4sc_answer_sink", "answers", (5.1, 1.6), n_decoders=2)
+    rate(g)
+    g.add("m4sc_time_division", "division", (2.4, 2.0), n_users=2, guard_samples=800)
+    channel(g, (3.3, 1.95), names)
+    g.add("m4sc_answer_sink", "answers", (5.4, 1.6), n_decoders=2)
     for user, row in ((1, 1.6), (2, 2.6)):
         source, sender = f"source_{user}", f"transmitter_{user}"
         taker, view = f"receiver_{user}", f"view_{user}"
         message_source(
-            g, (0, row), source, files=f"[message_{user}]", instruction="''", source_id=user, user_id=user
+            g,
+            (0, row),
+            source,
+            files=f"[message_{user}]",
+            task=f"task_{user}",
+            instruction="''",
+            source_id=user,
+            user_id=user,
         )
         g.add(
-            "m4sc_transmitter", sender, (1, row), model="model", snr_db="snr_db", packet_len_key="packet_len"
+            "m4sc_transmitter",
+            sender,
+            (1.2, row),
+            model="model",
+            snr_db="snr_db",
+            packet_len_key="packet_len",
         )
-        g.add("m4sc_receiver", taker, (4, row), model="model", user_id=user)
-        answer_view(g, (5.1 + user * 0.8 - 0.8, 2.6), f"User {user}", f"1,{2 * user - 2},1,2", view)
+        g.add("m4sc_receiver", taker, (4.3, row), model="model", user_id=user)
+        answer_view(g, (5.4 + user * 0.8 - 0.8, 2.6), f"User {user}", f"1,{2 * user - 2},1,2", view)
         g.link(
             f"{source}.messages",
             f"{sender}.messages",
@@ -247,10 +260,11 @@ def all_simulated() -> list[Graph]:
         two_box(
             "m4sc_picture_question",
             "M4SC: a question about a picture",
-            "A picture is sent; the receiver asks its own question about it",
-            "sample:coffee.jpg",
-            "vqa",
-            "What is in the picture?",
+            "Four pictures in one are sent; the receiver asks its own question about them (the shipped model "
+            "knows CIFAR-10's ten kinds of things)",
+            "sample:mosaic.jpg",
+            "mosaic",
+            "What is at the top left?",
             asks=True,
         ),
         two_box(
@@ -265,7 +279,7 @@ def all_simulated() -> list[Graph]:
             "m4sc_classical",
             "M4SC: the classical baseline",
             "Source codec, 5G NR LDPC and QAM; the receiver's model reads the decoded picture",
-            "sample:coffee.jpg",
+            "sample:cat.jpg",
             "classify",
             system="classical",
         ),

@@ -17,6 +17,7 @@ _TWIN_ENDING = """if __name__ == '__main__':
 
     run_twin(main)
 """
+_ONLY_SHOWN = ("m4sc_answer_view", "variable_function_probe", "variable_qtgui_label")
 _NOTE = "# Generated from {name}.grc by `python -m recipes`; change that one instead.\n"
 
 
@@ -31,7 +32,7 @@ def headless(graph: dict[str, Any]) -> dict[str, Any]:
         if block["id"] == "variable_qtgui_range":
             block["id"] = "variable"
             block["parameters"] = {"value": block["parameters"]["value"]}
-    gone = {b["name"] for b in blocks if b["id"].startswith("qtgui_") or b["id"] == "m4sc_answer_view"}
+    gone = {b["name"] for b in blocks if b["id"].startswith("qtgui_") or b["id"] in _ONLY_SHOWN}
     while True:
         fed = {a for a, _, b, _ in connections if b in gone}
         kept = {a for a, _, b, _ in connections if b not in gone}

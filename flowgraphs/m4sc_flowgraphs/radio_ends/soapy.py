@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +10,7 @@ from m4sc_flowgraphs.radio_ends.address import RadioEndError
 from m4sc_flowgraphs.radio_ends.burst_shaper import BurstShaper
 from m4sc_flowgraphs.radio_ends.chain import Chain, after
 from m4sc_flowgraphs.radio_ends.end import Notify, ReceiveEnd, TransmitEnd
-from m4sc_flowgraphs.radio_ends.uhd import StreamWatch, waveform_rms
+from m4sc_flowgraphs.radio_ends.uhd import Watch, waveform_rms
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,9 @@ def open_soapy_receive(
 ) -> ReceiveEnd:
     """A Soapy device that receives; as :func:`open_soapy_transmit`."""
     source, waveform = _open("source", args, options, waveform, soapy)
-    counters: Counter[str] = Counter(overflows=0, lost_samples=0, clipped_samples=0)
-    watch = StreamWatch(waveform.samp_rate, counters, notify)
+    watch = Watch(waveform.samp_rate, notify)
     set_gain = lambda gain_db: source.set_gain(0, gain_db)  # noqa: E731
-    return ReceiveEnd(Chain([source, watch], False), waveform, False, counters, set_gain)
+    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, set_gain)
 
 
 def _open(side: str, args: str, options: SoapyOptions, waveform: Any, soapy: Any) -> tuple[Any, Any]:

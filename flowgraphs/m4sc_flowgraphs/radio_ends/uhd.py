@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import pmt
-from gnuradio import gr
+from gnuradio import m4sc
 
 from m4sc_flowgraphs.radio_ends.address import RadioEndError
 from m4sc_flowgraphs.radio_ends.burst_shaper import BurstShaper
 from m4sc_flowgraphs.radio_ends.chain import Chain, after
 from m4sc_flowgraphs.radio_ends.end import Notify, ReceiveEnd, TransmitEnd
-
-_EVENTS = {
-    "underflow": "underflows",
-    "underflow_in_packet": "underflows",
-    "seq_error": "sequence_errors",
-    "seq_error_in_burst": "sequence_errors",
-    "time_error": "late_bursts",
-    "burst_ack": "acknowledged",
-}
-_FULL_SCALE = 0.999
 
 
 @dataclass(frozen=True)
@@ -87,62 +74,36 @@ def check_lo_offset(lo_offset_hz: float, waveform: Any) -> None:
         )
 
 
-class AsyncEvents(gr.basic_block):
-    """Counts what the USRP sink reports on ``async_msgs``: underflows, late bursts, lost packets."""
+class _Events(m4sc.usrp_events):
+    """Tells the command line instead of a flowgraph's window."""
 
-    def __init__(self, counters: Counter[str], notify: Notify) -> None:
-        gr.basic_block.__init__(self, "m4sc_uhd_events", [], [])
-        self._counters, self._notify = counters, notify
-        self.message_port_register_in(pmt.intern("events"))
-        self.set_msg_handler(pmt.intern("events"), self._accept)
+    def __init__(self, notify: Notify) -> None:
+        m4sc.usrp_events.__init__(self)
+        self._notify = notify
 
-    def _accept(self, message: Any) -> None:
-        try:
-            codes = pmt.dict_ref(pmt.cdr(message), pmt.intern("event_code"), pmt.PMT_NIL)
-            names = [pmt.symbol_to_string(pmt.nth(i, codes)) for i in range(pmt.length(codes))]
-        except (RuntimeError, TypeError, ValueError) as exc:
-            self.logger.warn(f"a message of UHD was not understood: {exc}")
-            return
-        for name in names:
-            counter = _EVENTS.get(name, "other_events")
-            self._counters[counter] += 1
-            if counter != "acknowledged":
-                self._notify(counter, f"UHD reports {name.replace('_', ' ')}")
+    def tell(self, kind: str, reason: str) -> None:
+        """Hand a fault on."""
+        self._notify(kind, reason)
+
+    def stop(self) -> bool:
+        """The command line shows the counts itself."""
+        return True
 
 
-class StreamWatch(gr.sync_block):
-    """Passes a USRP source's samples; counts overflows by its time stamps, and samples at full scale.
+class Watch(m4sc.usrp_watch):
+    """As :class:`_Events`, of what is received."""
 
-    Tag read: ``rx_time``; the source writes one at its start and one after every overflow.
-    """
+    def __init__(self, samp_rate: float, notify: Notify) -> None:
+        m4sc.usrp_watch.__init__(self, samp_rate)
+        self._notify = notify
 
-    def __init__(self, samp_rate: float, counters: Counter[str], notify: Notify) -> None:
-        gr.sync_block.__init__(self, "m4sc_stream_watch", [np.complex64], [np.complex64])
-        self._samp_rate, self._counters, self._notify = samp_rate, counters, notify
-        self._last: tuple[int, float] | None = None
+    def tell(self, kind: str, reason: str) -> None:
+        """Hand a fault on."""
+        self._notify("overflow", reason)
 
-    def work(self, input_items: list[Any], output_items: list[Any]) -> int:
-        """Copy and count."""
-        samples = input_items[0]
-        output_items[0][:] = samples
-        parts = samples.view(np.float32)
-        if np.max(np.abs(parts), initial=0.0) >= _FULL_SCALE:
-            self._counters["clipped_samples"] += int(
-                np.sum(np.max(np.abs(parts.reshape(-1, 2)), axis=1) >= _FULL_SCALE)
-            )
-        for tag in self.get_tags_in_window(0, 0, len(samples), pmt.intern("rx_time")):
-            self._on_time(tag)
-        return len(samples)
-
-    def _on_time(self, tag: Any) -> None:
-        seconds = pmt.to_uint64(pmt.tuple_ref(tag.value, 0)) + pmt.to_double(pmt.tuple_ref(tag.value, 1))
-        if self._last is not None:
-            place, time = self._last
-            lost = round((seconds - time) * self._samp_rate) - (int(tag.offset) - place)
-            self._counters["overflows"] += 1
-            self._counters["lost_samples"] += max(0, lost)
-            self._notify("overflow", f"the computer was too slow: {max(0, lost)} samples lost")
-        self._last = (int(tag.offset), seconds)
+    def stop(self) -> bool:
+        """The command line shows the counts itself."""
+        return True
 
 
 def open_uhd_transmit(
@@ -156,16 +117,16 @@ def open_uhd_transmit(
     uhd = _uhd() if uhd is None else uhd
     sink = _device(lambda: uhd.usrp_sink(_args(args, options), uhd.stream_args("fc32"), "packet_len"), args)
     waveform = _configure(sink, options, waveform, uhd)
-    counters: Counter[str] = Counter(underflows=0, late_bursts=0, sequence_errors=0)
+    events = _Events(notify)
+    counters = events.counters
     clock = (lambda: sink.get_time_now().get_real_secs()) if options.timed else None
     gain = 10.0 ** (options.level_dbfs / 20.0) / waveform_rms(waveform)
     shaper = BurstShaper(gain, 64, clock, options.lead, waveform.samp_rate)
     shaper.counters = counters  # one place for the end's counts
     counters.update(bursts=0, limited=0)
     block = Chain([shaper, sink], True)
-    events = AsyncEvents(counters, notify)
     block.keep(events)
-    block.msg_connect(sink, "async_msgs", events, "events")
+    block.msg_connect(sink, "async_msgs", events, "async_msgs")
     return TransmitEnd(block, waveform, "packet_len", 0, True, counters, after(0.5))
 
 
@@ -176,9 +137,8 @@ def open_uhd_receive(
     uhd = _uhd() if uhd is None else uhd
     source = _device(lambda: uhd.usrp_source(_args(args, options), uhd.stream_args("fc32")), args)
     waveform = _configure(source, options, waveform, uhd)
-    counters: Counter[str] = Counter(overflows=0, lost_samples=0, clipped_samples=0)
-    watch = StreamWatch(waveform.samp_rate, counters, notify)
-    return ReceiveEnd(Chain([source, watch], False), waveform, False, counters, source.set_gain)
+    watch = Watch(waveform.samp_rate, notify)
+    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, source.set_gain)
 
 
 def waveform_rms(waveform: Any) -> float:
