@@ -123,7 +123,7 @@ class classical_decoder(semantic_decoder):  # noqa: N801
         started = time.monotonic()
         received = message_bytes(message)
         if self._model is None:
-            mime = {"image": "image/png", "speech": "audio/wav", "text": "text/plain"}[task.modality]
+            mime = _MIMES[task.modality]
             whole = np.frombuffer(received, np.uint8)
             return {**meta, "mime": mime, "seconds": 0.0, "received": whole}, received
         if task.modality == "text" and task.name == "text":
@@ -134,13 +134,26 @@ class classical_decoder(semantic_decoder):  # noqa: N801
         return {**out, "received": np.frombuffer(received, np.uint8)}, text
 
 
+_MIMES = {
+    "image": "image/png",
+    "speech": "audio/wav",
+    "text": "text/plain",
+    "image+speech": "application/octet-stream",
+}
+
+
 def message_bytes(message: Any) -> bytes:
-    """A message as a file: PNG, WAV (16 bit, 16 kHz) or UTF-8."""
+    """A message as a file: PNG, WAV (16 bit, 16 kHz) or UTF-8; both first ones as `join_files` does."""
     import io
     import wave
 
     if message.modality == "text":
         return str(message.data).encode("utf-8")
+    if message.modality == "image+speech":
+        from m4sc.message import Message, join_files
+
+        picture, sound = message.data
+        return join_files(message_bytes(Message("image", picture)), message_bytes(Message("speech", sound)))
     buffer = io.BytesIO()
     if message.modality == "image":
         from PIL import Image

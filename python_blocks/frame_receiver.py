@@ -18,7 +18,7 @@ def meta_of(frame: Any) -> dict[str, Any]:
     header = frame.header
     return {
         "payload_kind": header.payload_kind.name.lower(),
-        "modality": header.modality.name.lower(),
+        "modality": header.modality.label,
         "sequence": header.sequence,
         "source_id": header.source_id,
         "user_id": header.user_id,

@@ -17,7 +17,6 @@ IDLE = ("wait", "zeros")
 _IDLE_S = 0.002
 _LEAD_IN = 64
 _KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL"}
-_MODALITIES = {"image": "IMAGE", "speech": "SPEECH", "text": "TEXT"}
 
 
 def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
@@ -27,8 +26,6 @@ def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
     kind, modality = str(meta.get("payload_kind", "analog")), str(meta.get("modality", "image"))
     if kind not in _KINDS:
         raise ValueError(f"payload_kind is '{kind}'; use {', '.join(_KINDS)}")
-    if modality not in _MODALITIES:
-        raise ValueError(f"modality is '{modality}'; use {', '.join(_MODALITIES)}")
     return FrameHeader(
         payload_kind=PayloadKind[_KINDS[kind]],
         n_symbols=n_symbols,
@@ -36,7 +33,7 @@ def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
         source_id=int(meta.get("source_id", 0)),
         user_id=int(meta.get("user_id", 0)),
         task_id=int(meta.get("task_id", 0)),
-        modality=Modality[_MODALITIES[modality]],
+        modality=Modality.of(modality),
         mcs=int(meta.get("mcs", 0)),
         model_fingerprint=int(meta.get("model_fingerprint", 0)),
         public=bool(meta.get("public", False)),

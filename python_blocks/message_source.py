@@ -23,8 +23,8 @@ class message_source(gr.basic_block):  # noqa: N801
     ``source_id``, ``user_id`` and ``public``.
 
     Args:
-        files: paths; ``sample:NAME`` is a file of the module's own folder ``samples``; an entry that is no
-            existing file is sent as a text message.
+        files: paths; ``PICTURE+SOUND`` is a picture with a spoken question; ``sample:NAME`` is a file of the
+            module's own folder ``samples``; an entry that is no existing file is sent as a text message.
         task: task name for all, or one for each file.
         instruction: what is asked of all, empty for the task's own wording.
         repeat: how often the list is sent, 0 for ever.
@@ -119,11 +119,11 @@ class message_source(gr.basic_block):  # noqa: N801
             "instruction": self._instruction or None,
         }
         try:
-            if Path(entry).is_file():
-                from m4sc.message import modality_of
+            from m4sc.message import is_pair, modality_of, read_file
 
-                meta |= {"name": Path(entry).name, "modality": modality_of(entry)}
-                return make_pdu(meta, Path(entry).read_bytes())
+            if Path(entry).is_file() or is_pair(entry):
+                payload = read_file(entry)
+                return make_pdu({**meta, "name": Path(entry).name, "modality": modality_of(entry)}, payload)
         except (OSError, ValueError) as exc:
             self.counters["errors"] += 1
             self.logger.warn(f"{entry}: {exc}")

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from m4sc.data import augment, caption_questions, coco_text, esc50
+from m4sc.data import augment, caption_questions, coco_text, esc50, mosaic
 from m4sc.data.caption_facts import find_facts, place_answers
 from m4sc.data.example import Example
+from m4sc.tasks import TASKS
 
 
 def captioned(name: str, *captions: str) -> Example:
@@ -77,6 +78,17 @@ def test_heldout_wordings_are_none_of_the_seen() -> None:
     for kind in caption_questions.QUESTION_KINDS:
         seen, held = (set(caption_questions.WORDINGS[w][kind]) for w in ("seen", "heldout"))
         assert held and not seen & held
+
+
+def test_every_task_has_wordings_to_learn_and_others_to_be_tested_with() -> None:
+    for task in TASKS.values():
+        assert not set(task.instructions) & set(task.held_out)
+        if not task.needs_question:  # of the others the questions themselves are worded in many ways
+            assert task.held_out, task.name
+        if task.name not in ("reconstruct", "spoken-question") and not task.needs_question:
+            assert len(task.instructions) >= 8, task.name
+    for kind in mosaic.KINDS:
+        assert len(mosaic.SEEN[kind]) >= 6 and not set(mosaic.SEEN[kind]) & set(mosaic.HELDOUT[kind])
 
 
 def test_text_questions_ask_about_the_sentences_shown() -> None:

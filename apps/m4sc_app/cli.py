@@ -93,7 +93,7 @@ def demo(
 
 @app.command(epilog='Example:  m4sc send cat.jpg --task vqa --instruction "What animal is it?" --out burst')
 def send(
-    files: Annotated[list[Path], typer.Argument(help="Pictures, sounds (16 kHz) or UTF-8 texts.")],
+    files: Annotated[list[Path], typer.Argument(help="Pictures, sounds (16 kHz), texts, or PICTURE+SOUND.")],
     task: Annotated[str, typer.Option(help="What the receiver is to do; an unknown name lists all.")],
     out: Annotated[Path, typer.Option(help="NAME or NAME.sigmf-meta for SigMF, NAME.cf32 for bare samples.")],
     instruction: Annotated[

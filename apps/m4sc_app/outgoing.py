@@ -10,13 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from m4sc.message import SAMPLE_RATE_HZ, Message, modality_of
+from m4sc.message import SAMPLE_RATE_HZ, Message, is_pair, modality_of, read_file
 from m4sc.tasks import Task, get_task
 from m4sc_flowgraphs.messages import OutgoingMessage
 
 from m4sc_app.errors import MissingPartError, UserError
 
-DEFAULT_TASKS = {"image": "caption", "speech": "transcribe", "text": "text"}
+DEFAULT_TASKS = {
+    "image": "caption",
+    "speech": "transcribe",
+    "text": "text",
+    "image+speech": "spoken-question",
+}
 
 
 def outgoing_messages(
@@ -24,8 +29,9 @@ def outgoing_messages(
 ) -> Iterator[OutgoingMessage]:
     """Messages of the entries, read and checked one by one.
 
-    An entry is a file, a folder (its files of the task's modality, by name), ``-`` (each line of standard
-    input), ``mic:SECONDS``, ``camera:`` or ``camera:NUMBER``, or a text.
+    An entry is a file, a picture and a spoken question (``cat.jpg+question.wav``), a folder (its files of the
+    task's modality, by name), ``-`` (each line of standard input), ``mic:SECONDS``, ``camera:`` or
+    ``camera:NUMBER``, or a text.
 
     Args:
         entries: as given.
@@ -58,6 +64,9 @@ def _contents(entry: str, task: Task | None) -> Iterator[tuple[str, str, bytes]]
         yield "camera", "image", _camera(entry.removeprefix("camera:"))
     elif _is_path(entry):
         path = Path(entry)
+        if is_pair(path):
+            yield path.name, "image+speech", read_file(path)
+            return
         if not path.exists():
             raise UserError(f"no such file or folder: {entry}")
         for file in _files(path, task) if path.is_dir() else [path]:

@@ -123,7 +123,7 @@ def _modulate(
         source_id=source_id,
         user_id=0,
         task_id=task.task_id,
-        modality=headers.Modality[task.modality.upper()],
+        modality=headers.Modality.of(task.modality),
         mcs=0,
         model_fingerprint=int(fingerprint),
         public=True,

@@ -22,7 +22,8 @@ def tx_command(
         str, typer.Argument(help="sim:?snr_db=10, zmq://127.0.0.1:5555, file:NAME, uhd:..., soapy:...")
     ],
     messages: Annotated[
-        list[str], typer.Argument(help="Files, folders, texts, - (stdin), mic:SECONDS, camera:")
+        list[str],
+        typer.Argument(help="Files, PICTURE+SOUND, folders, texts, - (stdin), mic:SECONDS, camera:"),
     ],
     task: Annotated[str | None, typer.Option(help="What the receiver is to do; default by modality.")] = None,
     instruction: Annotated[str | None, typer.Option(help="Instruction, not the task's own.")] = None,

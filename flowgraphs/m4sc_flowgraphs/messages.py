@@ -14,7 +14,7 @@ class OutgoingMessage:
     Attributes:
         payload: the file's bytes, or UTF-8.
         task: name of a task in :mod:`m4sc.tasks`.
-        modality: ``image``, ``speech`` or ``text``.
+        modality: ``image``, ``speech``, ``text`` or ``image+speech``.
         instruction: what the receiver is asked, None for the task's own wording.
         name: for reports.
     """

@@ -19,7 +19,8 @@ class RememberingSystem:
 
     def answer_without_channel(self, message: Any, task: str, instruction: str | None = None) -> Any:
         """As the system's; the same message, task and instruction are answered once."""
-        data = message.data.encode() if message.modality == "text" else np.asarray(message.data).tobytes()
+        parts = message.data if isinstance(message.data, tuple) else (message.data,)
+        data = b"".join(p.encode() if isinstance(p, str) else np.asarray(p).tobytes() for p in parts)
         key = (task, instruction, data)
         if key not in self._answers:
             self._answers[key] = self._system.answer_without_channel(message, task, instruction)

@@ -12,7 +12,7 @@ import struct
 import brotli
 import numpy as np
 
-from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError
+from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError, join_files, split_files
 
 PICTURE_SIDE = 256
 """Pixels of the longer side at most: what the image encoder reads."""
@@ -33,6 +33,9 @@ def source_encode(message: Message) -> bytes:
         return _encode_picture(np.asarray(message.data))
     if message.modality == "speech":
         return _encode_sound(np.asarray(message.data, np.float32))
+    if message.modality == "image+speech":
+        picture, sound = message.data
+        return join_files(_encode_picture(np.asarray(picture)), _encode_sound(np.asarray(sound, np.float32)))
     return bytes(brotli.compress(str(message.data).encode("utf-8"), mode=brotli.MODE_TEXT, quality=11))
 
 
@@ -46,6 +49,9 @@ def source_decode(payload: bytes, modality: str) -> Message:
         return Message.from_bytes(payload, "image")
     if modality == "speech":
         return Message("speech", _decode_sound(payload))
+    if modality == "image+speech":
+        picture, sound = split_files(payload)
+        return Message(modality, (Message.from_bytes(picture, "image").data, _decode_sound(sound)))
     try:
         return Message.from_bytes(bytes(brotli.decompress(payload)), modality)
     except brotli.error as exc:

@@ -63,6 +63,7 @@ class ModelConfig:
         "vqa",
         "digits",
         "transcribe",
+        "spoken-question",
         "text",
         "summarize",
         "text-question",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from m4sc.network import Network
 from m4sc.tasks import Task, get_task
 
 _CLEAN_SNR_DB = 60.0
+# what the parts of a picture with a spoken question are sent as
+_PICTURE_TASK, _VOICE_TASK = "vqa", "transcribe"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,10 @@ class SemanticSystem:
             _check_choice(count, self.config.latent_counts, "latents are no rate of these weights")
         if message.modality != entry.modality:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
+        if entry.asks_by_voice:
+            most = self.config.symbols_per_token("image")  # the receiver knows where the words begin
+            _check_choice(rate, (most,), "symbols a token do not fit a message of two parts")
+            return Encoded(self._picture_and_question(message), task, message.modality)
         features = self._features(message, entry)
         if codec == LATENTS:
             wording = instruction or entry.instructions[0]
@@ -110,6 +116,15 @@ class SemanticSystem:
             mask = torch.ones(1, len(features), dtype=torch.bool)
             symbols = self.network.send(codec, features[None], mask, rate)
         return Encoded(symbols.reshape(-1, 2).numpy().astype(np.float32), task, message.modality)
+
+    def _picture_and_question(self, message: Message) -> np.ndarray:
+        """A picture's symbols, then those of the words that were heard: float32 (k, 2)."""
+        picture, sound = message.data
+        parts = [
+            self.encode(Message("image", picture), _PICTURE_TASK),
+            self.encode(Message("speech", sound), _VOICE_TASK),
+        ]
+        return np.concatenate([part.latents for part in parts])
 
     @torch.inference_mode()
     def decode(
@@ -146,6 +161,8 @@ class SemanticSystem:
         """
         started = time.perf_counter()
         entry = self._check(task)
+        if entry.asks_by_voice:
+            return self._answer_questions(received, instructions)
         network, prompts, rows = self.network, list[Tensor](), list[Tensor]()
         pieces_of: list[int] = []
         for (symbols, noise_var), instruction in zip(received, instructions, strict=True):
@@ -163,6 +180,20 @@ class SemanticSystem:
         return [
             Answer(" ".join(next(texts) for _ in range(count)).strip(), None, seconds) for count in pieces_of
         ]
+
+    def _answer_questions(
+        self, received: Sequence[tuple[np.ndarray, np.ndarray]], instructions: Sequence[str | None]
+    ) -> list[Answer]:
+        """Read the question behind each picture, then ask it; a receiver's own question goes before it."""
+        size = self.config.image_tokens * self.config.symbols_per_token("image")
+        pictures = [(y[:size], n[:size]) for y, n in received]
+        words = [(y[size:], n[size:]) for y, n in received]
+        heard = self.decode_many(words, _VOICE_TASK, [None] * len(words))
+        wordings = get_task("spoken-question")
+        own = {*wordings.instructions, *wordings.held_out, None}
+        asked = [h.text if given in own else given for h, given in zip(heard, instructions, strict=True)]
+        answers = self.decode_many(pictures, _PICTURE_TASK, asked)
+        return [replace(a, seconds=a.seconds + h.seconds) for a, h in zip(answers, heard, strict=True)]
 
     @cached_property
     def _code_book(self) -> Tensor:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-MODALITIES = ("image", "speech", "text")
+MODALITIES = ("image", "speech", "text", "image+speech")
 SPEECH_RATE_HZ = 16_000
 
-Data = np.ndarray | str
+Data = np.ndarray | str | tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,8 @@ class Example:
 
     Attributes:
         id: unique within its task and split.
-        modality: "image" (uint8 (H, W, 3)), "speech" (float32 (n,), 16 kHz, -1 to 1) or "text" (str).
+        modality: "image" (uint8 (H, W, 3)), "speech" (float32 (n,), 16 kHz, -1 to 1), "text" (str) or
+            "image+speech" (a picture and a sound).
         task: a name of `m4sc.tasks`, such as "classify".
         instruction: what is asked, in words.
         answers: right answers; the first is the one to train towards. Empty for `reconstruct`.
@@ -46,7 +47,7 @@ class Example:
             raise ValueError(f"modality {self.modality!r} is none of {', '.join(MODALITIES)}")
 
     def load(self) -> Data:
-        """Return the message: uint8 (H, W, 3), float32 (n,) at 16 kHz, or str."""
+        """Return the message: uint8 (H, W, 3), float32 (n,) at 16 kHz, str, or a picture and a sound."""
         return self.source() if callable(self.source) else self.source
 
 

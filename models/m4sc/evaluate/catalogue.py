@@ -20,6 +20,7 @@ from m4sc.data import (
     mosaic,
 )
 from m4sc.data.example import Example
+from m4sc.data.spoken_questions import spoken_question_examples
 from m4sc.metrics.similarity import default_minilm
 from m4sc.tasks import UnknownTaskError
 
@@ -34,7 +35,10 @@ TASKS = (
     "summarize",
     "text-question",
     "sound",
+    "spoken-question",
 )
+
+_SPOKEN_KINDS = tuple(kind for kind in mosaic.KINDS if kind != "describe")  # short answers
 
 
 def test_examples(
@@ -80,6 +84,10 @@ def test_examples(
         captions = coco_text.load_captions(data_dir, "test")
         embed = default_minilm().embed
         pool = coco_text.summarize_examples(captions, embed, cache_dir=cache_dir, **options)
+    elif task == "spoken-question":
+        pictures = cifar10.load_cifar10(data_dir, "test")
+        mosaics = mosaic.mosaic_examples(pictures, max(1, n // 4), kinds=_SPOKEN_KINDS, **options)
+        return spoken_question_examples(_draw(mosaics, n, seed), cache_dir / "speech", **options)
     elif task == "text-question":
         pool = coco_text.text_question_examples(coco_text.load_captions(data_dir, "test"), **options)
     else:

@@ -33,6 +33,20 @@ class Modality(IntEnum):
     IMAGE = 0
     SPEECH = 1
     TEXT = 2
+    IMAGE_SPEECH = 3
+
+    @property
+    def label(self) -> str:
+        """As `m4sc.message` names it: "image", "image+speech"."""
+        return self.name.lower().replace("_", "+")
+
+    @classmethod
+    def of(cls, label: str) -> Modality:
+        """Inverse of :attr:`label`; raises ValueError on an unknown one."""
+        found = {modality.label: modality for modality in cls}
+        if label not in found:
+            raise ValueError(f"modality is '{label}'; use {', '.join(found)}")
+        return found[label]
 
 
 @dataclass(frozen=True)
