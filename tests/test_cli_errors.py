@@ -103,3 +103,11 @@ def test_gnu_radios_log_stays_out_of_what_json_prints() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "a warning" in done.stderr and "a warning" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "word"), [("vqa", "TASK=NUMBER"), ("dance=1", "dance"), ("vqa=-1", "vqa"), ("vqa=inf", "vqa")]
+)
+def test_train_refuses_shares_that_are_none(capsys, tmp_path, given, word):
+    (tmp_path / "align").mkdir()
+    refused(capsys, ["train", "instruct", "--data", tmp_path, "--out", tmp_path, "--shares", given], word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,9 @@ RateOption = Annotated[float, typer.Option("--rate-scale", min=0.0, help="Factor
 CheckpointOption = Annotated[
     float, typer.Option("--checkpoint-seconds", min=0.0, help="Seconds between checkpoints.")
 ]
+SharesOption = Annotated[
+    str, typer.Option("--shares", help="Other shares of some tasks among the batches, such as vqa=2,text=0.")
+]
 CpuOption = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 
 
@@ -95,6 +99,7 @@ def align(
     steps: StepsOption = None,
     rate_scale: RateOption = 1.0,
     checkpoint_s: CheckpointOption = 60.0,
+    shares: SharesOption = "",
     cpu: CpuOption = False,
 ) -> None:
     """Stage 1: received tokens meet the word embeddings of what they mean; the LLM does not run.
@@ -110,8 +115,8 @@ def align(
     network.to(accelerator.device)
     if init is not None:
         _start_from(network, init)
-    shares = _present(_ALIGN_SHARES, samples)
-    stage = Stage("align", minutes, shares, 1e-3 * rate_scale, 0.0, seed, checkpoint_s, steps)
+    weights = _present(_shares(_ALIGN_SHARES, shares), samples)
+    stage = Stage("align", minutes, weights, 1e-3 * rate_scale, 0.0, seed, checkpoint_s, steps)
     train(Alignment(network, samples, seed), stage, out, accelerator)
     if accelerator.is_main_process:
         network.save(out / "align")
@@ -129,6 +134,7 @@ def instruct(
     steps: StepsOption = None,
     rate_scale: RateOption = 1.0,
     checkpoint_s: CheckpointOption = 60.0,
+    shares: SharesOption = "",
     cpu: CpuOption = False,
 ) -> None:
     """Stage 2: the adapter learns to answer, together with projectors and codec, through AWGN and Rayleigh.
@@ -139,9 +145,9 @@ def instruct(
     """
     from m4sc.training.run import Stage
 
-    shares = dict(_INSTRUCT_SHARES)
+    weights = _shares(_INSTRUCT_SHARES, shares)
     stage = Stage(
-        "instruct", minutes, shares, 3e-4 * rate_scale, 6e-4 * rate_scale, seed, checkpoint_s, steps
+        "instruct", minutes, weights, 3e-4 * rate_scale, 6e-4 * rate_scale, seed, checkpoint_s, steps
     )
     _answering(data, out, stage, "align", init, batch_size, bf16, cpu)
 
@@ -158,6 +164,7 @@ def channel(
     steps: StepsOption = None,
     rate_scale: RateOption = 1.0,
     checkpoint_s: CheckpointOption = 60.0,
+    shares: SharesOption = "",
     cpu: CpuOption = False,
 ) -> None:
     """Stage 3: KAN codec and adapters jointly through AWGN, Rayleigh and TDL with a receiver that estimates.
@@ -168,8 +175,9 @@ def channel(
     """
     from m4sc.training.run import Stage
 
-    shares = dict(_INSTRUCT_SHARES)
-    stage = Stage("channel", minutes, shares, 2e-4 * rate_scale, 3e-4 * rate_scale, seed, checkpoint_s, steps)
+    weights = _shares(_INSTRUCT_SHARES, shares)
+    rates = (2e-4 * rate_scale, 3e-4 * rate_scale)
+    stage = Stage("channel", minutes, weights, *rates, seed, checkpoint_s, steps)
     _answering(data, out, stage, "instruct", init, batch_size, bf16, cpu)
 
 
@@ -210,6 +218,20 @@ def _answering(
 def _start_from(network: Network, folder: Path) -> None:
     taken, wanted = network.start_from(folder), len(network.trained_state())
     typer.echo(f"{taken} of {wanted} tensors taken from {folder}", err=True)
+
+
+def _shares(usual: dict[str, float], given: str) -> dict[str, float]:
+    """The usual shares, some replaced: "vqa=2,text=0"; a task of share 0 is left out."""
+    found = dict(usual)
+    for item in filter(None, given.split(",")):
+        task, _, number = item.partition("=")
+        try:
+            found[task] = float(number)
+        except ValueError:
+            raise UserError(f"--shares {item!r} is not TASK=NUMBER, such as vqa=2") from None
+        if task not in usual or not 0 <= found[task] < math.inf:
+            raise UserError(f"--shares {item!r}: use one of {', '.join(usual)} and a number from 0 on")
+    return {task: share for task, share in found.items() if share > 0}
 
 
 def _present(shares: dict[str, float], samples: list[Sample]) -> dict[str, float]:
