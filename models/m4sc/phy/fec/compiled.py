@@ -7,6 +7,8 @@ from typing import Any
 
 from numba import njit
 
+_RELAXED = frozenset({"contract", "nsz", "nnan"})  # fused products and sums; maxima without a branch
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` compiled at its first call, without the GIL.
@@ -14,7 +16,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     The machine code is kept beside the source, or in the user's cache where that is read-only. Numba raises
     RuntimeError where neither can be written; then each process compiles for itself.
     """
+    return _compile(function)
+
+
+def vectorized(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As :func:`compiled`, for loops whose result need not be the same to the bit on another processor."""
+    return _compile(function, fastmath=set(_RELAXED))
+
+
+def _compile(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     try:
-        return njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+        return njit(cache=True, nogil=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:
-        return njit(nogil=True)(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, **options)(function)  # type: ignore[no-any-return]

@@ -1,0 +1,91 @@
+"""Many short FFTs at once, compiled, for callers that are compiled themselves.
+
+Stockham's autosort algorithm (Van Loan, "Computational Frameworks for the Fast Fourier Transform", SIAM 1992,
+section 1.7) with radix 4, and the other prime factors of the length one by one. The batch is the innermost
+axis, and real and imaginary parts are arrays of their own: every inner loop runs over contiguous floats,
+which is what lets the compiler use vector instructions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from m4sc.phy.fec.compiled import vectorized
+
+
+def roots_of_unity(length: int) -> np.ndarray:
+    """Table that :func:`transform` takes for FFTs of `length`, complex64 (length,)."""
+    return np.exp(-2j * np.pi * np.arange(length) / length).astype(np.complex64)
+
+
+@vectorized
+def transform(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untyped-def]
+    """Forward FFT, not scaled, along the first axis of arrays (length, batch), given flat.
+
+    re, im: float32 (length * batch,); destroyed, as are the scratch arrays `more_re` and `more_im`.
+    Returns two of the four arrays, which hold the result, (length, batch), flat.
+    """
+    length, stride = len(roots), batch
+    while length > 1:
+        turn = roots[:: len(roots) // length]
+        if length % 4 == 0:
+            radix = 4
+            _pass_of_4(re, im, more_re, more_im, stride, turn)
+        else:
+            radix = 2
+            while length % radix:
+                radix += 1
+            _pass_of(radix, re, im, more_re, more_im, stride, turn)
+        re, im, more_re, more_im = more_re, more_im, re, im
+        stride *= radix
+        length //= radix
+    return re, im
+
+
+@vectorized
+def _pass_of_4(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped-def]
+    part = len(turn) // 4
+    for p in range(part):
+        w1r, w1i, w2r, w2i = turn[p].real, turn[p].imag, turn[2 * p].real, turn[2 * p].imag
+        w3r, w3i = turn[3 * p].real, turn[3 * p].imag
+        a, b, c, d = stride * p, stride * (p + part), stride * (p + 2 * part), stride * (p + 3 * part)
+        t = 4 * stride * p
+        u, v, w = t + stride, t + 2 * stride, t + 3 * stride
+        # Slices, not offsets in the loop: the compiler then sees that the parts are contiguous.
+        ar, br, cr, dr = re[a : a + stride], re[b : b + stride], re[c : c + stride], re[d : d + stride]
+        ai, bi, ci, di = im[a : a + stride], im[b : b + stride], im[c : c + stride], im[d : d + stride]
+        tr, ur, vr, wr = out_re[t:u], out_re[u:v], out_re[v:w], out_re[w : w + stride]
+        ti, ui, vi, wi = out_im[t:u], out_im[u:v], out_im[v:w], out_im[w : w + stride]
+        for q in range(stride):
+            even_r, even_i, odd_r, odd_i = ar[q] + cr[q], ai[q] + ci[q], br[q] + dr[q], bi[q] + di[q]
+            left_r, left_i, right_r, right_i = ar[q] - cr[q], ai[q] - ci[q], bi[q] - di[q], dr[q] - br[q]
+            tr[q], ti[q] = even_r + odd_r, even_i + odd_i
+            r, i = left_r + right_r, left_i + right_i
+            ur[q], ui[q] = w1r * r - w1i * i, w1r * i + w1i * r
+            r, i = even_r - odd_r, even_i - odd_i
+            vr[q], vi[q] = w2r * r - w2i * i, w2r * i + w2i * r
+            r, i = left_r - right_r, left_i - right_i
+            wr[q], wi[q] = w3r * r - w3i * i, w3r * i + w3i * r
+
+
+@vectorized
+def _pass_of(radix, re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped-def]
+    length = len(turn)
+    part = length // radix
+    for p in range(part):
+        for k in range(radix):
+            to_re = out_re[stride * (radix * p + k) :][:stride]
+            to_im = out_im[stride * (radix * p + k) :][:stride]
+            to_re[:], to_im[:] = 0.0, 0.0
+            for j in range(radix):
+                w = turn[(k * (p + part * j)) % length]
+                _add_product(to_re, to_im, re, im, stride * (p + part * j), w)
+
+
+@vectorized
+def _add_product(to_re, to_im, re, im, first, w):  # type: ignore[no-untyped-def]
+    wr, wi = w.real, w.imag
+    from_re, from_im = re[first : first + len(to_re)], im[first : first + len(to_re)]
+    for q in range(len(to_re)):
+        to_re[q] += wr * from_re[q] - wi * from_im[q]
+        to_im[q] += wr * from_im[q] + wi * from_re[q]
