@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy import fft
 
+from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency
 from m4sc.phy.equalizer_kernels import moving_phase, slope_terms, turn_back
+from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.waveform import WaveformConfig
 
 DELAY_TAPS_PER_PREFIX = 1.25
@@ -53,8 +54,8 @@ class ChannelSmoother:
             noise_var: complex noise variance of one observation over the channel's power.
         """
         ridge = noise_var * self.taps + 1e-6
-        gain = (1.0 / (self._eigenvalues + ridge)).astype(np.float32)
-        return np.asarray(self._out @ ((self._into @ h_ls[self.bins]) * gain))
+        seen = np.ascontiguousarray(h_ls, np.complex64)
+        return np.asarray(smooth(self._into, self._eigenvalues, self._out, self.bins, seen, ridge))
 
     def sparse(self, h_ls: np.ndarray, noise_var: float) -> np.ndarray:
         """The same for low SNR: taps that noise explains are pruned; complex64 (fft_len,).
@@ -128,13 +129,11 @@ def track(
         phase, float (symbols,), rad; slope, float (symbols,), rad a carrier; sampling-clock offset, ppm.
     """
     count = len(bins)
-    turn = np.conj(h[waveform.pilot_bins] * waveform.pilots(first + count)[first:])
-    z = (bins[:, waveform.pilot_bins] * turn).astype(np.complex64)  # (symbols, pilots)
-    carriers = np.array(waveform.pilot_carriers)
-    steps = np.arange(first, first + count) + 2.0
-    unit = slope_unit(waveform)
+    z = pilot_products(bins, waveform.pilot_bins, h, waveform.pilots(first + count)[first:])
     ppm, slope = 0.0, np.zeros(count)
     if count >= _SFO_SYMBOLS:
+        carriers, unit = np.array(waveform.pilot_carriers), slope_unit(waveform)
+        steps = np.arange(first, first + count) + 2.0
         low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
         pair = z[:, high] * np.conj(z[:, low])
         turns = np.exp(-1j * np.outer(_SFO_GRID_PPM * unit * (carriers[high] - carriers[low]), steps))
@@ -142,16 +141,16 @@ def track(
         slope = ppm * unit * steps
         z *= np.exp(-1j * np.outer(slope, carriers)).astype(np.complex64)
     common = z.sum(axis=1)  # (symbols,)
-    frequency = _steady_frequency(common) if count >= _PHASE_LINE_SYMBOLS else 0.0
+    frequency = 0.0
+    if count >= _PHASE_LINE_SYMBOLS:
+        frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())))
     return moving_phase(common, frequency, _PHASE_WINDOW), slope, ppm
 
 
-def _steady_frequency(common: np.ndarray) -> float:
-    """Strongest frequency of complex64 (symbols,), rad a symbol."""
-    size = 8 * max(64, 1 << (len(common) - 1).bit_length())
-    spectrum = fft.fft(common, size)
-    best = int(np.argmax(spectrum.real**2 + spectrum.imag**2))
-    return 2 * np.pi * (best - size * (best >= size // 2)) / size
+@lru_cache(maxsize=16)
+def _padded_roots(count: int) -> np.ndarray:
+    """Of FFTs padded to eight times `count`."""
+    return roots_of_unity(8 * count)
 
 
 def straighten(

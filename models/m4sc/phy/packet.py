@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from m4sc.phy.burst_kernels import nearest_bytes
 from m4sc.phy.frame import add_prefix
 from m4sc.phy.header import HeaderError
 from m4sc.phy.waveform import WaveformConfig
@@ -31,6 +32,9 @@ _POINTS = {
     2: np.sqrt(2.0) * np.array([-1 - 1j, 1 - 1j, -1 + 1j, 1 + 1j]),
     3: _DIAGONAL,
 }
+
+
+_POINTS_32 = {width: points.astype(np.complex64) for width, points in _POINTS.items()}
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def _bits(value: int, count: int) -> list[int]:
 
 
 def _value(bits: np.ndarray) -> int:
-    return int(np.asarray(bits, np.int64) @ (1 << np.arange(len(bits), dtype=np.int64)))
+    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
 def _crc8(n_bytes: int, number: int) -> int:
@@ -129,17 +133,22 @@ def parse_header(bits: np.ndarray, packet_format: PacketFormat) -> PacketHeader:
     return PacketHeader(n_bytes, number)
 
 
-def _scrambler_bytes(count: int, packet_format: PacketFormat) -> np.ndarray:
+@lru_cache(maxsize=1)
+def _whole_scrambler() -> np.ndarray:
+    """Of the longest payload, uint8."""
+    return np.packbits(lfsr_bits(_PAYLOAD_SEED, 8 * (MAX_PAYLOAD_BYTES + CRC_BYTES)), bitorder="little")
+
+
+def _scrambler_bytes(count: int) -> np.ndarray:
     """Bytes to be added to `count` bytes of a payload, uint8 (count,)."""
-    if not packet_format.scramble:
-        return np.zeros(count, np.uint8)
-    return np.packbits(lfsr_bits(_PAYLOAD_SEED, 8 * 4096)[: 8 * count], bitorder="little")
+    return _whole_scrambler()[:count]
 
 
 def payload_points(payload: bytes, packet_format: PacketFormat) -> np.ndarray:
     """Symbols of payload and CRC-32, complex128 (symbols,)."""
     whole = np.frombuffer(payload + zlib.crc32(payload).to_bytes(CRC_BYTES, "little"), np.uint8)
-    whole = whole ^ _scrambler_bytes(len(whole), packet_format)
+    if packet_format.scramble:
+        whole = whole ^ _scrambler_bytes(len(whole))
     width = packet_format.bits_per_symbol
     bits = np.unpackbits(whole, bitorder="little")
     bits = np.pad(bits, (0, -len(bits) % width)).reshape(-1, width)
@@ -154,11 +163,12 @@ def decide_payload(symbols: np.ndarray, n_bytes: int, packet_format: PacketForma
         n_bytes: payload and CRC.
         packet_format: of the transmitter.
     """
-    nearest = np.argmin(np.abs(symbols[:, None] - packet_format.points.astype(np.complex64)), axis=1)
     width = packet_format.bits_per_symbol
-    bits = (nearest[:, None] >> np.arange(width) & 1).astype(np.uint8).ravel()[: 8 * n_bytes]
-    whole = np.packbits(bits, bitorder="little") ^ _scrambler_bytes(n_bytes, packet_format)
-    payload, crc = whole[:-CRC_BYTES].tobytes(), whole[-CRC_BYTES:].tobytes()
+    whole = nearest_bytes(np.asarray(symbols, np.complex64), _POINTS_32[width], width, n_bytes)
+    if packet_format.scramble:
+        whole = whole ^ _scrambler_bytes(n_bytes)
+    received = whole.tobytes()
+    payload, crc = received[:-CRC_BYTES], received[-CRC_BYTES:]
     return payload, zlib.crc32(payload) == int.from_bytes(crc, "little")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, payload_ofdm_symbols
+from m4sc.phy.burst_kernels import equalize
 from m4sc.phy.demodulator import FrameTooLongError
 from m4sc.phy.equalizer import clock_offset, slope_unit, straighten, track
 from m4sc.phy.packet import CRC_BYTES, PacketFormat, PacketHeader, decide_payload, parse_header
@@ -98,8 +99,8 @@ class PacketDemodulator(PreambleDemodulator):
         left = more * slope_unit(w) * np.arange(len(bins))
         straight = straighten(straight, np.zeros(len(bins)), left, w)
         h_data = h[self.data_bins]
-        gain = np.maximum(h_data.real**2 + h_data.imag**2, np.float32(1e-12 * mean_power(h_data) + 1e-30))
-        symbols = (straight[_HEADER_SYMBOLS:, self.data_bins] * (np.conj(h_data) / gain)).ravel()
+        floor = np.float32(1e-12 * mean_power(h_data) + 1e-30)
+        symbols, gain = equalize(straight, _HEADER_SYMBOLS, self.data_bins, h, floor)
         n_symbols = self.packet_format.payload_symbols(header.n_bytes)
         payload, valid = decide_payload(symbols[:n_symbols], header.n_bytes, self.packet_format)
         pilot_power = mean_power(h[self.pilot_bins]) + 1e-30
@@ -107,7 +108,7 @@ class PacketDemodulator(PreambleDemodulator):
             payload=payload,
             valid=valid,
             number=header.number,
-            snr_db=float(10 * np.log10(np.mean(gain) / max(opening.noise_var, 1e-30))),
+            snr_db=float(10 * np.log10(gain.mean() / max(opening.noise_var, 1e-30))),
             cfo_hz=opening.burst.cfo * w.samp_rate,
             sfo_ppm=ppm + more,
             h_hat=h_data,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-from scipy import fft
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS
+from m4sc.phy.burst_kernels import angle_between, least_squares, pilot_products, power_at, spectra
 from m4sc.phy.equalizer import ChannelSmoother
+from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.sync import Burst, window_backoff
 from m4sc.phy.waveform import WaveformConfig
 
@@ -43,7 +42,7 @@ class PreambleDemodulator:
         self.opening_samples = (PREAMBLE_SYMBOLS + header_symbols) * waveform.symbol_len
         self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
         self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])
-        self._within = np.arange(waveform.cp_len - self.backoff, waveform.symbol_len - self.backoff)
+        self._roots = roots_of_unity(waveform.fft_len)
         carriers = np.fft.fftfreq(waveform.fft_len)
         self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
         self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
@@ -58,29 +57,23 @@ class PreambleDemodulator:
 
     def bins(self, samples: np.ndarray, burst: Burst, first: int, count: int) -> np.ndarray:
         """Spectra of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len)."""
-        w = self.waveform
-        begin = burst.start + first * w.symbol_len
-        skip = w.cp_len - self.backoff
-        time = samples[begin : begin + count * w.symbol_len].reshape(count, w.symbol_len)
-        turn = -2j * np.pi * burst.cfo  # within a symbol, and from symbol to symbol
-        within = np.exp(turn * self._within).astype(np.complex64)
-        of_symbol = np.exp(turn * w.symbol_len * np.arange(first, first + count)).astype(np.complex64)
-        spectra = fft.fft(time[:, skip : skip + w.fft_len] * within, axis=1, norm="ortho", overwrite_x=True)
-        spectra *= self._advance
-        spectra *= of_symbol[:, None]
-        return np.asarray(spectra)
+        w, skip = self.waveform, self.waveform.cp_len - self.backoff
+        found = spectra(
+            samples, burst.start, burst.cfo, first, count, w.symbol_len, skip, self._advance, self._roots
+        )
+        return np.asarray(found)
 
     def fine_offset(self, samples: np.ndarray, burst: Burst) -> Burst:
         """What the phase between both sync words says of the offset that is left."""
-        words = self.bins(samples, burst, 0, PREAMBLE_SYMBOLS) * np.conj(self._sync)
-        turn = float(np.angle(np.vdot(words[0], words[1])))
-        return replace(burst, cfo=burst.cfo + turn / (2 * np.pi * self.waveform.symbol_len))
+        turn = angle_between(self.bins(samples, burst, 0, PREAMBLE_SYMBOLS), self._sync)
+        cfo = burst.cfo + turn / (2 * np.pi * self.waveform.symbol_len)
+        return Burst(burst.start, cfo, burst.match)
 
     def first_estimate(self, words: np.ndarray) -> tuple[np.ndarray, float]:
         """Channel and noise variance from the sync words."""
-        h_ls = (words * self._sync.conj()).sum(axis=0) * self._sync_scale
-        noise = mean_power(words.ravel()[self._quiet])
-        power = max(mean_power(h_ls[self._smooth_sync.bins]), 1e-30)
+        h_ls = least_squares(words, self._sync, self._sync_scale)
+        noise = power_at(words.ravel(), self._quiet)
+        power = max(power_at(h_ls, self._smooth_sync.bins), 1e-30)
         if self.is_noisy(noise, power):
             return self._smooth_sync.sparse(h_ls, noise), noise
         return self._smooth_sync(h_ls, min(noise / power, 1.0)), noise
@@ -93,5 +86,4 @@ class PreambleDemodulator:
         """Mean of the last pilots over what they should be: about 1, or 0 where nothing was sent."""
         last = min(_TAIL_SYMBOLS, len(straight))
         pilots = self.waveform.pilots(len(straight))[-last:]
-        seen = np.mean(np.real(straight[-last:, self.pilot_bins] * np.conj(h[self.pilot_bins] * pilots)))
-        return float(seen) / pilot_power
+        return float(pilot_products(straight[-last:], self.pilot_bins, h, pilots).real.mean()) / pilot_power

@@ -20,6 +20,9 @@ _PILOT_SIGNS = (
 )
 
 
+_PILOT_ROWS = 512
+
+
 def _signs(text: str, scale: float = 1.0) -> tuple[float, ...]:
     return tuple({"+": scale, "-": -scale, "0": 0.0}[char] for char in text)
 
@@ -95,13 +98,20 @@ class WaveformConfig:
         return np.array(self.pilot_carriers) % self.fft_len
 
     def pilots(self, n_symbols: int) -> np.ndarray:
-        """Pilot values of the first OFDM symbols after the preamble, float64 (n_symbols, pilots)."""
+        """Pilot values of the first symbols after the preamble, float64 (n_symbols, pilots), read-only."""
         table = self._pilot_table
-        return np.asarray(table[np.arange(n_symbols) % len(table)])
+        if n_symbols > len(table):
+            table = table[np.arange(n_symbols) % len(self.pilot_symbols)]
+            table.setflags(write=False)
+        return table[:n_symbols]
 
     @cached_property
     def _pilot_table(self) -> np.ndarray:
-        return np.array(self.pilot_symbols)
+        """Whole cycles, more than most frames have symbols."""
+        cycle = np.array(self.pilot_symbols, float)
+        table = np.tile(cycle, (-(-_PILOT_ROWS // len(cycle)), 1))
+        table.setflags(write=False)
+        return table
 
     def sync_bins(self, word: int) -> np.ndarray:
         """Sync word 1 or 2 in FFT order, complex128 (fft_len,)."""

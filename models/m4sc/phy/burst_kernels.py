@@ -1,0 +1,168 @@
+"""Inner loops of demodulation, compiled: on so few symbols, numpy's calls cost more than the sums."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from m4sc.phy.fec.compiled import compiled, vectorized
+from m4sc.phy.fft_kernels import transform
+
+
+@vectorized
+def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots):  # type: ignore[no-untyped-def]
+    """Orthonormal FFTs of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len).
+
+    samples: complex64; start, cfo: of the burst; skip: samples of each symbol before the FFT's window;
+    advance: complex64 (fft_len,), applied to each spectrum; roots: see :func:`transform`.
+    """
+    fft_len = len(roots)
+    re, im = np.empty(fft_len * count, np.float32), np.empty(fft_len * count, np.float32)
+    step = np.exp(-2j * np.pi * cfo)
+    turn = np.exp(-2j * np.pi * cfo * skip) / np.sqrt(fft_len)
+    place = start + first * symbol_len + skip
+    for m in range(fft_len):
+        c, s = np.float32(turn.real), np.float32(turn.imag)
+        for row in range(count):
+            x = samples[place + row * symbol_len + m]
+            re[m * count + row], im[m * count + row] = x.real * c - x.imag * s, x.real * s + x.imag * c
+        turn *= step
+    re, im = transform(re, im, np.empty_like(re), np.empty_like(im), count, roots)
+    found = np.empty((count, fft_len), np.complex64)
+    for row in range(count):
+        common = np.complex64(np.exp(-2j * np.pi * cfo * symbol_len * (first + row)))
+        for k in range(fft_len):
+            found[row, k] = np.complex64(complex(re[k * count + row], im[k * count + row])) * (
+                advance[k] * common
+            )
+    return found
+
+
+@compiled
+def angle_between(words, sync):  # type: ignore[no-untyped-def]
+    """Phase by which the second of two received sync words is ahead, rad; both complex64 (2, fft_len)."""
+    total = 0j
+    for k in range(words.shape[1]):
+        first, second = words[0, k] * np.conj(sync[0, k]), words[1, k] * np.conj(sync[1, k])
+        total += np.conj(first) * second
+    return np.angle(total)
+
+
+@compiled
+def least_squares(seen, sent, scale):  # type: ignore[no-untyped-def]
+    """Sum of seen * conj(sent) over the symbols, times `scale`, complex64 (fft_len,).
+
+    seen, sent: complex64 (symbols, fft_len); scale: float32 (fft_len,).
+    """
+    total = np.zeros(seen.shape[1], np.complex64)
+    for row in range(seen.shape[0]):
+        for k in range(seen.shape[1]):
+            total[k] += seen[row, k] * np.conj(sent[row, k])
+    for k in range(len(total)):
+        total[k] *= scale[k]
+    return total
+
+
+@compiled
+def power_at(values, places):  # type: ignore[no-untyped-def]
+    """Mean of |x|^2 of complex64 (n,) at `places`, float64."""
+    total = 0.0
+    for place in places:
+        total += np.float64(values[place].real) ** 2 + np.float64(values[place].imag) ** 2
+    return total / max(len(places), 1)
+
+
+@compiled
+def error_power(seen, sent, h, places):  # type: ignore[no-untyped-def]
+    """Mean of |seen - h sent|^2 at the bins `places` of all symbols, float64."""
+    total = 0.0
+    for row in range(seen.shape[0]):
+        for k in places:
+            error = seen[row, k] - h[k] * sent[row, k]
+            total += np.float64(error.real) ** 2 + np.float64(error.imag) ** 2
+    return total / max(seen.shape[0] * len(places), 1)
+
+
+@compiled
+def equalize(straight, first, data_bins, h, floor):  # type: ignore[no-untyped-def]
+    """Data symbols from row `first` on, unbiased, complex64 (symbols,); |h|^2 of each carrier, float32.
+
+    straight: complex64 (rows, fft_len); h: complex64 (fft_len,); floor: least |h|^2.
+    """
+    count = len(data_bins)
+    gain, weight = np.empty(count, np.float32), np.empty(count, np.complex64)
+    for i in range(count):
+        here = h[data_bins[i]]
+        gain[i] = max(here.real**2 + here.imag**2, floor)
+        weight[i] = np.conj(here) / gain[i]
+    symbols = np.empty((straight.shape[0] - first) * count, np.complex64)
+    for row in range(first, straight.shape[0]):
+        base = (row - first) * count
+        for i in range(count):
+            symbols[base + i] = straight[row, data_bins[i]] * weight[i]
+    return symbols, gain
+
+
+@compiled
+def pilot_products(bins, pilot_bins, h, pilots):  # type: ignore[no-untyped-def]
+    """bins * conj(h * pilots) on the pilots' bins, complex64 (symbols, pilots).
+
+    pilots: float64 (symbols, pilots).
+    """
+    found = np.empty(pilots.shape, np.complex64)
+    for row in range(pilots.shape[0]):
+        for i in range(len(pilot_bins)):
+            k = pilot_bins[i]
+            found[row, i] = bins[row, k] * np.conj(h[k] * np.float32(pilots[row, i]))
+    return found
+
+
+@compiled
+def steady_frequency(common, roots):  # type: ignore[no-untyped-def]
+    """Strongest frequency of complex64 (symbols,), rad a symbol, by a padded FFT of the length of `roots`."""
+    size = len(roots)
+    re, im = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for row in range(len(common)):
+        re[row], im[row] = common[row].real, common[row].imag
+    re, im = transform(re, im, np.empty_like(re), np.empty_like(im), 1, roots)
+    best = 0
+    for k in range(size):
+        if re[k] ** 2 + im[k] ** 2 > re[best] ** 2 + im[best] ** 2:
+            best = k
+    return 2 * np.pi * (best - (size if best >= size // 2 else 0)) / size
+
+
+@compiled
+def smooth(into, eigenvalues, out, places, h_ls, ridge):  # type: ignore[no-untyped-def]
+    """out @ ((into @ h_ls[places]) / (eigenvalues + ridge)), complex64 (fft_len,).
+
+    into: complex64 (taps, places); out: complex64 (fft_len, taps).
+    """
+    found = np.zeros(out.shape[0], np.complex64)
+    taps = np.empty(len(eigenvalues), np.complex64)
+    for j in range(len(taps)):
+        total = np.complex64(0)
+        for i in range(len(places)):
+            total += into[j, i] * h_ls[places[i]]
+        taps[j] = total * np.float32(1.0 / (eigenvalues[j] + ridge))
+    for k in range(len(found)):
+        total = np.complex64(0)
+        for j in range(len(taps)):
+            total += out[k, j] * taps[j]
+        found[k] = total
+    return found
+
+
+@compiled
+def nearest_bytes(symbols, points, width, n_bytes):  # type: ignore[no-untyped-def]
+    """Numbers of the nearest points as `width` bits each, lowest first, in bytes: uint8 (n_bytes,)."""
+    found = np.zeros(n_bytes, np.uint8)
+    for i in range(len(symbols)):
+        best, least = 0, np.float32(np.inf)
+        for number in range(len(points)):
+            error = symbols[i] - points[number]
+            distance = error.real**2 + error.imag**2
+            if distance < least:
+                best, least = number, distance
+        for bit in range(i * width, min((i + 1) * width, 8 * n_bytes)):
+            found[bit // 8] |= np.uint8((best >> (bit - i * width) & 1) << (bit % 8))
+    return found
