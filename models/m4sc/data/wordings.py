@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.tasks import TASKS, get_task
-
-_RECONSTRUCT = ("Reconstruct the picture.",)
+from m4sc.tasks import get_task
 
 
 def wordings_of(task: str, wording: str = "seen") -> tuple[str, ...]:
@@ -17,8 +15,6 @@ def wordings_of(task: str, wording: str = "seen") -> tuple[str, ...]:
     """
     if wording not in ("seen", "heldout"):
         raise ValueError(f"wording {wording!r} is neither 'seen' nor 'heldout'")
-    if task == "reconstruct" and task not in TASKS:
-        return _RECONSTRUCT
     entry = get_task(task)
     return entry.instructions if wording == "seen" else entry.held_out
 

@@ -36,6 +36,7 @@ TASKS = (
     "text-question",
     "sound",
     "spoken-question",
+    "reconstruct",
 )
 
 _SPOKEN_KINDS = tuple(kind for kind in mosaic.KINDS if kind != "describe")  # short answers
@@ -61,6 +62,8 @@ def test_examples(
     options: dict[str, Any] = {"wording": wording, "seed": seed}
     if task == "classify":
         pool = cifar10.classify_examples(cifar10.load_cifar10(data_dir, "test"), **options)
+    elif task == "reconstruct":
+        pool = cifar10.reconstruct_examples(cifar10.load_cifar10(data_dir, "test"))
     elif task == "caption":
         pool = flickr8k.caption_examples(data_dir, "dev", **options)
     elif task == "mosaic":

@@ -1,6 +1,7 @@
 """The evaluation: each task over channels and SNRs, with controls, as rows that survive an interruption.
 
-SNR is Es/N0 per complex data symbol. A lost message scores zero in every average.
+SNR is Es/N0 per complex data symbol. A lost message scores zero in every average, a lost picture what a grey
+one scores.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from m4sc.data.example import Example
-from m4sc.evaluate.systems import Semantic, System
+from m4sc.evaluate.systems import Said, Semantic, System
 from m4sc.metrics.bootstrap import bootstrap_interval
+from m4sc.metrics.image import score_pictures
 from m4sc.metrics.scoring import score_all
 from m4sc.tasks import get_task
 
@@ -27,8 +29,8 @@ _BY_KIND = ("mosaic", "vqa", "text-question", "spoken-question")
 class Row:
     """One figure; a control is None where a system has none.
 
-    symbols: mean complex data symbols a message; kind: "all" or a question type; blind: latents were
-    zeros; shuffled: they were another message's.
+    symbols: mean complex data symbols a message; kind: "all", a question type, or "ssim" beside a picture's
+    PSNR; blind: latents were zeros; shuffled: they were another message's.
     """
 
     system: str
@@ -53,11 +55,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Controls:
-    """Scores of each example, float (n,), that no SNR changes."""
+    """Scores of each example, float (n,), that no SNR changes; `ssim`: of pictures, the same by SSIM."""
 
     no_channel: np.ndarray
     blind: np.ndarray | None
     shuffled: np.ndarray | None
+    ssim: Controls | None = None
 
 
 def shifted(examples: Sequence[Example]) -> list[Example]:
@@ -70,44 +73,64 @@ def shifted(examples: Sequence[Example]) -> list[Example]:
     return others
 
 
-def _scores(examples: Sequence[Example], answers: Sequence[str | None]) -> np.ndarray:
+def _scores(examples: Sequence[Example], answers: Sequence[Said], metric: str = "psnr") -> np.ndarray:
+    """Score of each answer, float (n,); `metric` is of pictures."""
+    if get_task(examples[0].task).gives == "image":
+        pictures = [answer if isinstance(answer, np.ndarray) else None for answer in answers]
+        originals = [np.asarray(example.load()) for example in examples]
+        return np.asarray(score_pictures(pictures, originals, metric), dtype=np.float64)
     references = [example.answers for example in examples]
     kinds = [example.kind for example in examples]
-    return np.asarray(score_all(examples[0].task, answers, references, kinds), dtype=np.float64)
+    texts = [answer if isinstance(answer, str) else None for answer in answers]
+    return np.asarray(score_all(examples[0].task, texts, references, kinds), dtype=np.float64)
 
 
 def measure_controls(system: System, examples: Sequence[Example], seed: int) -> Controls:
     """Score the model without a channel and, for the semantic system, with zero and with swapped latents."""
-    no_channel = _scores(examples, system.all_without_channel(examples))
-    if not isinstance(system, Semantic):
-        return Controls(no_channel, None, None)
-    noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
-    own = [system.symbols(example) for example in examples]
-    foreign = [system.symbols(other) for other in shifted(examples)]
+    no_channel = system.all_without_channel(examples)
+    blind: Sequence[Said] | None = None
+    shuffled: Sequence[Said] | None = None
+    if isinstance(system, Semantic):
+        noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
+        own = [system.symbols(example) for example in examples]
+        foreign = [system.symbols(other) for other in shifted(examples)]
+        blind, shuffled = (
+            system.read_all([(x, np.full(len(x), noise_var, np.float32)) for x in symbols], examples)
+            for symbols in ([np.zeros_like(x) for x in own], foreign)
+        )
 
-    def scores(symbols: Sequence[np.ndarray]) -> np.ndarray:
-        received = [(x, np.full(len(x), noise_var, np.float32)) for x in symbols]
-        return _scores(examples, system.read_all(received, examples))
+    def scored(metric: str, ssim: Controls | None = None) -> Controls:
+        def scores(answers: Sequence[Said] | None) -> np.ndarray | None:
+            return None if answers is None else _scores(examples, answers, metric)
 
-    return Controls(no_channel, scores([np.zeros_like(x) for x in own]), scores(foreign))
+        return Controls(_scores(examples, no_channel, metric), scores(blind), scores(shuffled), ssim)
+
+    pictures = get_task(examples[0].task).gives == "image"
+    return scored("psnr", scored("ssim") if pictures else None)
 
 
 def measure(
     system: System, examples: Sequence[Example], channel: str, snr_db: float, controls: Controls, seed: int
 ) -> list[Row]:
-    """Send every example once; return a row over all of them and one for each question type."""
+    """Send every example once; return a row over all of them, one for each question type, and SSIM."""
     rngs = [
         np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
         for i in range(len(examples))
     ]
     sent = system.send_all(examples, channel, snr_db, rngs)
     answers, symbols = [answer for answer, _ in sent], [count for _, count in sent]
-    scores = _scores(examples, answers)
     kinds = np.array([example.kind for example in examples])
-    groups = ["all", *(sorted(set(kinds)) if examples[0].task in _BY_KIND else [])]
+    metric = get_task(examples[0].task).scorer
+    everything = np.ones(len(examples), bool)
+    groups = [("all", everything, metric, controls)]
+    if examples[0].task in _BY_KIND:
+        groups += [(kind, kinds == kind, metric, controls) for kind in sorted(set(kinds))]
+    if controls.ssim is not None:
+        groups.append(("ssim", everything, "ssim", controls.ssim))
     rows = []
-    for group in groups:
-        chosen = np.ones(len(examples), bool) if group == "all" else kinds == group
+    scores_by = {name: _scores(examples, answers, name) for name in {group[2] for group in groups}}
+    for group, chosen, metric, control in groups:
+        scores = scores_by[metric]
         low, high = bootstrap_interval(scores[chosen], seed=seed)
 
         def mean(values: np.ndarray | None, chosen: np.ndarray = chosen) -> float | None:
@@ -122,13 +145,13 @@ def measure(
                 channel=channel,
                 snr_db=snr_db,
                 symbols=float(np.asarray(symbols)[chosen].mean()),
-                metric=get_task(examples[0].task).scorer,
+                metric=metric,
                 score=float(scores[chosen].mean()),
                 ci_low=low,
                 ci_high=high,
-                no_channel_score=float(controls.no_channel[chosen].mean()),
-                blind_score=mean(controls.blind),
-                shuffled_score=mean(controls.shuffled),
+                no_channel_score=float(control.no_channel[chosen].mean()),
+                blind_score=mean(control.blind),
+                shuffled_score=mean(control.shuffled),
                 lost=sum(answer is None for answer, use in zip(answers, chosen, strict=True) if use),
                 n=int(chosen.sum()),
                 seed=seed,

@@ -14,6 +14,7 @@ from m4sc.message import Message
 from m4sc.tasks import get_task
 
 BATCH = 16
+Said = str | np.ndarray | None  # an answer: words, a picture (uint8 (H, W, 3)), or None for a loss
 
 
 class System(Protocol):
@@ -23,10 +24,10 @@ class System(Protocol):
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
-    ) -> list[tuple[str | None, int]]:
+    ) -> list[tuple[Said, int]]:
         """Return each receiver's answer (None: lost) and the complex data symbols sent."""
 
-    def all_without_channel(self, examples: Sequence[Example]) -> list[str | None]:
+    def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """Return the answers of the same model to the messages themselves."""
 
 
@@ -54,12 +55,12 @@ class Semantic:
 
     def read_all(
         self, received: Sequence[tuple[np.ndarray, np.ndarray]], examples: Sequence[Example]
-    ) -> list[str | None]:
+    ) -> list[Said]:
         """Decode pairs of symbols and noise variances with the examples' instructions, in batches.
 
         None where the decoder refuses them.
         """
-        found: list[str | None] = []
+        found: list[Said] = []
         for start in range(0, len(examples), BATCH):
             part = slice(start, start + BATCH)
             found += self._read_batch(received[part], examples[part])
@@ -67,7 +68,7 @@ class Semantic:
 
     def _read_batch(
         self, received: Sequence[tuple[np.ndarray, np.ndarray]], examples: Sequence[Example]
-    ) -> list[str | None]:
+    ) -> list[Said]:
         instructions = [example.instruction for example in examples]
         try:
             answers = self.model.decode_many(received, examples[0].task, instructions)
@@ -76,18 +77,19 @@ class Semantic:
                 return [None]
             halves = (slice(0, len(examples) // 2), slice(len(examples) // 2, None))
             return [a for half in halves for a in self._read_batch(received[half], examples[half])]
-        return [str(answer.text) for answer in answers]
+        shown = get_task(examples[0].task).gives == "image"
+        return [answer.image if shown else str(answer.text) for answer in answers]
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
-    ) -> list[tuple[str | None, int]]:
+    ) -> list[tuple[Said, int]]:
         """As `System.send_all`."""
         sent = [self.symbols(example) for example in examples]
         received = [transmit(x, channel, snr_db, rng) for x, rng in zip(sent, rngs, strict=True)]
         answers = self.read_all(received, examples)
         return [(answer, len(x)) for answer, x in zip(answers, sent, strict=True)]
 
-    def all_without_channel(self, examples: Sequence[Example]) -> list[str | None]:
+    def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: the latents as they were sent, with a noise variance of -60 dB."""
         sent = [self.symbols(example) for example in examples]
         return self.read_all([(x, np.full(len(x), 1e-6, np.float32)) for x in sent], examples)
@@ -135,21 +137,21 @@ class Classical:
     def __init__(self, model: Any, parts: ClassicalParts) -> None:
         self.model, self.parts = model, parts
         self._coded: dict[str, bytes] = {}
-        self._answers: dict[str, str | None] = {}
+        self._answers: dict[str, Said] = {}
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
-    ) -> list[tuple[str | None, int]]:
+    ) -> list[tuple[Said, int]]:
         """As `System.send_all`."""
         return [self._send(e, channel, snr_db, rng) for e, rng in zip(examples, rngs, strict=True)]
 
-    def all_without_channel(self, examples: Sequence[Example]) -> list[str | None]:
+    def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: of the messages after their source codec."""
         return [self._answer(example) for example in examples]
 
     def _send(
         self, example: Example, channel: str, snr_db: float, rng: np.random.Generator
-    ) -> tuple[str | None, int]:
+    ) -> tuple[Said, int]:
         if example.media_id not in self._coded:
             message = Message(example.modality, example.load())
             self._coded[example.media_id] = self.parts.source_encode(message)
@@ -165,7 +167,7 @@ class Classical:
             return self._read(decoded, example), len(sent)
         return self._answer(example), len(sent)
 
-    def _answer(self, example: Example) -> str | None:
+    def _answer(self, example: Example) -> Said:
         """The model's answer to a message after its source codec; asked once."""
         if example.id not in self._answers:
             message = Message(example.modality, example.load())
@@ -173,11 +175,13 @@ class Classical:
             self._answers[example.id] = self._read(payload, example)
         return self._answers[example.id]
 
-    def _read(self, payload: bytes, example: Example) -> str | None:
+    def _read(self, payload: bytes, example: Example) -> Said:
         try:
             message = self.parts.source_decode(payload, example.modality)
             if example.modality == "text" and example.task == "text":
                 return str(message.data)
+            if get_task(example.task).gives == "image":
+                return np.asarray(message.data)
             answer = self.model.answer_without_channel(message, example.task, example.instruction)
         except ValueError:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -24,3 +26,34 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     from skimage.metrics import structural_similarity
 
     return float(structural_similarity(image, reference, channel_axis=-1, data_range=255))
+
+
+def fitted_to(image: np.ndarray | None, reference: np.ndarray) -> np.ndarray:
+    """The picture at the reference's size, uint8 (H, W, 3); a lost one (None) counts as mid-grey."""
+    from PIL import Image
+
+    if image is None:
+        return np.full_like(reference, 128)
+    if image.shape == reference.shape:
+        return image
+    size = (reference.shape[1], reference.shape[0])
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+
+
+def score_pictures(
+    answers: Sequence[np.ndarray | None], references: Sequence[np.ndarray], metric: str = "psnr"
+) -> list[float]:
+    """PSNR (dB) or SSIM of each received picture; None stands for a lost one, which counts as mid-grey.
+
+    Raises:
+        ValueError: unknown metric; as many answers as references are needed.
+    """
+    metrics = {"psnr": psnr_db, "ssim": ssim}
+    if metric not in metrics:
+        raise ValueError(f"metric {metric!r} is unknown; use psnr or ssim")
+    if len(answers) != len(references):
+        raise ValueError(f"{len(answers)} pictures for {len(references)} references; give each one")
+    return [
+        metrics[metric](fitted_to(answer, reference), reference)
+        for answer, reference in zip(answers, references, strict=True)
+    ]

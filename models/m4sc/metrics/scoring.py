@@ -44,7 +44,10 @@ def score_all(
         ]
     if scorer == "similarity":
         return [default_minilm().nearest(text, group) for text, group in zip(texts, references, strict=True)]
-    raise ValueError(f"task {task!r} names the scorer {scorer!r}; known: exact, cider, wer, similarity")
+    raise ValueError(
+        f"task {task!r} names the scorer {scorer!r}; words have exact, cider, wer and similarity, pictures "
+        "m4sc.metrics.image.score_pictures"
+    )
 
 
 def score(task: str, answer: str | None, references: Sequence[str], kind: str = "") -> float:

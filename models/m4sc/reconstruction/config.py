@@ -1,0 +1,75 @@
+"""What transmitter and receiver of pictures must agree on, weights aside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class ReconstructionConfig:
+    """Shape of the picture codec.
+
+    Attributes:
+        tile: side of a tile in pixels; each tile is transformed, scaled and sent by itself.
+        symbols: complex symbols a tile: 512 for 32 x 32 x 3 pixels is a bandwidth ratio (CBR) of 1/6.
+        pilots: reals of a tile's symbols that carry a constant, from which the receiver learns its scale.
+        patch: pixels a side that make one position of the convolutional networks.
+        encoder_width, encoder_blocks: channels and residual blocks of the transmitter's network.
+        decoder_width, decoder_blocks: the same of the receiver's.
+        condition_width: hidden channels that turn the noise into scales and shifts of each block.
+        design_snr_db: SNR that the first allocation of power is optimal for.
+        max_side: pixels; a larger picture is reduced to this longer side before it is sent.
+    """
+
+    tile: int = 32
+    symbols: int = 512
+    pilots: int = 4
+    patch: int = 4
+    encoder_width: int = 64
+    encoder_blocks: int = 2
+    decoder_width: int = 96
+    decoder_blocks: int = 4
+    condition_width: int = 32
+    design_snr_db: float = 6.0
+    max_side: int = 256
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < 1:
+                raise ValueError(f"{field.name} is {value}; it must be at least 1")
+        if self.tile % self.patch:
+            raise ValueError(f"tile {self.tile} is no multiple of patch {self.patch}")
+        if not 0 < self.coefficients <= self.pixels:
+            raise ValueError(
+                f"{self.symbols} symbols with {self.pilots} pilots carry {self.coefficients} coefficients; "
+                f"a tile has 1 to {self.pixels}"
+            )
+        if self.max_side < self.tile:
+            raise ValueError(f"max_side {self.max_side} is below the side of a tile, {self.tile}")
+
+    @property
+    def pixels(self) -> int:
+        """Reals of a tile."""
+        return 3 * self.tile**2
+
+    @property
+    def coefficients(self) -> int:
+        """Coefficients of the transform that are sent of a tile."""
+        return 2 * self.symbols - self.pilots
+
+    def to_json(self) -> str:
+        """JSON text with every field."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ReconstructionConfig:
+        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
+        values = json.loads(text)
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(
+                f"unknown keys in the picture codec's configuration: {', '.join(sorted(unknown))}"
+            )
+        return cls(**values)

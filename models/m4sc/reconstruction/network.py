@@ -1,0 +1,194 @@
+"""Pictures to unit-power symbols and back: a linear transform at the core, a network at each end.
+
+The transmitter adds a learned picture to the tile, so that the linear code of the sum is a better, non-linear
+code of the tile. The receiver makes the linear MMSE estimate of that code's picture and adds what its network
+sees in it. Both networks start at zero: training begins at the optimum of linear coding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from m4sc.reconstruction.config import ReconstructionConfig
+from m4sc.reconstruction.tiles import join
+from m4sc.reconstruction.transform import karhunen_loeve, linear_powers
+
+PIXEL_UNIT = 64.0  # grey levels; about the standard deviation of a picture
+_CONDITIONS = 2
+
+
+def _start_at_zero(layer: nn.Conv2d) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
+class _Block(nn.Module):
+    """Residual block of two 3 x 3 convolutions; the condition scales and shifts what is between them."""
+
+    def __init__(self, width: int, condition_width: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.last = nn.Conv2d(width, width, 3, padding=1)
+        _start_at_zero(self.last)
+        self.scale = nn.Conv2d(condition_width, width, 1) if condition_width else None
+        self.shift = nn.Conv2d(condition_width, width, 1) if condition_width else None
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        h = self.first(x)
+        if self.scale is not None and self.shift is not None:
+            h = h + h * self.scale(condition) + self.shift(condition)
+        return x + self.last(nn.functional.gelu(h))
+
+
+class _Refiner(nn.Module):
+    """Convolutional network on patches: float (n, c, h, w) to a correction, float (n, 3, h, w); at first 0."""
+
+    def __init__(self, channels: int, patch: int, width: int, blocks: int, condition_width: int = 0) -> None:
+        super().__init__()
+        self.patch = patch
+        self.enter = nn.Conv2d(channels * patch**2, width, 3, padding=1)
+        self.blocks = nn.ModuleList(_Block(width, condition_width) for _ in range(blocks))
+        self.leave = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        _start_at_zero(self.leave)
+        self.condition = (
+            nn.Sequential(nn.Conv2d(_CONDITIONS, condition_width, 1), nn.GELU()) if condition_width else None
+        )
+
+    def forward(self, pictures: Tensor, condition: Tensor | None = None) -> Tensor:
+        patches = nn.functional.pixel_unshuffle(pictures, self.patch)
+        x = self.enter(patches.contiguous(memory_format=torch.channels_last))
+        if self.condition is not None and condition is not None:
+            condition = self.condition(condition.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x, condition)
+        return nn.functional.pixel_shuffle(self.leave(x).float(), self.patch)
+
+
+class ReconstructionNetwork(nn.Module):
+    """Both ends. Pictures are float (n, 3, h, w), 0 to 255; symbols float (.., symbols, 2), I and Q."""
+
+    basis: Tensor
+    patch_power: Tensor
+    mean: Tensor
+    scale_mean: Tensor
+    scale_var: Tensor
+
+    def __init__(self, config: ReconstructionConfig) -> None:
+        super().__init__()
+        self.config = config
+        count = config.coefficients
+        self.register_buffer("basis", torch.zeros(count, config.pixels))  # rows are orthonormal
+        # mean square of each basis vector in each patch
+        self.register_buffer("patch_power", torch.zeros(count, (config.tile // config.patch) ** 2))
+        self.register_buffer("mean", torch.zeros(config.pixels))
+        self.register_buffer("scale_mean", torch.ones(()))  # of a tile's scale, among pictures
+        self.register_buffer("scale_var", torch.ones(()))
+        self.log_gain = nn.Parameter(torch.zeros(count))  # of each coefficient
+        self.log_var = nn.Parameter(torch.zeros(count))  # of each coefficient before its gain
+        self.pilot = nn.Parameter(torch.tensor(1.2))
+        self.encoder = _Refiner(3, config.patch, config.encoder_width, config.encoder_blocks)
+        self.decoder = _Refiner(
+            4, config.patch, config.decoder_width, config.decoder_blocks, config.condition_width
+        )
+
+    @torch.no_grad()
+    def start_linear(self, pictures: np.ndarray) -> np.ndarray:
+        """Take the transform and the allocation of power from pictures, uint8 (n, tile, tile, 3).
+
+        Returns the variances of all coefficients, float64 (pixels,), in grey levels squared.
+        """
+        config, count = self.config, self.config.coefficients
+        mean, variances, basis = karhunen_loeve(pictures)
+        side = config.tile
+        as_planes = basis[:, :count].T.reshape(count, side, side, 3).transpose(0, 3, 1, 2)
+        self.basis.copy_(torch.from_numpy(as_planes.reshape(count, -1)).float())
+        power = self.basis.square().reshape(count, 3, side, side).mean(1, keepdim=True)
+        self.patch_power.copy_(nn.functional.avg_pool2d(power, config.patch).flatten(1))
+        self.mean.copy_(
+            torch.from_numpy(mean.reshape(side, side, 3).transpose(2, 0, 1).reshape(-1) / PIXEL_UNIT)
+        )
+        units = np.maximum(variances[:count], 1e-3) / PIXEL_UNIT**2
+        noise_var = 0.5 * 10 ** (-config.design_snr_db / 10)
+        powers = linear_powers(units, count / 2, noise_var)
+        self.log_gain.copy_(torch.from_numpy(0.5 * np.log(np.maximum(powers, 1e-3) / units)).float())
+        self.log_var.copy_(torch.from_numpy(np.log(units)).float())
+        sample = torch.from_numpy(pictures[:2000].transpose(0, 3, 1, 2).astype(np.float32))
+        scales = self._scaled(self.coefficients(sample))[1]
+        self.scale_mean.copy_(scales.mean())
+        self.scale_var.copy_(scales.var())
+        return variances
+
+    def coefficients(self, tiles: Tensor) -> Tensor:
+        """Tiles, float (n, 3, tile, tile), to the coefficients of their non-linear code, float (n, count)."""
+        x = tiles / PIXEL_UNIT - self.mean.reshape(3, self.config.tile, self.config.tile)
+        x = x + self.encoder(x)
+        return x.flatten(1).float() @ self.basis.T
+
+    def _scaled(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients and pilots at unit mean power, float (n, 2 symbols), and each tile's scale, (n, 1)."""
+        pilots = self.pilot.expand(len(coefficients), self.config.pilots)
+        values = torch.cat([pilots, coefficients * self.log_gain.exp()], dim=1)
+        scale = (self.config.symbols / values.square().sum(1, keepdim=True)).sqrt()
+        return values * scale, scale
+
+    def send(self, tiles: Tensor) -> Tensor:
+        """Tiles, float (n, 3, tile, tile), to symbols, float (n, symbols, 2), unit mean power each tile."""
+        return self._scaled(self.coefficients(tiles))[0].unflatten(1, (-1, 2))
+
+    def estimate(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
+        """Linear MMSE estimate of tiles, and how good it is.
+
+        Args:
+            symbols: float (n, symbols, 2), unbiased; noise_var: float (n, symbols), complex.
+
+        Returns:
+            float (n, 4 + 2, tile, tile): the code's picture, the logarithm of each patch's error,
+            two planes of conditions: the noise's level in the picture and the tile's scale, both in decades.
+        """
+        y = symbols.flatten(1)
+        noise = (0.5 * noise_var).clamp(1e-7, 1e6).repeat_interleave(2, dim=1)  # of each real
+        pilots = self.config.pilots
+        weight = 1.0 / noise[:, :pilots]
+        told = (self.pilot * weight * y[:, :pilots]).sum(1) + self.scale_mean / self.scale_var
+        scale = told / ((self.pilot.square() * weight).sum(1) + 1.0 / self.scale_var)
+        scale = scale.clamp(0.05, 20.0)[:, None]
+        y, noise = y[:, pilots:], noise[:, pilots:]
+        gain, var = self.log_gain.exp() * scale, self.log_var.exp()
+        share = gain * var / (gain.square() * var + noise)
+        picture = (share * y) @ self.basis + self.mean
+        side, patches = self.config.tile, self.config.tile // self.config.patch
+        error = ((var * (1 - share * gain)) @ self.patch_power).reshape(-1, 1, patches, patches)
+        error = nn.functional.interpolate(0.5 * (error + 1e-4).log(), scale_factor=float(self.config.patch))
+        level = (0.5 * (noise.log10().mean(1, keepdim=True)) - scale.log10())[:, :, None, None]
+        planes = [
+            picture.reshape(-1, 3, side, side),
+            error,
+            level.expand(-1, 1, side, side),
+            scale.log10()[:, :, None, None].expand(-1, 1, side, side),
+        ]
+        return torch.cat(planes, dim=1)
+
+    def refine(self, planes: Tensor) -> Tensor:
+        """Planes of :meth:`estimate`, of one tile or of joined ones, to pictures, 0 to 255 but not clipped."""
+        patch = self.config.patch
+        height, width = planes.shape[-2:]
+        lacking = (0, -width % patch, 0, -height % patch)
+        if any(lacking):
+            planes = nn.functional.pad(planes, lacking, mode="replicate")
+        condition = nn.functional.avg_pool2d(planes[:, 4:], patch)
+        picture = planes[:, :3] + self.decoder(planes[:, :4], condition)
+        return picture[:, :, :height, :width] * PIXEL_UNIT
+
+    def receive(self, symbols: Tensor, noise_var: Tensor, size: Sequence[int]) -> Tensor:
+        """Symbols, float (n, t, symbols, 2), of pictures of one size (height, width) to the pictures.
+
+        noise_var: float (n, t, symbols). Returns float (n, 3, h, w), 0 to 255 but not clipped; a side that is
+        shorter than a tile's comes filled up to it.
+        """
+        count = symbols.shape[1]
+        planes = self.estimate(symbols.flatten(0, 1), noise_var.flatten(0, 1)).unflatten(0, (-1, count))
+        return self.refine(join(planes, *size))
