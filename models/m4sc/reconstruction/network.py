@@ -45,7 +45,7 @@ class _Block(nn.Module):
 
 
 class _Refiner(nn.Module):
-    """Convolutional network on patches: float (n, c, h, w) to a correction, float (n, 3, h, w); at first 0."""
+    """Convolutions on patches: float (n, c, h, w) to a correction, float (n, 3, h, w), that is 0 at first."""
 
     def __init__(self, channels: int, patch: int, width: int, blocks: int, condition_width: int = 0) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ class ReconstructionNetwork(nn.Module):
         return torch.cat(planes, dim=1)
 
     def refine(self, planes: Tensor) -> Tensor:
-        """Planes of :meth:`estimate`, of one tile or of joined ones, to pictures, 0 to 255 but not clipped."""
+        """Planes of :meth:`estimate`, of a tile or of joined ones, to pictures, 0 to 255 but not clipped."""
         patch = self.config.patch
         height, width = planes.shape[-2:]
         lacking = (0, -width % patch, 0, -height % patch)

@@ -1,4 +1,4 @@
-"""The size of a picture, as a digital block before its latents, robust enough for any SNR they are used at."""
+"""The size of a picture, as a digital block before its latents, readable at any SNR they are used at."""
 
 from __future__ import annotations
 

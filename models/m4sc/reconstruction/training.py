@@ -45,8 +45,8 @@ class ReconstructionStage:
     """
 
     minutes: float
-    batch: int = 64
-    rate: float = 1.5e-3
+    batch: int = 16
+    rate: float = 6e-4
     snr_db: tuple[float, float] = (-3.0, 22.0)
     rayleigh: float = 0.15
     photographs: float = 0.1
@@ -148,7 +148,7 @@ def train_reconstruction(
     out_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = out_dir / "reconstruct.ckpt.pt"
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=stage.rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True
+        network.parameters(), lr=stage.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
     )
     average = {key: value.detach().clone() for key, value in network.named_parameters()}
     spent, step, curve = 0.0, 0, list[dict[str, float]]()
