@@ -20,7 +20,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the messages that went through an encoder, each mapped to features of ones."""
     seen: list[str] = []
 
-    def encode(examples: list[Example], title: str, bf16: bool) -> dict[str, torch.Tensor]:
+    def encode(examples: list[Example], *_: object) -> dict[str, torch.Tensor]:
         names = list(dict.fromkeys(e.media_id for e in examples))
         seen.extend(names)
         return {name: torch.ones(2, 3, dtype=torch.float16) for name in names}

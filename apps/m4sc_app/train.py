@@ -61,6 +61,12 @@ InitOption = Annotated[
 ProjectorOption = Annotated[
     str, typer.Option("--projector", help="Layer of the projectors, of equal size: rbf, bspline or mlp.")
 ]
+LlmOption = Annotated[
+    str | None, typer.Option("--llm", help="Language model: built-in name, folder or Hugging Face id.")
+]
+VisionOption = Annotated[
+    str | None, typer.Option("--vision", help="Picture encoder: built-in name, folder or Hugging Face id.")
+]
 StepsOption = Annotated[
     int | None,
     typer.Option("--steps", min=1, help="Steps instead of minutes: only so a run can be repeated exactly."),
@@ -77,14 +83,25 @@ CpuOption = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 
 
 @train_app.command()
-def features(data: DataOption, out: OutOption = Path("runs/default"), bf16: Bf16Option = None) -> None:
+def features(
+    data: DataOption,
+    out: OutOption = Path("runs/default"),
+    bf16: Bf16Option = None,
+    vision: VisionOption = None,
+    cpu: CpuOption = False,
+) -> None:
     """Run the frozen encoders once over the training split and keep their features.
 
     Example: m4sc train features --data DATA
     """
+    from m4sc.backbones import config_for
+    from m4sc.config import ModelConfig
     from m4sc.training.features import Amount, cache_features, written_samples
+    from m4sc.training.run import make_accelerator
 
-    cache_features(data, out / "features", "train", Amount(), bool(bf16))
+    device = make_accelerator(False, cpu).device
+    config = config_for(ModelConfig(), vision=vision)
+    cache_features(data, out / "features", "train", Amount(), bool(bf16), config, device)
     written_samples(data, out / "features", "train", Amount())  # finds what summaries should say
 
 
@@ -96,6 +113,8 @@ def align(
     seed: SeedOption = 0,
     init: InitOption = None,
     projector: ProjectorOption = "rbf",
+    llm: LlmOption = None,
+    vision: VisionOption = None,
     steps: StepsOption = None,
     rate_scale: RateOption = 1.0,
     checkpoint_s: CheckpointOption = 60.0,
@@ -106,12 +125,14 @@ def align(
 
     Example: m4sc train align --data DATA --budget-minutes 10
     """
+    from m4sc.backbones import config_for
     from m4sc.config import ModelConfig
     from m4sc.training.align import Alignment
     from m4sc.training.run import Stage, make_accelerator, train
 
     accelerator = make_accelerator(False, cpu)
-    network, samples = _prepare(data, out, seed, ModelConfig(projector=projector))
+    config = config_for(ModelConfig(projector=projector), llm, vision)
+    network, samples = _prepare(data, out, seed, config)
     network.to(accelerator.device)
     if init is not None:
         _start_from(network, init)
@@ -285,8 +306,10 @@ def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ig
     """A network seeded before it is made, and the samples."""
     import torch
     from m4sc.network import Network
+    from m4sc.training.feature_record import check_record
     from m4sc.training.features import Amount, load_features, written_samples
 
+    check_record(out / "features", config)
     torch.manual_seed(seed)
     samples = load_features(out / "features", "train") + written_samples(
         data, out / "features", "train", Amount()

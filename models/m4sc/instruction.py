@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
-# The model's own special token opens both parts, so that no text can imitate them.
+from dataclasses import dataclass
+from typing import Any
+
+# A special token of the LLM opens both parts, so that no text can imitate them. These are ChatML's; an LLM
+# without them has its own in their place (see Marks).
 TURN = "<|im_start|>"
 END = "<|im_end|>"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Special tokens of one LLM that stand for `TURN` and `END`."""
+
+    turn: str = TURN
+    end: str = END
+
+    def put_into(self, text: str) -> str:
+        """A text of the template with this LLM's marks."""
+        return text.replace(TURN, self.turn).replace(END, self.end)
+
+
+def marks_of(tokenizer: Any) -> Marks:
+    """ChatML's marks where the tokenizer knows them as one token each, otherwise its own begin and end.
+
+    Raises:
+        ValueError: it has no token that ends a text.
+    """
+    if all(len(tokenizer(mark, add_special_tokens=False)["input_ids"]) == 1 for mark in (TURN, END)):
+        return Marks()
+    if not tokenizer.eos_token:
+        raise ValueError(f"the language model's tokenizer knows neither {END} nor a token that ends a text")
+    return Marks(tokenizer.bos_token or tokenizer.eos_token, tokenizer.eos_token)
 
 
 def before_latents() -> str:

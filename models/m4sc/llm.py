@@ -44,6 +44,12 @@ def _search(evidence: Evidence | None) -> dict[str, Any]:
     return {"num_beams": _TEXT_BEAMS, "length_penalty": 0.0}  # the evidence fixes each text's length
 
 
+def _lora_targets(base: nn.Module, config: ModelConfig) -> list[str] | str:
+    """Layers that get an adapter: the configuration's, or all linear ones of an LLM that has none of them."""
+    names = {name.rpartition(".")[2] for name, _ in base.named_modules()}
+    return [name for name in config.lora_targets if name in names] or "all-linear"
+
+
 class LanguageModel(nn.Module):
     """A causal LM.
 
@@ -60,10 +66,16 @@ class LanguageModel(nn.Module):
         self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
         base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.float32)
         base.requires_grad_(False)
+        width = base.get_input_embeddings().embedding_dim
+        if width != config.hidden_dim:
+            raise ValueError(
+                f"hidden_dim is {config.hidden_dim}, but the embeddings of {config.llm} have {width}"
+            )
+        self._marks = template.marks_of(self.tokenizer)
         self._lora = LoraConfig(
             r=config.lora_rank,
             lora_alpha=config.lora_alpha,
-            target_modules=list(config.lora_targets),
+            target_modules=_lora_targets(base, config),
             task_type="CAUSAL_LM",
         )
         self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
@@ -73,7 +85,7 @@ class LanguageModel(nn.Module):
         self._served = False
         self._served_encoder: Any = None
         self._encode_state: dict[str, Tensor] = {}
-        self.end_id = self.token_ids(template.END)[0]
+        (self.end_id,) = self.token_ids(template.END)
 
     def serve(self) -> None:
         """Merge the adapter and hold the weights in bfloat16: faster to decode, half the memory, no training.
@@ -121,13 +133,18 @@ class LanguageModel(nn.Module):
         return self.model.get_input_embeddings().weight
 
     @property
+    def head(self) -> Tensor:
+        """Weights from final states to scores, (vocab, hidden); the word embeddings, where they are tied."""
+        return self.model.get_output_embeddings().weight
+
+    @property
     def embedding_rms(self) -> float:
         """Root mean square of a word embedding's entries."""
         return float(self.embedding.float().square().mean().sqrt())
 
     def token_ids(self, text: str) -> list[int]:
-        """Token numbers of a text, special tokens recognised."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Token numbers of a text, special tokens recognised; the template's marks become this LLM's own."""
+        return list(self.tokenizer(self._marks.put_into(text), add_special_tokens=False)["input_ids"])
 
     def embed_text(self, text: str) -> Tensor:
         """Word embeddings of a text, float32 (tokens, hidden)."""
@@ -213,9 +230,9 @@ class LanguageModel(nn.Module):
         picked = hidden.flatten(0, 1)[self._placed(places)]
         target = self._placed(torch.tensor([i for exchanges in asked for e in exchanges for i in e.answer]))
         if evidence is None or evidence.candidates is None:
-            scores = (picked @ self.embedding.T).float()
+            scores = (picked @ self.head.T).float()
         else:  # sorted, the answers' tokens among them
-            scores = (picked @ self.embedding[evidence.candidates].T).float()
+            scores = (picked @ self.head[evidence.candidates].T).float()
             target = torch.searchsorted(evidence.candidates, target)
         if evidence is not None:
             heard = torch.cat([row[: len(e[0].answer)] for row, e in zip(evidence.rows, asked, strict=True)])

@@ -57,7 +57,8 @@ def draw_ids(
     """
     llm = network.llm
     special = np.array(sorted(llm.tokenizer.all_special_ids))
-    common = np.setdiff1d(np.arange(len(llm.embedding)), special)
+    known = min(len(llm.embedding), len(llm.tokenizer))  # some tables are longer than their vocabulary
+    common = np.setdiff1d(np.arange(known), special)
     found = []
     for sample in batch:
         ids = np.array(llm.token_ids(sample.text))

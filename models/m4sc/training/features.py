@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from m4sc.config import ModelConfig
 from m4sc.data import (
     augment,
     caption_questions,
@@ -30,6 +31,7 @@ from m4sc.data.example import Example
 from m4sc.encoders import ImageEncoder, SpeechEncoder
 from m4sc.instruction import END
 from m4sc.metrics.similarity import default_minilm
+from m4sc.training.feature_record import check_record, write_record
 
 _BATCH = 16
 _DEVICE_SHARE = 0.5  # of a device's free memory that features may take
@@ -117,13 +119,25 @@ def _seed(split: str) -> int:
     return 11 if split == "train" else 12
 
 
-def cache_features(data_dir: Path, cache_dir: Path, split: str, amount: Amount, bf16: bool = False) -> None:
+def cache_features(
+    data_dir: Path,
+    cache_dir: Path,
+    split: str,
+    amount: Amount,
+    bf16: bool = False,
+    config: ModelConfig | None = None,
+    device: torch.device | None = None,
+) -> None:
     """Run the encoders over one split; parts that are there already are kept. bf16: the image encoder's.
+
+    config: names the encoders; None for the default ones. device: of the image encoder.
 
     A message that an earlier part has is not encoded again. Where only a part's list of questions (.json) is
     gone, that alone is written anew: new wordings cost nothing.
     """
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    config = config or ModelConfig()
+    check_record(cache_dir, config)
+    write_record(cache_dir, config)
     parts = {"speech": speech_examples(data_dir, cache_dir, split, amount)}
     parts["sound"] = sound_examples(data_dir, split, amount)
     images = image_examples(data_dir, split, amount)
@@ -136,7 +150,7 @@ def cache_features(data_dir: Path, cache_dir: Path, split: str, amount: Amount, 
             there = _cached_media(cache_dir, split)
             new = [example for example in examples if example.media_id not in there]
             if new:
-                _save(stem, _encode(new, f"{split} {name}", bf16))
+                _save(stem, _encode(new, f"{split} {name}", bf16, config, device))
             _write_rows(stem, examples)
 
 
@@ -149,21 +163,23 @@ def _cached_media(cache_dir: Path, split: str) -> set[str]:
     return found
 
 
-def _encode(examples: list[Example], title: str, bf16: bool) -> dict[str, Tensor]:
+def _encode(
+    examples: list[Example], title: str, bf16: bool, config: ModelConfig, device: torch.device | None
+) -> dict[str, Tensor]:
     """Features by media_id, float16."""
     unique = {example.media_id: example for example in examples}
     keys = list(unique)
     features: dict[str, Tensor] = {}
     if examples[0].modality == "speech":
-        speech = SpeechEncoder()
+        speech = SpeechEncoder(config.speech, config.speech_tokens_per_s, config.speech_max_tokens)
         for key in track(keys, title):
             features[key] = speech(np.asarray(unique[key].load())).half()
         return features
-    image = ImageEncoder()
+    image = ImageEncoder(config.vision, config.image_size, config.small_image_size, config.image_grid, device)
     for start in track(range(0, len(keys), _BATCH), title):
         batch = keys[start : start + _BATCH]
         pictures = [np.asarray(unique[key].load()) for key in batch]
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=bf16):
             grids = image(pictures)
         for key, grid in zip(batch, grids, strict=True):
             features[key] = grid.half().clone()

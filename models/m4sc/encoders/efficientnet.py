@@ -1,0 +1,28 @@
+"""Feature maps of a frozen EfficientNet-Lite."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from m4sc.pretrained import resolve
+
+
+class EfficientNetLite:
+    """The built-in vision backbone."""
+
+    feature_dim = 1280
+    resample = 3  # Pillow's number of bicubic
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        from efficientnet_lite_pytorch import EfficientNet
+        from safetensors.torch import load_file
+
+        self.net = EfficientNet.from_name(name)
+        self.net.load_state_dict(load_file(str(resolve(name, "vision") / "model.safetensors")))
+        self.net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+
+    def maps(self, pixels: Tensor) -> Tensor:
+        """Pixels, float (n, 3, size, size) in 0..255, to features, float (n, 1280, h, w)."""
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        return self.net.extract_features((pixels - 127.0) / 128.0)  # scaling of the "lite" family
