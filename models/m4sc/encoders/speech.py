@@ -11,6 +11,7 @@ from m4sc.pretrained import resolve
 
 _MEL_RATE_HZ = 100
 _WINDOW_S = 30
+_BEAMS = 5  # of synthetic voices fewer words are misheard than with one; the time is about the same
 
 
 class SpeechEncoder:
@@ -44,5 +45,5 @@ class SpeechEncoder:
 
     def transcribe(self, samples: np.ndarray) -> str:
         """The words that Whisper's own decoder hears."""
-        segments, _ = self.model.transcribe(samples.astype(np.float32), language="en", beam_size=1)
+        segments, _ = self.model.transcribe(samples.astype(np.float32), language="en", beam_size=_BEAMS)
         return " ".join(segment.text.strip() for segment in segments).strip()
