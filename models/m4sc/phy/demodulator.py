@@ -11,9 +11,9 @@ from m4sc.phy.equalizer import (
     ChannelSmoother,
     clock_offset,
     phase_error_var,
-    slope_unit,
     straighten,
     track,
+    without_clock_offset,
 )
 from m4sc.phy.header import FrameHeader, HeaderError
 from m4sc.phy.header_code import decode_header, header_symbols
@@ -133,11 +133,16 @@ class FrameDemodulator(PreambleDemodulator):
         bins = np.concatenate([opening.bins, body])
         phase, slope, ppm = track(bins, opening.h, w)
         straight = straighten(bins, phase, slope, w)
-        known = self._known(header, len(bins))
-        more = clock_offset(straight, known, opening.h, opening.noise_var, w)
-        left = more * slope_unit(w) * np.arange(len(bins))
-        straight, ppm = straighten(straight, np.zeros(len(bins)), left, w), ppm + more
-        h, noise, observed = self._second_estimate(straight[:n_head], known[:n_head], opening.noise_var)
+        known = self._known(header, n_head)
+        pilots = (
+            self.pilot_bins,
+            straight[:, self.pilot_bins],
+            opening.h[self.pilot_bins] * w.pilots(len(bins)),
+        )
+        head = self.data_bins, straight[:n_head, self.data_bins], (opening.h * known)[:, self.data_bins]
+        more = clock_offset((pilots, head), opening.noise_var, w)
+        straight, ppm = without_clock_offset(straight, more, opening.h, w), ppm + more
+        h, noise, observed = self._second_estimate(straight[:n_head], known, opening.noise_var)
         h_data, power = h[self.data_bins], mean_power(h[self.used_bins]) + 1e-30
         gain = np.maximum(h_data.real**2 + h_data.imag**2, np.float32(1e-12 * power))
         symbols = (straight[n_head:, self.data_bins] * (np.conj(h_data) / gain)).ravel()[: header.n_symbols]

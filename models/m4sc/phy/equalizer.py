@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency
-from m4sc.phy.equalizer_kernels import moving_phase, slope_terms, turn_back
+from m4sc.phy.equalizer_kernels import moving_phase, turn_back
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.waveform import WaveformConfig
 
@@ -15,6 +16,7 @@ DELAY_TAPS_PER_PREFIX = 1.25
 _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
 _SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for `clock_offset` alone
 _SFO_PRIOR_PPM = 20.0
+_SFO_BLOCK = 8  # symbols over which no slope of the grid turns far
 _PHASE_WINDOW = 11
 _SPARSE_ROUNDS = 6
 _PHASE_LINE_SYMBOLS = 8  # with fewer, the phase is not fitted by a line
@@ -93,26 +95,31 @@ def slope_unit(waveform: WaveformConfig) -> float:
 
 
 def clock_offset(
-    straight: np.ndarray, known: np.ndarray, h: np.ndarray, noise_var: float, waveform: WaveformConfig
+    blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], noise_var: float, waveform: WaveformConfig
 ) -> float:
     """Sampling-clock offset that is left, ppm, from everything known in a frame.
 
-    The slope of each symbol's phase over the carriers, linearised, is regressed on time; its mean is the
-    channel's. The estimate is shrunk towards 0 as one of variance `_SFO_PRIOR_PPM`^2 seen in noise.
+    Within a block, phases are regressed on carrier times symbol number, both less their means: neither a
+    phase common to a symbol nor one of a carrier, as a wrong channel estimate leaves it, counts. The
+    estimate is shrunk towards 0 as one of variance `_SFO_PRIOR_PPM`^2 seen in noise.
 
     Args:
-        straight: complex (symbols, fft_len), phases undone.
-        known: complex (symbols, fft_len), what was sent, 0 where that is not known.
-        h: complex (fft_len,), channel.
+        blocks: bins, int (n,), seen there, complex (symbols, n), phases undone, and wanted, the same shape:
+            channel times what was sent, 0 where that is not known.
         noise_var: of a bin.
         waveform: the waveform.
     """
-    lever, products = slope_terms(straight, known, np.asarray(h, np.complex64))
-    steps = np.arange(len(straight)) - float(np.arange(len(straight)) @ lever) / (float(lever.sum()) + 1e-30)
+    products = spread = 0.0
+    for bins, seen, wanted in blocks:
+        carriers, steps = signed_carriers(waveform)[bins], np.arange(len(seen)) - (len(seen) - 1) / 2.0
+        weight = wanted.real**2 + wanted.imag**2
+        lever = carriers - float(weight.sum(axis=0) @ carriers) / (float(weight.sum()) + 1e-30)
+        turned = np.imag(seen * np.conj(wanted))
+        products += float(steps @ turned @ lever)
+        spread += float(steps**2 @ weight @ lever**2)
     unit = slope_unit(waveform)
-    spread = float(lever @ steps**2) * unit**2 + 1e-30
-    found = float(products @ steps) * unit / spread
-    return found / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
+    spread = spread * unit**2 + 1e-30
+    return products * unit / spread / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
 
 
 def track(
@@ -134,10 +141,7 @@ def track(
     if count >= _SFO_SYMBOLS:
         carriers, unit = np.array(waveform.pilot_carriers), slope_unit(waveform)
         steps = np.arange(first, first + count) + 2.0
-        low, high = int(np.argmin(carriers)), int(np.argmax(carriers))
-        pair = z[:, high] * np.conj(z[:, low])
-        turns = np.exp(-1j * np.outer(_SFO_GRID_PPM * unit * (carriers[high] - carriers[low]), steps))
-        ppm = float(_SFO_GRID_PPM[np.argmax(np.real(turns @ pair))])
+        ppm = _coarse_clock_offset(z, carriers, first, waveform)
         slope = ppm * unit * steps
         z *= np.exp(-1j * np.outer(slope, carriers)).astype(np.complex64)
     common = z.sum(axis=1)  # (symbols,)
@@ -151,6 +155,43 @@ def track(
 def _padded_roots(count: int) -> np.ndarray:
     """Of FFTs padded to eight times `count`."""
     return roots_of_unity(8 * count)
+
+
+def _coarse_clock_offset(z: np.ndarray, carriers: np.ndarray, first: int, waveform: WaveformConfig) -> float:
+    """Best of a grid, ppm: phases between any two pilots of a symbol, so that a faded pilot counts little."""
+    rows = len(z) // _SFO_BLOCK * _SFO_BLOCK
+    low, high = np.triu_indices(len(carriers), 1)
+    pairs = (
+        (z[:rows, high] * np.conj(z[:rows, low]))
+        .reshape(rows // _SFO_BLOCK, _SFO_BLOCK, len(low))
+        .sum(axis=1)
+    )
+    steps = first + 2.0 + _SFO_BLOCK * np.arange(len(pairs)) + (_SFO_BLOCK - 1) / 2.0
+    found = np.zeros(len(_SFO_GRID_PPM))
+    distances = carriers[high] - carriers[low]
+    for distance in np.unique(distances):
+        turns = np.exp(-1j * slope_unit(waveform) * distance * np.outer(_SFO_GRID_PPM, steps))
+        found += np.real(turns @ pairs[:, distances == distance].sum(axis=1))
+    return float(_SFO_GRID_PPM[np.argmax(found)])
+
+
+def without_clock_offset(
+    straight: np.ndarray, ppm: float, h: np.ndarray, waveform: WaveformConfig
+) -> np.ndarray:
+    """Undo what is left of the clock's offset, complex64 (symbols, fft_len).
+
+    The phase that `track` found is that of the pilots' centre of power, around which the slope turns.
+
+    Args:
+        straight: complex64 (symbols, fft_len), phases undone.
+        ppm: from `clock_offset`.
+        h: complex (fft_len,), channel.
+        waveform: the waveform.
+    """
+    power = np.abs(h[waveform.pilot_bins]) ** 2 * np.mean(np.abs(waveform.pilots(len(straight))) ** 2, axis=0)
+    centre = float(power @ np.array(waveform.pilot_carriers, float)) / (float(power.sum()) + 1e-30)
+    slope = ppm * slope_unit(waveform) * np.arange(len(straight))
+    return straighten(straight, -centre * slope, slope, waveform)
 
 
 def straighten(

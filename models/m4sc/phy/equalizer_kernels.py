@@ -36,34 +36,6 @@ def turn_back(bins, phase, slope):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def slope_terms(straight, known, h):  # type: ignore[no-untyped-def]
-    """Of the regression of phases on carriers: lever and product sums of each symbol, float64 (symbols,).
-
-    straight, known: complex64 (symbols, fft_len); h: complex64 (fft_len,).
-    """
-    count, fft_len = straight.shape
-    lever, products = np.zeros(count), np.zeros(count)
-    for row in range(count):
-        total, first, second, z_sum, z_first = 0.0, 0.0, 0.0, 0.0, 0.0
-        for k in range(fft_len):
-            wanted = h[k] * known[row, k]
-            weight = np.float64(wanted.real**2 + wanted.imag**2)
-            if weight == 0.0:
-                continue
-            carrier = np.float64(k if k < fft_len // 2 else k - fft_len)
-            z = np.float64(straight[row, k].imag * wanted.real - straight[row, k].real * wanted.imag)
-            total += weight
-            first += weight * carrier
-            second += weight * carrier * carrier
-            z_sum += z
-            z_first += z * carrier
-        centre = first / (total + 1e-30)
-        lever[row] = max(second - centre * first, 0.0)
-        products[row] = z_first - centre * z_sum
-    return lever, products
-
-
-@compiled
 def moving_phase(common, frequency, window):  # type: ignore[no-untyped-def]
     """Phase of a moving sum over `window` symbols around a line of `frequency`, float64 (symbols,).
 

@@ -9,7 +9,7 @@ import numpy as np
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, payload_ofdm_symbols
 from m4sc.phy.burst_kernels import equalize
 from m4sc.phy.demodulator import FrameTooLongError
-from m4sc.phy.equalizer import clock_offset, slope_unit, straighten, track
+from m4sc.phy.equalizer import clock_offset, straighten, track, without_clock_offset
 from m4sc.phy.packet import CRC_BYTES, PacketFormat, PacketHeader, decide_payload, parse_header
 from m4sc.phy.preamble_demodulator import PreambleDemodulator, mean_power
 from m4sc.phy.receiver import BurstReceiver
@@ -93,11 +93,9 @@ class PacketDemodulator(PreambleDemodulator):
         bins = np.concatenate([opening.bins, body])
         phase, slope, ppm = track(bins, h, w)
         straight = straighten(bins, phase, slope, w)
-        pilots = np.zeros(bins.shape, np.complex64)
-        pilots[:, self.pilot_bins] = w.pilots(len(bins))
-        more = clock_offset(straight, pilots, h, opening.noise_var, w)
-        left = more * slope_unit(w) * np.arange(len(bins))
-        straight = straighten(straight, np.zeros(len(bins)), left, w)
+        pilots = self.pilot_bins, straight[:, self.pilot_bins], h[self.pilot_bins] * w.pilots(len(bins))
+        more = clock_offset((pilots,), opening.noise_var, w)
+        straight = without_clock_offset(straight, more, h, w)
         h_data = h[self.data_bins]
         floor = np.float32(1e-12 * mean_power(h_data) + 1e-30)
         symbols, gain = equalize(straight, _HEADER_SYMBOLS, self.data_bins, h, floor)

@@ -1,0 +1,35 @@
+"""The equaliser where pilots are in a fade."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from m4sc.phy.frame import modulate_frame
+from m4sc.phy.header import FrameHeader, PayloadKind
+from m4sc.phy.impairments import add_noise, multipath, resample
+from m4sc.phy.receiver import BurstReceiver
+from m4sc.phy.snr import noise_voltage
+from m4sc.phy.waveform import WaveformConfig
+
+WAVEFORM = WaveformConfig()
+NOTCH = np.exp(2j * np.pi * 21 / 64)  # of the channel 1 - e^{j2 pi 21/64} z^-1: on the last pilot
+
+
+@pytest.mark.parametrize("ppm", [0.0, 15.0])
+def test_a_faded_outer_pilot_leaves_a_long_frame_straight(ppm: float) -> None:
+    rng, snr_db, rows, loss = np.random.default_rng(4), 30.0, 200, []
+    taps = np.array([1.0, -NOTCH]) / np.sqrt(2.0)
+    gain = np.abs(np.fft.fft(taps, 64)[WAVEFORM.data_bins]) ** 2
+    for _ in range(6):
+        x = rng.standard_normal((2, rows * WAVEFORM.n_data_carriers)) / np.sqrt(2)
+        x = x[0] + 1j * x[1]
+        burst = modulate_frame(FrameHeader(PayloadKind.ANALOG, len(x)), x, WAVEFORM)
+        samples = resample(multipath(np.pad(burst, 300), taps), ppm)
+        receiver = BurstReceiver(WAVEFORM)
+        samples = add_noise(samples, noise_voltage(snr_db, WAVEFORM), rng)
+        (frame,) = receiver.push(samples) + receiver.flush()
+        assert frame.sfo_ppm == pytest.approx(ppm, abs=1.0)
+        error = np.abs(frame.symbols - x).reshape(rows, -1) ** 2 * gain * 10 ** (snr_db / 10)
+        loss.append([error[: rows // 4].mean(), error[-rows // 4 :].mean()])
+    begin_db, end_db = 10 * np.log10(np.mean(loss, axis=0))
+    assert begin_db < 0.6 and end_db < 0.8
