@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ class sigmf_source(gr.sync_block):  # noqa: N801
 
     Ports: message ``stop`` in; stream out, complex64. Reads ``cf32_le`` and ``ci16_le`` (scaled to -1 to 1).
     The last sample carries tag ``m4sc_done``; after it the block waits for a ``done`` PDU on ``stop`` (the
-    answer sink's), so that what the decoders still hold is answered before the flowgraph ends.
+    answer sink's), so that what the decoders still hold is answered before the flowgraph ends. Counter:
+    ``errors`` (a message on ``stop`` that is no PDU).
 
     Args:
         filename: path of the recording, with or without ``.sigmf-meta``.
@@ -36,6 +38,7 @@ class sigmf_source(gr.sync_block):  # noqa: N801
         if repeat < 0:
             raise ValueError(f"repeat is {repeat}; give 0 (for ever) or more")
         gr.sync_block.__init__(self, "m4sc_sigmf_source", [], [np.complex64])
+        self.counters: Counter[str] = Counter(errors=0)
         self._samples, self._kind = open_recording(filename, samp_rate)
         self._repeat, self._wait = int(repeat), bool(wait_for_stop)
         self._position, self._rounds, self._stopped = 0, 0, False
@@ -46,6 +49,7 @@ class sigmf_source(gr.sync_block):  # noqa: N801
         try:
             self._stopped = self._stopped or is_done(read_pdu(message)[0])
         except ValueError as exc:
+            self.counters["errors"] += 1
             self.logger.warn(f"port stop: {exc}")
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:

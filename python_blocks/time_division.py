@@ -26,7 +26,7 @@ class time_division(gr.basic_block):  # noqa: N801
     tag; ``m4sc_done``, which goes out once every input has sent it. Tags written: the length tag,
     ``m4sc_done``. A PDU with ``done`` on ``stop`` ends the stream.
 
-    Counters: ``bursts`` and ``bursts_<input>``.
+    Counters: ``bursts``, ``bursts_<input>`` and ``errors`` (a message on ``stop`` that is no PDU).
 
     Args:
         n_users: inputs, 1 to 16.
@@ -52,7 +52,7 @@ class time_division(gr.basic_block):  # noqa: N801
         self._zeros_left = self._guard  # zeros before the next burst
         self._done = [False] * n_users
         self._ended = self._stopped = False
-        self.counters: Counter[str] = Counter(bursts=0)
+        self.counters: Counter[str] = Counter(bursts=0, errors=0)
         self.message_port_register_in(pmt.intern("stop"))
         self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
 
@@ -60,6 +60,7 @@ class time_division(gr.basic_block):  # noqa: N801
         try:
             self._stopped = self._stopped or is_done(read_pdu(message)[0])
         except ValueError as exc:
+            self.counters["errors"] += 1
             self.logger.warn(f"port stop: {exc}")
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:

@@ -88,7 +88,10 @@ def test_the_box_clips_as_asked() -> None:
         tb.start()
         post(sender.encoder, "messages", message("storm"))
         post(sender.encoder, "messages", done_pdu())
+        ended = wait_until(lambda samples=samples: samples.tags(), 20.0)  # m4sc_done, the only one here
+        tb.stop()
         tb.wait()
+        assert ended
         peaks[clip_db] = float(np.max(np.abs(samples.data())))
     assert peaks[4.0] < 0.9 * peaks[float("inf")]
 

@@ -8,8 +8,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +178,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label, name in (("indoors", "coffee.jpg"), ("outdoors", "rocket.jpg")):
         (folder / "pictures" / label).mkdir(parents=True)
         shutil.copy(SAMPLES / name, folder / "pictures" / label / name)
+    (folder / "runs" / "mine").mkdir(parents=True)
+    (folder / "runs" / "mine" / "channel").symlink_to(folder / "models" / "weights" / "default")
     return folder
 
 
@@ -204,6 +209,9 @@ def run_block(block: Block, folder: Path, timeout_s: float) -> None:
         command = [str(ROOT / ".venv" / "bin" / "python"), str(script), *block.words_after("args")]
     else:
         command = ["bash", "-euo", "pipefail", "-c", beside_the_next(block)]
+    if address := block.words_after("until"):
+        run_until(command, folder, environment, address[0], timeout_s)
+        return
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )
@@ -214,13 +222,43 @@ def run_block(block: Block, folder: Path, timeout_s: float) -> None:
     assert "Traceback" not in done.stderr
 
 
+def run_until(
+    command: list[str], folder: Path, environment: dict[str, str], address: str, timeout_s: float
+) -> None:
+    """Start what serves until it is stopped; stop it by Ctrl-C once its page is there."""
+    server = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        end, page = time.monotonic() + timeout_s, b""
+        while not page and server.poll() is None and time.monotonic() < end:
+            time.sleep(0.5)
+            try:
+                with urllib.request.urlopen(address, timeout=5) as answer:
+                    page = answer.read()
+            except OSError:
+                continue
+        os.killpg(server.pid, signal.SIGINT)
+        said = server.communicate(timeout=60)[0]
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+    assert b"<html" in page.lower() and server.returncode in (0, 130), said
+    assert "Traceback" not in said
+
+
 @of("run")
 @pytest.mark.timeout(120)
 def test_block_runs(block: Block, desk: Path) -> None:
     run_block(block, desk, 100)
 
 
-@of("slow")
+@pytest.mark.parametrize(
+    "block",
+    [b for b in BLOCKS if b.how == "slow" and "together with the one above" not in b.rest],
+    ids=lambda b: b.name,
+)
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_slow_block_runs(block: Block, desk: Path) -> None:

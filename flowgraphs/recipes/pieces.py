@@ -55,7 +55,7 @@ def channel(g: Graph, at: tuple[float, float], names: tuple[str, str], name: str
 
 def tap_options(g: Graph, taps: str = "None") -> None:
     """Impulse response and seed."""
-    g.add("variable", "taps", (5.3, 0.75), value=taps, comment="a list of complex numbers; None: flat")
+    g.add("variable", "taps", (5.3, 0.75), value=taps, comment="None: flat")
     g.parameter("seed", 1, "intx", (6, 0.75), "Seed of the noise")
 
 
@@ -66,8 +66,11 @@ def answer_view(
     return g.add("m4sc_answer_view", name, at, title=title, gui_hint=hint, n_answers=8, **more)
 
 
-def spectrum(g: Graph, at: tuple[float, float], name: str, hint: str, tagged: bool) -> str:
-    """Spectrum of samples; ``tagged``: from the first sample of a burst on."""
+def spectrum(g: Graph, at: tuple[float, float], name: str, hint: str, level_known: bool) -> str:
+    """Spectrum of samples; ``level_known``: of bursts alone, which rise above -40 dB at the waveform's level.
+
+    Not by the tag of a burst: the sink looks for it in the first window of each scheduler call alone.
+    """
     return g.add(
         "qtgui_freq_sink_x",
         name,
@@ -83,8 +86,8 @@ def spectrum(g: Graph, at: tuple[float, float], name: str, hint: str, tagged: bo
         ymax=10,
         legend="False",
         gui_hint=hint,
-        tr_mode="qtgui.TRIG_MODE_TAG" if tagged else "qtgui.TRIG_MODE_FREE",
-        tr_tag='"packet_len"',
+        tr_mode="qtgui.TRIG_MODE_NORM" if level_known else "qtgui.TRIG_MODE_FREE",
+        tr_level=-40.0,
     )
 
 
@@ -108,7 +111,13 @@ def counts_label(g: Graph, block: str, at: tuple[float, float], hint: str, label
 
 
 def link_displays(
-    g: Graph, symbols: str, samples: str, row: float, gui_row: int, prefix: str = "", tagged: bool = False
+    g: Graph,
+    symbols: str,
+    samples: str,
+    row: float,
+    gui_row: int,
+    prefix: str = "",
+    level_known: bool = False,
 ) -> None:
     """Constellation and channel response of each received frame, and the spectrum of the samples."""
     probe = g.add("m4sc_frame_probe", f"{prefix}probe", (0, row + 0.3), n_points=256, n_carriers=CARRIERS)
@@ -144,8 +153,7 @@ def link_displays(
         x_start=0,
         x_step=1,
         x_axis_label='"data carrier, lowest frequency first"',
-        y_axis_label='"power gain"',
-        y_units='"dB"',
+        y_axis_label='"power gain (dB)"',
         ymin=-20,
         ymax=10,
         grid="True",
@@ -153,7 +161,7 @@ def link_displays(
         legend="False",
         gui_hint=f"{gui_row},2,1,1",
     )
-    spectrum(g, (4, row), f"{prefix}spectrum", f"{gui_row},3,1,1", tagged)
+    spectrum(g, (4, row), f"{prefix}spectrum", f"{gui_row},3,1,1", level_known)
     g.link(
         symbols,
         f"{probe}.symbols",

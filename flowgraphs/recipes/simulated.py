@@ -31,9 +31,9 @@ def loopback() -> Graph:
     message_source(g, (0, 1.6))
     g.add("m4sc_semantic_encoder", "encoder", (1.25, 1.6), model="model", snr_db="snr_db")
     g.add("m4sc_symbol_mapper", "mapper", (2.35, 1.6), kind="'analog'")
-    g.add("m4sc_frame_transmitter", "transmitter", (3.6, 1.6), gap_samples=800, packet_len_key="packet_len")
-    channel(g, (4.85, 1.55), names)
-    g.add("m4sc_frame_receiver", "receiver", (5.8, 1.6))
+    g.add("m4sc_frame_transmitter", "transmitter", (3.7, 1.6), gap_samples=800, packet_len_key="packet_len")
+    channel(g, (4.95, 1.55), names)
+    g.add("m4sc_frame_receiver", "receiver", (5.95, 1.6))
     g.add("m4sc_symbol_demapper", "demapper", (0, 2.6))
     g.add("m4sc_semantic_decoder", "decoder", (1, 2.6), model="model")
     g.add("m4sc_answer_sink", "answers", (2.2, 2.6))
@@ -70,7 +70,7 @@ def loopback() -> Graph:
         "answers.done",
         "transmitter.stop",
     )
-    link_displays(g, "receiver.symbols", "channel.0", 3.6, 2, tagged=True)
+    link_displays(g, "receiver.symbols", "channel.0", 3.6, 2, level_known=True)
     return g
 
 
@@ -129,7 +129,7 @@ def two_box(
     )
     if asks:  # the question is the receiver's own: it does not cross the channel
         g.link("source.messages", "receiver.query")
-    link_displays(g, "receiver.symbols", "channel.0", 2.8, 2, tagged=True)
+    link_displays(g, "receiver.symbols", "channel.0", 2.8, 2, level_known=True)
     return g
 
 
@@ -179,7 +179,7 @@ def side_by_side() -> Graph:
     g.add("m4sc_answer_sink", "answers", (4.4, 1.6), n_decoders=2)
     answer_view(g, (4.4, 2.8), "", "1,0,1,4")
     g.link("source.messages", "view.sent", "answers.done", "source.stop")
-    link_displays(g, "semantic_receiver.symbols", "semantic_channel.0", 4.0, 2, tagged=True)
+    link_displays(g, "semantic_receiver.symbols", "semantic_channel.0", 4.0, 2, level_known=True)
     return g
 
 
@@ -249,7 +249,7 @@ def multi_user() -> Graph:
             f"{sender}.stop",
         )
     g.link("division.0", "channel.0", "answers.done", "division.stop")
-    link_displays(g, "receiver_1.symbols", "channel.0", 3.7, 2, tagged=True)
+    link_displays(g, "receiver_1.symbols", "channel.0", 3.7, 2, level_known=True)
     return g
 
 
