@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from m4sc import instruction as template
 from m4sc.config import ModelConfig
+from m4sc.decoding import Decoder, decoder_for
 from m4sc.evidence import Evidence
 from m4sc.packing import Exchange, attention_mask, pack
 from m4sc.pretrained import resolve
+from m4sc.search import beam_search, greedy
 
 _TEXT_BEAMS = 8
 _CLEAR = 0.95
@@ -22,10 +24,7 @@ class _AddEvidence:
     """Logits processor: the channel's evidence on the next token joins the LLM's own belief."""
 
     def __init__(self, texts: list[Tensor]) -> None:
-        longest = max(len(rows) for rows in texts)  # behind a text's end only the end mark may come
-        self.evidence = torch.stack(
-            [torch.cat([rows, rows[-1:].expand(longest - len(rows), -1)]) for rows in texts]
-        )
+        self.evidence = _stacked(texts)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids: (n * beams, answer tokens so far); scores: float (n * beams, vocab)."""
@@ -34,14 +33,18 @@ class _AddEvidence:
         return scores.log_softmax(-1) + self.evidence[:, step].repeat_interleave(beams, 0)
 
 
-def _search(evidence: Evidence | None) -> dict[str, Any]:
-    """Options of the search: beams only where the channel leaves more than one token likely."""
+def _stacked(texts: list[Tensor]) -> Tensor:
+    """Evidence of a batch, float (n, steps, vocab): behind a text's end only the end mark may come."""
+    longest = max(len(rows) for rows in texts)
+    return torch.stack([torch.cat([rows, rows[-1:].expand(longest - len(rows), -1)]) for rows in texts])
+
+
+def _beams(evidence: Evidence | None) -> int:
+    """Beams of the search: several only where the channel leaves more than one token likely."""
     if evidence is None:
-        return {}
+        return 1
     surest = [float(rows.softmax(-1).amax(-1).mean()) for rows in evidence.rows]
-    if min(surest) > _CLEAR:
-        return {}
-    return {"num_beams": _TEXT_BEAMS, "length_penalty": 0.0}  # the evidence fixes each text's length
+    return 1 if min(surest) > _CLEAR else _TEXT_BEAMS
 
 
 def _lora_targets(base: nn.Module, config: ModelConfig) -> list[str] | str:
@@ -86,11 +89,12 @@ class LanguageModel(nn.Module):
         self._served_encoder: Any = None
         self._encode_state: dict[str, Tensor] = {}
         (self.end_id,) = self.token_ids(template.END)
+        self.decoder: Decoder | None = None
 
     def serve(self) -> None:
-        """Merge the adapter and hold the weights in bfloat16: faster to decode, half the memory, no training.
+        """Merge the adapter and hold the weights in int8 where a lean decoder knows them, else in bfloat16.
 
-        A token costs one pass over all weights: their size decides its time.
+        A token costs one pass over all weights: their size decides its time. No training after this.
         """
         self._encode_state = {
             key: value.to(torch.bfloat16) for key, value in self.model.state_dict().items() if _ENCODE in key
@@ -98,7 +102,9 @@ class LanguageModel(nn.Module):
         if self._encode_state:
             self.model.delete_adapter("encode")
             self.model.set_adapter("decode")
-        self.model = self.model.merge_and_unload().to(torch.bfloat16)
+        merged = self.model.merge_and_unload()
+        self.decoder = decoder_for(merged)
+        self.model = merged.to(torch.bfloat16)
         self._served = True
 
     def _encoder(self) -> Any:
@@ -251,15 +257,30 @@ class LanguageModel(nn.Module):
             self._use("decode")
         longest = max(len(p) for p in prompts)
         embeds = torch.stack([nn.functional.pad(p, (0, 0, longest - len(p), 0)) for p in prompts])
-        mask = self._placed(torch.stack([torch.arange(longest) >= longest - len(p) for p in prompts]).long())
+        begins = torch.tensor([longest - len(p) for p in prompts])
+        if self.decoder is None or embeds.device.type != "cpu":
+            said = self._generate_by_transformers(embeds, begins, max_new_tokens, evidence)
+        else:
+            rows = None if evidence is None else _stacked(evidence.rows)
+            asked = (self.decoder, embeds, begins, max_new_tokens, self.end_id, rows)
+            beams = _beams(evidence)
+            said = greedy(*asked) if beams == 1 else beam_search(*asked, beams)
+        return [str(text).strip() for text in self.tokenizer.batch_decode(said, skip_special_tokens=True)]
+
+    def _generate_by_transformers(
+        self, embeds: Tensor, begins: Tensor, max_new_tokens: int, evidence: Evidence | None
+    ) -> list[list[int]]:
+        """Of any causal LM. embeds: float (n, t, hidden), padded on the left up to `begins`, int64 (n,)."""
+        beams = _beams(evidence)
         out = self.model.generate(
             inputs_embeds=embeds.to(self.embedding.dtype),
-            attention_mask=mask,
+            attention_mask=self._placed((torch.arange(embeds.shape[1]) >= begins[:, None]).long()),
             max_new_tokens=max_new_tokens,
             logits_processor=None if evidence is None else [_AddEvidence(evidence.rows)],
             do_sample=False,
-            **_search(evidence),
+            # the evidence fixes each text's length, so that long ones need no favour
+            **({"num_beams": beams, "length_penalty": 0.0} if beams > 1 else {}),
             eos_token_id=self.end_id,
             pad_token_id=self.end_id,
         )
-        return [str(text).strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
+        return [list(row) for row in out.tolist()]
