@@ -10,7 +10,7 @@ import pytest
 import torch
 from m4sc.network import Network
 from m4sc.pretrained import registry, resolver
-from m4sc_app.bench import model as bench
+from m4sc_app.bench import speed as bench
 from tiny_model import tiny_config, write_tiny_llm
 
 

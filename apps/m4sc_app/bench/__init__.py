@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from m4sc_app.bench.mcs import mcs
-from m4sc_app.bench.model import model
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.soak import soak
+from m4sc_app.bench.speed import model
 from m4sc_app.bench.zmq import zmq
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.")
