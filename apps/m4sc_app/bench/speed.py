@@ -139,12 +139,12 @@ def _generation(llm: Any, rounds: int, threads: int, llama_python: Path | None) 
         if name not in found:
             yield _figure(title, None, "tokens/s", reasons[name])
             continue
-        times = found[name]
-        rates[name] = _ANSWER / statistics.median(t.rest_s for t in times)
-        spent = statistics.median(t.rest_cpu_s for t in times) / _ANSWER * 1e3
-        begun = statistics.median(t.first_s for t in times) * 1e3
+        turns = found[name]
+        rates[name] = _ANSWER / statistics.median(t.rest_s for t in turns)
+        spent = statistics.median(t.rest_cpu_s for t in turns) / _ANSWER * 1e3
+        begun = statistics.median(t.first_s for t in turns) * 1e3
         detail = (
-            f"{_ANSWER} tokens behind {_PROMPT}, {threads} threads, median of {len(times)} turns of all; "
+            f"{_ANSWER} tokens behind {_PROMPT}, {threads} threads, median of {len(turns)} turns of all; "
             f"{spent:.1f} ms of processor time a token; prompt to first token {begun:.0f} ms"
         )
         yield _figure(title, rates[name], "tokens/s", detail)
@@ -155,13 +155,13 @@ def _generation(llm: Any, rounds: int, threads: int, llama_python: Path | None) 
 def _by_decoder(decoder: Any, prompt: Any) -> Times:
     import torch
 
-    marks = [_now()]
+    begun = _now()
     logits, cache = decoder.prefill(prompt, torch.zeros(1, dtype=torch.long), _ANSWER)
     ids = logits.argmax(-1)
-    marks.append(_now())
+    first = _now()
     for _ in range(_ANSWER):
         ids = decoder.step(ids, cache).argmax(-1)
-    return _times(*marks, _now())
+    return _times(begun, first, _now())
 
 
 def _by_transformers(llm: Any, prompt: Any) -> Times:
@@ -177,7 +177,7 @@ def _by_transformers(llm: Any, prompt: Any) -> Times:
             pad_token_id=llm.end_id,
         )
         marks.append(_now())
-    both = _times(*marks)
+    both = _times(marks[0], marks[1], marks[2])
     return Times(
         both.first_s, both.first_cpu_s, both.rest_s - both.first_s, both.rest_cpu_s - both.first_cpu_s
     )
