@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import typer
 from m4sc.data.example import Example
 from m4sc.evaluate.catalogue import test_examples
 from m4sc.evaluate.channels import transmit
 from m4sc.evaluate.harness import read_rows, run, shifted
+from m4sc.evaluate.probe import probe_row
 from m4sc.evaluate.systems import Classical, ClassicalParts, Semantic
 from m4sc.message import Message
 from m4sc_app.evaluate import eval_command
@@ -113,6 +115,73 @@ def test_classical_loses_whole_messages() -> None:
     assert rows[0]["blind_score"] is None and rows[0]["symbols"] == 8
 
 
+def test_each_seed_sends_every_example_anew_and_narrows_the_interval() -> None:
+    def row(seeds: tuple[int, ...]) -> dict:
+        return next(run(Semantic(FakeModel()), {"classify": examples()}, snrs_db=(-10,), seeds=seeds))
+
+    one, other, both = row((0,)), row((1,)), row((0, 1))
+    assert one["score"] != other["score"] and both["n"] == 40 and both["seeds"] == [0, 1]
+    assert both["score"] == pytest.approx((one["score"] + other["score"]) / 2)
+    assert both["no_channel_ratio"] == pytest.approx(both["score"])  # without a channel all are right
+    many = row(tuple(range(12)))
+    assert many["ci_high"] - many["ci_low"] < one["ci_high"] - one["ci_low"]
+
+
+def test_text_has_a_row_of_bleu_and_resumes_by_its_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from m4sc.metrics import scoring
+
+    class Echo(FakeModel):
+        def encode(self, message: Message, task: str, instruction: str | None = None) -> SimpleNamespace:
+            self.encoded += 1
+            return SimpleNamespace(latents=np.ones((4, 2)))
+
+        def decode(self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str):  # type: ignore[no-untyped-def]
+            return SimpleNamespace(text="a cat sits on the mat")
+
+    class Near:
+        def nearest(self, answer: str, references: tuple[str, ...]) -> float:
+            return 0.5
+
+    monkeypatch.setattr(scoring, "default_minilm", Near)
+    said = [("a cat sits on the mat", "0"), ("a dog sits on the mat", "1")]
+    texts = [Example(i, "text", "text", "Repeat.", (text,), "tiny", text, i, "seen") for text, i in said]
+    path = tmp_path / "rows.jsonl"
+    rows = list(run(Semantic(Echo()), {"text": texts}, snrs_db=(10,), results=path))
+    assert [row["metric"] for row in rows] == ["similarity", "bleu4"]
+    assert rows[0]["score"] == 0.5 and 0.5 < rows[1]["score"] < 1.0
+    assert rows[1]["ci_low"] < rows[1]["score"] < rows[1]["ci_high"] == 1.0
+    path.write_text(path.read_text().splitlines()[0] + "\n")  # killed between two rows of a point
+    model = Echo()
+    assert list(run(Semantic(model), {"text": texts}, snrs_db=(10,), results=path))[-2:] == rows
+    assert model.encoded == 2
+
+
+def test_probe_learns_what_features_hold(tmp_path: Path) -> None:
+    (tmp_path / "cifar10").mkdir()
+    labels = np.arange(60) % 10
+    pictures = np.zeros((60, 32, 32, 3), np.uint8) + (20 * labels[:, None, None, None]).astype(np.uint8)
+    arrays = {f"x_{s}": pictures for s in ("train", "test")} | {f"y_{s}": labels for s in ("train", "test")}
+    np.savez(tmp_path / "cifar10" / "tiny.npz", names=np.array([f"c{i}" for i in range(10)]), **arrays)
+
+    class Model:
+        config = SimpleNamespace(vision="tiny", small_image_size=32)
+        calls = 0
+
+        def image_encoder(self, given: list[np.ndarray]) -> torch.Tensor:
+            Model.calls += 1
+            level = torch.tensor([float(p[0, 0, 0]) for p in given])
+            return torch.stack([torch.stack([(level - 20 * k).abs() for k in range(10)], 1)] * 4, 1)
+
+    drawn = test_examples("classify", tmp_path, 20, cache_dir=tmp_path)
+    row = probe_row(drawn, Model(), tmp_path, tmp_path, pictures=50)
+    assert row["score"] > 0.9 and row["n"] == 20 and row["config"]["trained_on"] == 50
+    before = Model.calls
+    assert probe_row(drawn, Model(), tmp_path, tmp_path, pictures=50) == row
+    assert Model.calls - before == 2  # the pictures asked about: the others' features were kept
+
+
 @pytest.mark.parametrize("channel", ["awgn", "rayleigh"])
 def test_noise_variance_is_what_it_says(channel: str) -> None:
     rng = np.random.default_rng(0)
@@ -120,6 +189,11 @@ def test_noise_variance_is_what_it_says(channel: str) -> None:
     received, noise_var = transmit(sent, channel, 3.0, rng)
     assert np.mean(np.abs(received - sent) ** 2 / noise_var) == pytest.approx(1.0, rel=0.02)
     assert np.mean(1 / noise_var) == pytest.approx(10**0.3, rel=0.02)  # the mean SNR
+    framed, estimated = transmit(sent[:500], "tdl-a", 20.0, np.random.default_rng(1))
+    error = np.abs(framed - sent[:500]) ** 2
+    assert 0.2 < np.mean(error / estimated) < 5 and len(np.unique(estimated)) > 5  # frequency-selective
+    again = transmit(sent[:500], "tdl-a", 20.0, np.random.default_rng(1))
+    assert np.array_equal(framed, again[0]) and np.array_equal(estimated, again[1])
     with pytest.raises(ValueError, match="none of awgn, rayleigh"):
         transmit(sent, "rician", 3.0, rng)
 
@@ -143,6 +217,8 @@ def test_command_prints_rows_and_refuses_clearly(tmp_path: Path, monkeypatch: py
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)
     assert [row["score"] for row in rows] == [1.0] and rows[0]["config"]["fingerprint"] == 7
+    wrong = CliRunner().invoke(app, ["--data", str(tmp_path), "--seeds", "one"])
+    assert wrong.exit_code == 2 and "whole numbers" in wrong.output
 
 
 def test_catalogue_draws_at_most_n_of_the_test_split(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.metrics.answers import exact_match, normalise_answer, tile_match
-from m4sc.metrics.bootstrap import bootstrap_interval
+from m4sc.metrics.bootstrap import bootstrap_interval, crossed_interval
 from m4sc.metrics.captions import bleu4, cider
 from m4sc.metrics.image import psnr_db, ssim
 from m4sc.metrics.scoring import score, score_all
@@ -50,7 +50,8 @@ def test_wer_against_a_recursive_definition(answer: str, reference: str) -> None
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(SENTENCE, SENTENCE, SENTENCE), min_size=1, max_size=5))
 def test_bleu_against_sacrebleu(rows: list[tuple[str, str, str]]) -> None:
-    sacrebleu = pytest.importorskip("sacrebleu")
+    import sacrebleu
+
     answers = [row[0] for row in rows]
     ours = bleu4(answers, [row[1:] for row in rows])
     theirs = sacrebleu.corpus_bleu(
@@ -87,6 +88,18 @@ def test_interval() -> None:
     assert bootstrap_interval(scores) == (low, high)
     with pytest.raises(ValueError, match="at least one score"):
         bootstrap_interval(np.array([]))
+
+
+def test_crossed_interval_is_that_of_a_mean_and_widens_with_what_seeds_share() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(1, 400, 1))
+    low, high = crossed_interval(values, lambda means: means[:, 0])
+    assert high - low == pytest.approx(2 * 1.96 / math.sqrt(400), rel=0.1)
+    shared = values + rng.normal(size=(3, 1, 1))  # a seed's noise that all examples have in common
+    wide = crossed_interval(shared, lambda means: means[:, 0])
+    assert wide[1] - wide[0] > 3 * (high - low)
+    with pytest.raises(ValueError, match="at least one value"):
+        crossed_interval(np.zeros((0, 2, 1)), lambda means: means[:, 0])
 
 
 def test_loss_scores_zero() -> None:

@@ -20,7 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OF_DEBIAN = {"jsonschema", "pyyaml", "pyzmq"}  # script/packages.txt
 OF_GNU_RADIO = {"gnuradio", "pmt", "PyQt5"}
 OURS = {"m4sc", "m4sc_app", "m4sc_flowgraphs", "recipes"}
-DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml", "zmq": "pyzmq"}
+DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
+                "yaml": "pyyaml", "zmq": "pyzmq"}  # fmt: skip
 CONDA = {"brotli": "brotli-python", "huggingface-hub": "huggingface_hub", "matplotlib": "matplotlib-base",
          "soundfile": "pysoundfile", "torch": "pytorch"}  # fmt: skip
 NOT_IN_CONDA = {"efficientnet-lite-pytorch", "sigmf"}

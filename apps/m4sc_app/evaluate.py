@@ -21,10 +21,18 @@ def eval_command(
     data: Annotated[Path, typer.Option(help="Folder that holds the data sets.")],
     tasks: Annotated[str, typer.Option(help="Comma-separated tasks.")] = "classify,mosaic,digits,text",
     snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10,20",
-    channels: Annotated[str, typer.Option(help="Comma-separated: awgn, rayleigh.")] = "awgn",
+    channels: Annotated[str, typer.Option(help="Comma-separated: awgn, rayleigh, tdl-a to tdl-e.")] = "awgn",
     n: Annotated[int, typer.Option(min=1, help="Examples a task.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the draw, the noise and the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the draw of examples.")] = 0,
+    seeds: Annotated[str, typer.Option(help="Comma-separated seeds of the channels' noise.")] = "0",
     system: Annotated[str, typer.Option(help="semantic or classical.")] = "semantic",
+    reference: Annotated[
+        str | None,
+        typer.Option(help="probe: also a linear probe on the frozen features of classify's pictures."),
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="Features that `m4sc train features` kept, for the probe.")
+    ] = None,
     weights: Annotated[str, typer.Option(help="Name or folder of the weights.")] = "default",
     wording: Annotated[str, typer.Option(help="seen or heldout instructions.")] = "seen",
     results: Annotated[Path | None, typer.Option(help="JSON-lines file to write and to resume from.")] = None,
@@ -36,6 +44,14 @@ def eval_command(
         snrs = [float(item) for item in snr.split(",")]
     except ValueError as error:
         raise _fail(f"--snr takes numbers with commas between them, such as 0,10,20; got {snr!r}") from error
+    try:
+        noise_seeds = [int(item) for item in seeds.split(",")]
+    except ValueError as error:
+        raise _fail(
+            f"--seeds takes whole numbers with commas between them, such as 0,1,2; got {seeds!r}"
+        ) from error
+    if reference not in (None, "probe"):
+        raise _fail(f"--reference {reference!r} is unknown; use probe")
     if system not in ("semantic", "classical"):
         raise _fail(f"--system {system!r} is unknown; use semantic or classical")
     import m4sc
@@ -62,12 +78,16 @@ def eval_command(
                     sets,
                     channels=names,
                     snrs_db=snrs,
-                    seed=seed,
+                    seeds=noise_seeds,
                     config=config,
                     results=results,
                     progress=lambda what: bar.update(job, advance=1, description=what),
                 )
             )
+        if reference == "probe" and "classify" in sets:
+            from m4sc.evaluate.probe import probe_row
+
+            rows.append(probe_row(sets["classify"], model, data, folder, features))
     except (ValueError, FileNotFoundError) as error:
         raise _fail(str(error)) from error
     if as_json:
@@ -84,6 +104,7 @@ def eval_command(
         "score",
         "ci_low",
         "ci_high",
+        "no_channel_ratio",
         "blind_score",
         "n",
     )

@@ -59,8 +59,10 @@ def results_page(folder: Path) -> str:
 
 def _task(task: str, rows: list[Row]) -> str:
     whole = [row for row in rows if row["kind"] == "all"] or rows
-    metrics = ", ".join(dict.fromkeys(str(row["metric"]) for row in whole))
-    lines = [f"## {task}\n", f"Metric: {metrics}.\n", score_chart(whole, f"chart-{task}"), "", *_table(whole)]
+    lines = [f"## {task}\n"]
+    for metric in dict.fromkeys(str(row["metric"]) for row in whole):
+        own = [row for row in whole if str(row["metric"]) == metric]
+        lines += [f"Metric: {metric}.\n", score_chart(own, f"chart-{task}-{metric}"), "", *_table(own), ""]
     kinds = [row for row in rows if row not in whole]
     if kinds:
         lines += ["", '??? note "By kind of question"', ""]

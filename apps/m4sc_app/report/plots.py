@@ -43,8 +43,15 @@ def score_against_snr(rows: Sequence[Any], curves: Sequence[dict[str, Any]] = ()
 
 
 def comparable(curves: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of those tasks that every system has at every SNR, so that each mean is over the same tasks."""
+    """Rows of those tasks that every system has at every SNR, so that each mean is over the same tasks.
+
+    Of a task that is measured in several ways, the first.
+    """
     whole = [c for c in curves if c.get("kind", "all") == "all"]
+    own: dict[Any, Any] = {}
+    for row in whole:
+        own.setdefault(row.get("task"), row.get("metric"))
+    whole = [c for c in whole if c.get("metric") == own[c.get("task")]]
     points = {(c["system"], c["snr_db"]) for c in whole}
     tasks = {c.get("task") for c in whole}
     common = {t for t in tasks if points == {(c["system"], c["snr_db"]) for c in whole if c.get("task") == t}}

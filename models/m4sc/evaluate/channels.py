@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-CHANNELS = ("awgn", "rayleigh")
+from m4sc.phy.channel.config import TDL_FADINGS
+
+CHANNELS = ("awgn", "rayleigh", *TDL_FADINGS)
 
 
 def transmit(
@@ -14,6 +16,8 @@ def transmit(
 
     y = s + n / h with E|n|^2 = 10^(-snr_db / 10) per complex symbol (Es/N0). "awgn": h = 1. "rayleigh": h
     complex Gaussian, E|h|^2 = 1, new for each symbol (ideal interleaving) and known to the receiver.
+    "tdl-a" to "tdl-e": each message in an OFDM frame of its own under one draw of the profile, with channel,
+    phase and noise as a receiver estimates them (:func:`m4sc.channel.link.transmit`).
 
     Args:
         symbols: complex64 (k,).
@@ -29,6 +33,8 @@ def transmit(
     """
     if channel not in CHANNELS:
         raise ValueError(f"channel {channel!r} is none of {', '.join(CHANNELS)}")
+    if channel in TDL_FADINGS:
+        return _in_a_frame(symbols, channel, snr_db, rng)
     noise_var = 10.0 ** (-snr_db / 10)
     real, imag = rng.normal(scale=np.sqrt(noise_var / 2), size=(2, len(symbols)))
     gain = np.ones(len(symbols))
@@ -36,3 +42,20 @@ def transmit(
         gain = np.maximum(rng.exponential(size=len(symbols)), 1e-6)  # |h|^2; its phase turns n alone
     received = symbols + (real + 1j * imag) / np.sqrt(gain)
     return received.astype(np.complex64), (noise_var / gain).astype(np.float32)
+
+
+def _in_a_frame(
+    symbols: np.ndarray, channel: str, snr_db: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    import torch
+
+    from m4sc.channel import link
+    from m4sc.channel.config import EstimationConfig
+
+    sent = torch.from_numpy(np.stack([symbols.real, symbols.imag], -1).astype(np.float32))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    received, noise_var = link.transmit(
+        sent[None, :, None], torch.tensor([snr_db]), channel, generator, EstimationConfig()
+    )
+    y = received.reshape(-1, 2).numpy()
+    return (y[:, 0] + 1j * y[:, 1]).astype(np.complex64), noise_var.reshape(-1).numpy().astype(np.float32)

@@ -15,22 +15,24 @@ from typing import Any
 import numpy as np
 
 from m4sc.data.example import Example
+from m4sc.evaluate.measures import Measure, measures_of
 from m4sc.evaluate.systems import Said, Semantic, System
-from m4sc.metrics.bootstrap import bootstrap_interval
-from m4sc.metrics.image import score_pictures
-from m4sc.metrics.scoring import score_all
-from m4sc.tasks import get_task
+from m4sc.metrics.bootstrap import crossed_interval
 
 CONTROL_SNR_DB = 10.0
 _BY_KIND = ("mosaic", "vqa", "text-question", "spoken-question")
+
+
+Values = list[np.ndarray]
 
 
 @dataclass(frozen=True)
 class Row:
     """One figure; a control is None where a system has none.
 
-    symbols: mean complex data symbols a message; kind: "all", a question type, or "ssim" beside a picture's
-    PSNR; blind: latents were zeros; shuffled: they were another message's.
+    symbols: mean complex data symbols a message; kind: "all" or a question type; no_channel_ratio: score over
+    no_channel_score; blind: latents were zeros; shuffled: they were another message's; lost: messages of all
+    seeds; the interval is over n examples and the seeds of the channel.
     """
 
     system: str
@@ -45,22 +47,22 @@ class Row:
     ci_low: float
     ci_high: float
     no_channel_score: float
+    no_channel_ratio: float | None
     blind_score: float | None
     shuffled_score: float | None
     lost: int
     n: int
-    seed: int
+    seeds: list[int]
     wording: str
 
 
 @dataclass(frozen=True)
 class Controls:
-    """Scores of each example, float (n,), that no SNR changes; `ssim`: of pictures, the same by SSIM."""
+    """Numbers of each example, of every measure, that no SNR changes."""
 
-    no_channel: np.ndarray
-    blind: np.ndarray | None
-    shuffled: np.ndarray | None
-    ssim: Controls | None = None
+    no_channel: Values
+    blind: Values | None
+    shuffled: Values | None
 
 
 def shifted(examples: Sequence[Example]) -> list[Example]:
@@ -73,91 +75,85 @@ def shifted(examples: Sequence[Example]) -> list[Example]:
     return others
 
 
-def _scores(examples: Sequence[Example], answers: Sequence[Said], metric: str = "psnr") -> np.ndarray:
-    """Score of each answer, float (n,); `metric` is of pictures."""
-    if get_task(examples[0].task).gives == "image":
-        pictures = [answer if isinstance(answer, np.ndarray) else None for answer in answers]
-        originals = [np.asarray(example.load()) for example in examples]
-        return np.asarray(score_pictures(pictures, originals, metric), dtype=np.float64)
-    references = [example.answers for example in examples]
-    kinds = [example.kind for example in examples]
-    texts = [answer if isinstance(answer, str) else None for answer in answers]
-    return np.asarray(score_all(examples[0].task, texts, references, kinds), dtype=np.float64)
+def _values(measures: Sequence[Measure], examples: Sequence[Example], answers: Sequence[Said]) -> Values:
+    """Numbers of every answer, float (n, d), of each measure."""
+    return [measure.each(answers, examples) for measure in measures]
 
 
-def measure_controls(system: System, examples: Sequence[Example], seed: int) -> Controls:
-    """Score the model without a channel and, for the semantic system, with zero and with swapped latents."""
-    no_channel = system.all_without_channel(examples)
-    blind: Sequence[Said] | None = None
-    shuffled: Sequence[Said] | None = None
-    if isinstance(system, Semantic):
-        noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
-        own = [system.symbols(example) for example in examples]
-        foreign = [system.symbols(other) for other in shifted(examples)]
-        blind, shuffled = (
-            system.read_all([(x, np.full(len(x), noise_var, np.float32)) for x in symbols], examples)
-            for symbols in ([np.zeros_like(x) for x in own], foreign)
-        )
+def measure_controls(system: System, examples: Sequence[Example]) -> Controls:
+    """Measure the model without a channel and, of the semantic system, with zero and with swapped latents."""
+    measures = measures_of(examples[0].task)
+    no_channel = _values(measures, examples, system.all_without_channel(examples))
+    if not isinstance(system, Semantic):
+        return Controls(no_channel, None, None)
+    noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
+    own = [system.symbols(example) for example in examples]
+    foreign = [system.symbols(other) for other in shifted(examples)]
 
-    def scored(metric: str, ssim: Controls | None = None) -> Controls:
-        def scores(answers: Sequence[Said] | None) -> np.ndarray | None:
-            return None if answers is None else _scores(examples, answers, metric)
+    def values(symbols: Sequence[np.ndarray]) -> Values:
+        received = [(x, np.full(len(x), noise_var, np.float32)) for x in symbols]
+        return _values(measures, examples, system.read_all(received, examples))
 
-        return Controls(_scores(examples, no_channel, metric), scores(blind), scores(shuffled), ssim)
-
-    pictures = get_task(examples[0].task).gives == "image"
-    return scored("psnr", scored("ssim") if pictures else None)
+    return Controls(no_channel, values([np.zeros_like(x) for x in own]), values(foreign))
 
 
 def measure(
-    system: System, examples: Sequence[Example], channel: str, snr_db: float, controls: Controls, seed: int
+    system: System,
+    examples: Sequence[Example],
+    channel: str,
+    snr_db: float,
+    controls: Controls,
+    seeds: Sequence[int],
 ) -> list[Row]:
-    """Send every example once; return a row over all of them, one for each question type, and SSIM."""
-    rngs = [
-        np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
-        for i in range(len(examples))
-    ]
-    sent = system.send_all(examples, channel, snr_db, rngs)
-    answers, symbols = [answer for answer, _ in sent], [count for _, count in sent]
+    """Send every example once a seed; return a row of each measure over all, then of each question type."""
+    measures, found, symbols, lost = measures_of(examples[0].task), [], [], []
+    for seed in seeds:
+        rngs = [
+            np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
+            for i in range(len(examples))
+        ]
+        sent = system.send_all(examples, channel, snr_db, rngs)
+        answers = [answer for answer, _ in sent]
+        found.append(_values(measures, examples, answers))
+        symbols.append([count for _, count in sent])
+        lost.append([answer is None for answer in answers])
     kinds = np.array([example.kind for example in examples])
-    metric = get_task(examples[0].task).scorer
-    everything = np.ones(len(examples), bool)
-    groups = [("all", everything, metric, controls)]
-    if examples[0].task in _BY_KIND:
-        groups += [(kind, kinds == kind, metric, controls) for kind in sorted(set(kinds))]
-    if controls.ssim is not None:
-        groups.append(("ssim", everything, "ssim", controls.ssim))
+    groups = ["all", *(sorted(set(kinds)) if examples[0].task in _BY_KIND else [])]
     rows = []
-    scores_by = {name: _scores(examples, answers, name) for name in {group[2] for group in groups}}
-    for group, chosen, metric, control in groups:
-        scores = scores_by[metric]
-        low, high = bootstrap_interval(scores[chosen], seed=seed)
+    for group in groups:
+        chosen = np.ones(len(examples), bool) if group == "all" else kinds == group
+        for m, measured in enumerate(measures):
+            values = np.stack([of_seed[m][chosen] for of_seed in found])  # (seeds, n, d)
+            low, high = crossed_interval(values, measured.figure, seed=seeds[0])
 
-        def mean(values: np.ndarray | None, chosen: np.ndarray = chosen) -> float | None:
-            return None if values is None else float(values[chosen].mean())
+            def figure(control: Values | None, m: int = m, chosen: np.ndarray = chosen) -> float | None:
+                return None if control is None else float(measures[m].figure(control[m][chosen].mean(0)))
 
-        rows.append(
-            Row(
-                system=system.name,
-                task=examples[0].task,
-                kind=group,
-                modality=examples[0].modality,
-                channel=channel,
-                snr_db=snr_db,
-                symbols=float(np.asarray(symbols)[chosen].mean()),
-                metric=metric,
-                score=float(scores[chosen].mean()),
-                ci_low=low,
-                ci_high=high,
-                no_channel_score=float(control.no_channel[chosen].mean()),
-                blind_score=mean(control.blind),
-                shuffled_score=mean(control.shuffled),
-                lost=sum(answer is None for answer, use in zip(answers, chosen, strict=True) if use),
-                n=int(chosen.sum()),
-                seed=seed,
-                wording=examples[0].wording,
+            score = float(measured.figure(values.mean((0, 1))))
+            no_channel = figure(controls.no_channel) or 0.0
+            rows.append(
+                Row(
+                    system=system.name,
+                    task=examples[0].task,
+                    kind=group,
+                    modality=examples[0].modality,
+                    channel=channel,
+                    snr_db=snr_db,
+                    symbols=float(np.asarray(symbols)[:, chosen].mean()),
+                    metric=measured.name,
+                    score=score,
+                    ci_low=low,
+                    ci_high=high,
+                    no_channel_score=no_channel,
+                    no_channel_ratio=score / no_channel if no_channel > 0 else None,
+                    blind_score=figure(controls.blind),
+                    shuffled_score=figure(controls.shuffled),
+                    lost=int(np.asarray(lost)[:, chosen].sum()),
+                    n=int(chosen.sum()),
+                    seeds=list(seeds),
+                    wording=examples[0].wording,
+                )
             )
-        )
     return rows
 
 
@@ -178,7 +174,7 @@ def run(
     *,
     channels: Sequence[str] = ("awgn",),
     snrs_db: Sequence[float] = (0.0, 10.0, 20.0),
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
     config: dict[str, Any] | None = None,
     results: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -190,7 +186,7 @@ def run(
         tasks: examples of each task.
         channels: names of `m4sc.evaluate.channels`.
         snrs_db: in dB.
-        seed: of noise and intervals.
+        seeds: of the channels' noise; each example is sent once with each.
         config: written into every row, such as the weights' fingerprint; points of another are not reused.
         results: file to resume from.
         progress: called with a word on each finished point.
@@ -201,6 +197,7 @@ def run(
         if not examples:
             continue
         controls: Controls | None = None
+        last = measures_of(task)[-1].name
         for channel in channels:
             for snr_db in snrs_db:
                 wanted = {
@@ -208,17 +205,17 @@ def run(
                     "task": task,
                     "channel": channel,
                     "snr_db": float(snr_db),
-                    "seed": seed,
+                    "seeds": list(seeds),
                     "wording": examples[0].wording,
                     "examples": len(examples),
                     "config": config,
                 }
                 rows = [row for row in known if all(row.get(key) == value for key, value in wanted.items())]
-                if not any(row["kind"] == "all" for row in rows):
-                    controls = controls or measure_controls(system, examples, seed)
-                    measured = measure(system, examples, channel, float(snr_db), controls, seed)
-                    # "all" is written last: its presence says that the point is complete
-                    rows = [{**asdict(row), **wanted} for row in [*measured[1:], measured[0]]]
+                if not any(row["kind"] == "all" and row["metric"] == last for row in rows):
+                    controls = controls or measure_controls(system, examples)
+                    measured = measure(system, examples, channel, float(snr_db), controls, seeds)
+                    measured.sort(key=lambda row: row.kind == "all")  # last: says that the point is complete
+                    rows = [{**asdict(row), **wanted} for row in measured]
                     if results is not None:
                         results.parent.mkdir(parents=True, exist_ok=True)
                         with results.open("a", encoding="utf-8") as file:

@@ -1,6 +1,8 @@
-"""Bootstrap interval of a mean."""
+"""Bootstrap intervals of means, and of figures made from means."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,4 +21,35 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     means = scores[rng.integers(scores.size, size=(draws, scores.size))].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def crossed_interval(
+    values: np.ndarray,
+    figure: Callable[[np.ndarray], np.ndarray],
+    *,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of a figure over examples, each sent through the channel of several seeds.
+
+    Examples and seeds are both drawn with replacement, so that what is common to a seed and the choice of
+    examples both widen the interval (the "pigeonhole" bootstrap of Owen, 2007).
+
+    Args:
+        values: float (seeds, n, d), finite, n >= 1.
+        figure: float (draws, d), means over drawn seeds and examples, to float (draws,).
+
+    Raises:
+        ValueError: no values, or one that is not finite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 3 or values.size == 0 or not np.isfinite(values).all():
+        raise ValueError("an interval needs at least one value, all finite, by seed, example and number")
+    rng, (seeds, n, _) = np.random.default_rng(seed), values.shape
+    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
+    chosen = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+    means = np.einsum("ds,dn,snk->dk", weights, chosen, values, optimize=True)
+    low, high = np.quantile(figure(means), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

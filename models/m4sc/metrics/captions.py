@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from math import exp, log, sqrt
 
+import numpy as np
+
 _ORDER = 4
 _SIGMA = 6.0
 
@@ -64,22 +66,38 @@ def cider(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[f
     return scores
 
 
-def bleu4(answers: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Corpus BLEU-4, 0 to 1, without smoothing, over lower-case words."""
-    matched, possible = [0] * _ORDER, [0] * _ORDER
-    length = target = 0
+def bleu4_counts(answers: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """What each answer adds to corpus BLEU-4, float (n, 10).
+
+    Columns: n-grams of order 1 to 4 that a reference has, n-grams of each order, words of the answer and
+    of the reference nearest in length.
+    """
+    rows = []
     for answer, group in zip(answers, references, strict=True):
         candidate, texts = words(answer), [words(text) for text in group]
-        length += len(candidate)
-        target += min((abs(len(text) - len(candidate)), len(text)) for text in texts)[1]
+        matched, possible = [], []
         for n in range(1, _ORDER + 1):
             limit: Counter[tuple[str, ...]] = Counter()
             for text in texts:
                 limit |= ngrams(text, n)
             grams = ngrams(candidate, n)
-            matched[n - 1] += sum((grams & limit).values())
-            possible[n - 1] += sum(grams.values())
-    if min(matched) == 0:
-        return 0.0
-    precision = sum(log(m / p) for m, p in zip(matched, possible, strict=True)) / _ORDER
-    return exp(min(0.0, 1.0 - target / length) + precision)
+            matched.append((grams & limit).total())
+            possible.append(grams.total())
+        nearest = min((abs(len(text) - len(candidate)), len(text)) for text in texts)[1]
+        rows.append([*matched, *possible, len(candidate), nearest])
+    return np.array(rows, dtype=np.float64).reshape(-1, 2 * _ORDER + 2)
+
+
+def bleu4_of(counts: np.ndarray) -> np.ndarray:
+    """Corpus BLEU-4, 0 to 1, without smoothing, of summed or mean counts, float (..., 10) to (...)."""
+    matched, possible = counts[..., :_ORDER], counts[..., _ORDER : 2 * _ORDER]
+    length, target = counts[..., -2], counts[..., -1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.log(matched / possible).mean(-1)
+        brevity = np.minimum(0.0, 1.0 - target / length)
+        return np.where(matched.min(-1) > 0, np.exp(precision + brevity), 0.0)
+
+
+def bleu4(answers: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """Corpus BLEU-4, 0 to 1, without smoothing, over lower-case words."""
+    return float(bleu4_of(bleu4_counts(answers, references).sum(0)))

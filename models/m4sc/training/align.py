@@ -20,7 +20,7 @@ from m4sc.training.batches import (
     padding_mask,
     unpadded,
 )
-from m4sc.training.channels import LIGHT_CHANNELS
+from m4sc.training.channels import LIGHT_CHANNELS, ChannelMix
 from m4sc.training.features import Sample, place_features
 from m4sc.training.grids import fit_grids
 from m4sc.training.objective import Objective
@@ -31,8 +31,12 @@ _SCALE = 20.0
 class Alignment(Objective):
     """Losses of stage 1, one method a kind of sample."""
 
-    def __init__(self, network: Network, samples: list[Sample], seed: int) -> None:
+    def __init__(
+        self, network: Network, samples: list[Sample], seed: int, channels: ChannelMix = LIGHT_CHANNELS
+    ) -> None:
+        """channels: those to train through."""
         super().__init__(network, seed)
+        self.channels = channels
         self.pools: dict[str, list[Sample]] = {}
         for sample in place_features(samples, network.device):
             if _says_all(sample):
@@ -45,7 +49,7 @@ class Alignment(Objective):
         modality = batch[0].modality
         rate = draw_rate(self.network.config, modality, self.rng)
         symbols = self.network.send(modality, features, padding_mask(lengths, features.device), rate)
-        return *LIGHT_CHANNELS.through(symbols, self.rng, self.generator), lengths
+        return *self.channels.through(symbols, self.rng, self.generator), lengths
 
     def loss(self, task: str) -> Tensor:
         """Loss of one random batch of a task."""
@@ -78,7 +82,7 @@ class Alignment(Objective):
         each = [row[:length] for row, length in zip(features, lengths, strict=True)]
         told = [entry.instructions[int(self.rng.integers(len(entry.instructions)))] for _ in batch]
         symbols = network.send_latents(batch[0].modality, each, told, draw_count(network.config, self.rng))
-        y, noise_var = LIGHT_CHANNELS.through(symbols, self.rng, self.generator)
+        y, noise_var = self.channels.through(symbols, self.rng, self.generator)
         latents = network.receive(LATENTS, y, noise_var)
         return self._contrast(latents.mean(1), [sample.answers[0] for sample in batch])
 

@@ -1,0 +1,81 @@
+"""What a task is measured by: for each answer a few numbers whose means make the figure.
+
+A mean score is its own mean. Corpus BLEU is a ratio of sums over the corpus: kept as sums, it can be
+resampled as a mean can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from m4sc.data.example import Example
+from m4sc.evaluate.systems import Said
+from m4sc.metrics.captions import bleu4_counts, bleu4_of
+from m4sc.metrics.image import score_pictures
+from m4sc.metrics.scoring import score_all
+from m4sc.metrics.similarity import default_minilm
+from m4sc.tasks import get_task
+
+Each = Callable[[Sequence[Said], Sequence[Example]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a task.
+
+    Attributes:
+        name: a scorer's name, "bleu4" or "ssim".
+        each: numbers of every answer, float (n, d), from answers (None: lost) and their examples.
+        figure: float (..., d), their means, to the figure, float (...).
+    """
+
+    name: str
+    each: Each
+    figure: Callable[[np.ndarray], np.ndarray]
+
+
+def measures_of(task: str) -> list[Measure]:
+    """The task's own scorer first; BLEU-4 of texts, similarity of captions and SSIM of pictures beside it."""
+    entry = get_task(task)
+    if entry.gives == "image":
+        return [Measure(name, partial(_pictures, name), _mean) for name in ("psnr", "ssim")]
+    found = [Measure(entry.scorer, _own, _mean)]
+    if entry.scorer in ("cider", "similarity"):
+        found.append(Measure("bleu4", _bleu4, bleu4_of))
+    if entry.scorer == "cider":
+        found.append(Measure("similarity", _near, _mean))
+    return found
+
+
+def _mean(means: np.ndarray) -> np.ndarray:
+    return means[..., 0]
+
+
+def _texts(answers: Sequence[Said]) -> list[str | None]:
+    return [answer if isinstance(answer, str) else None for answer in answers]
+
+
+def _own(answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
+    references, kinds = [e.answers for e in examples], [e.kind for e in examples]
+    scores = score_all(examples[0].task, _texts(answers), references, kinds)
+    return np.asarray(scores, dtype=np.float64)[:, None]
+
+
+def _pictures(metric: str, answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
+    shown = [answer if isinstance(answer, np.ndarray) else None for answer in answers]
+    scores = score_pictures(shown, [np.asarray(e.load()) for e in examples], metric)
+    return np.asarray(scores, dtype=np.float64)[:, None]
+
+
+def _bleu4(answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
+    return bleu4_counts([text or "" for text in _texts(answers)], [e.answers for e in examples])
+
+
+def _near(answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
+    near = default_minilm().nearest
+    pairs = zip(_texts(answers), examples, strict=True)
+    return np.array([[near(text or "", example.answers)] for text, example in pairs])
