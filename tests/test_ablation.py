@@ -27,11 +27,10 @@ def samples() -> list[Sample]:
 
 
 def examples() -> list[Example]:
+    pictures = [np.full((2, 2, 3), i, np.uint8) for i in range(3)]
     return [
-        Example(
-            str(i), "image", "classify", "What?", (WORDS[i],), "tiny", np.full((2, 2, 3), i, np.uint8), str(i)
-        )
-        for i in range(3)
+        Example(str(i), "image", "classify", "What?", (WORDS[i],), "tiny", picture, str(i))
+        for i, picture in enumerate(pictures)
     ]
 
 

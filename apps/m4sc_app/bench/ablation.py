@@ -1,4 +1,4 @@
-"""`m4sc bench ablation`: what each choice in the model is worth, every variant trained with the same budget."""
+"""`m4sc bench ablation`: what each choice in the model is worth, all variants trained alike."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Variant:
         name: in the table.
         about: what it is compared in.
         changes: fields of :class:`m4sc.config.ModelConfig` that differ from the base.
-        channel: "joint": all parts learn through the noisy channel; "separate": all learn without noise, then the
-            channel codec alone learns through it, in half of the time each.
+        channel: "joint": all parts learn through the noisy channel; "separate": all learn without noise, then
+            the channel codec alone learns through it, in half of the time each.
         hears_noise: whether the channel decoder is given the noise variance; if not, always that of 10 dB.
     """
 
