@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def test_a_finished_variant_is_not_trained_again(
     asked = (deaf, samples(), {"classify": examples()}, tmp_path, 0.02, (10.0,), 0, config)
     rows = list(run_variant(*asked))
     assert rows[0]["n"] == 3 and rows[0]["seeds"] == [0, 1, 2]
-    monkeypatch.setattr("m4sc_app.bench.ablation._trained", None)
+    module = importlib.import_module("m4sc_app.bench.ablation")  # the package has the command by this name
+    monkeypatch.setattr(module, "_trained", None)
     assert list(run_variant(*asked)) == rows
     said = table(rows, VARIANTS, 0.02)
     assert f"| deaf | {deaf.about} | {rows[0]['score']:.3f} (" in said and "classify, 10 dB" in said
