@@ -274,3 +274,28 @@ def test_no_step_waits_for_the_device_or_leaves_it(llm_folder: Path) -> None:
                 loss = objective.loss(task)
                 assert loss.is_meta and loss.shape == ()
                 loss.backward()
+
+
+# --- several processes --------------------------------------------------------------------------------------
+
+
+def one_of_two(llm_folder: Path, out: Path) -> None:
+    """A stage of a few steps on this process; its weights go to a file of its own."""
+    torch.set_num_threads(1)
+    network = make_network(llm_folder)
+    accelerator = make_accelerator(cpu=True)
+    assert accelerator.num_processes == 2
+    train(Instruction(network, samples(), 0, 4), stage("instruct", steps=5), out, accelerator)
+    timed = stage("timed", steps=None, minutes=1 / 60)
+    train(Instruction(network, samples(), 0, 4), timed, out, accelerator)  # both stop at the same step
+    save_file(network.trained_state(), str(out / f"{accelerator.process_index}.safetensors"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(llm_folder: Path, tmp_path: Path) -> None:
+    from accelerate import debug_launcher
+
+    debug_launcher(one_of_two, (llm_folder, tmp_path), num_processes=2)
+    first, second = (load_file(str(tmp_path / f"{i}.safetensors")) for i in range(2))
+    assert same(first, second)
+    assert not same(first, make_network(llm_folder).trained_state())
