@@ -196,7 +196,11 @@ class LanguageModel(nn.Module):
         embeds = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(
             model.get_input_embeddings().weight.dtype
         )
-        hidden = model.base_model.model.model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+        # given whole, since transformers would look at positions for packed texts and so wait for the device
+        mask = attention_mask([torch.zeros(len(row), dtype=torch.long) for row in rows])
+        hidden = model.base_model.model.model(
+            inputs_embeds=embeds, attention_mask=self._placed(mask), use_cache=False
+        ).last_hidden_state
         count = len(queries)
         return torch.stack(
             [states[len(row) - count : len(row)] for states, row in zip(hidden, rows, strict=True)]
