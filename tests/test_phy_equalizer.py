@@ -1,12 +1,14 @@
-"""The equaliser where pilots are in a fade."""
+"""The equaliser where pilots are in a fade, or where there are none."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.impairments import add_noise, multipath, resample
+from m4sc.phy.impairments import add_noise, multipath, resample, shift_carrier
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig
@@ -33,3 +35,18 @@ def test_a_faded_outer_pilot_leaves_a_long_frame_straight(ppm: float) -> None:
         loss.append([error[: rows // 4].mean(), error[-rows // 4 :].mean()])
     begin_db, end_db = 10 * np.log10(np.mean(loss, axis=0))
     assert begin_db < 0.6 and end_db < 0.8
+
+
+@pytest.mark.parametrize("n_symbols", [100, 5000])
+def test_a_waveform_without_pilots_is_received(n_symbols: int) -> None:
+    carriers = tuple(sorted((*WAVEFORM.occupied_carriers, *WAVEFORM.pilot_carriers)))
+    waveform = replace(WAVEFORM, occupied_carriers=carriers, pilot_carriers=(), pilot_symbols=((),))
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((2, n_symbols)) / np.sqrt(2)
+    x = x[0] + 1j * x[1]
+    burst = modulate_frame(FrameHeader(PayloadKind.ANALOG, n_symbols), x, waveform)
+    samples = shift_carrier(np.pad(burst, 300), 0.7 / waveform.fft_len)
+    receiver = BurstReceiver(waveform)
+    samples = add_noise(samples, noise_voltage(25.0, waveform), rng)
+    (frame,) = receiver.push(samples) + receiver.flush()
+    assert 10 * np.log10(np.mean(np.abs(frame.symbols - x) ** 2) * 10**2.5) < 1.0

@@ -159,7 +159,7 @@ def receive(
     reported = measured[:, None, None] / gain
     if estimation.channel:
         reported = reported * (1.0 + header.taps / header.observed)
-    if estimation.phase:
+    if estimation.phase and waveform.pilot_carriers:
         pilot = h_hat[:, pilots].abs().square().mean(-1)
         reported = reported + (measured / pilot * phase_error_var(1.0, count, waveform))[:, None, None]
     return received * turn[:, header.rows :] * known.conj() / gain, reported.expand(n, rows, -1)

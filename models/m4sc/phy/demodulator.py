@@ -134,6 +134,8 @@ class FrameDemodulator(PreambleDemodulator):
         phase, slope, ppm = track(bins, opening.h, w)
         straight = straighten(bins, phase, slope, w)
         known = self._known(header, n_head)
+        if not self.pilot_bins.size:
+            straight = self._steady(straight, opening.h * known)
         pilots = (
             self.pilot_bins,
             straight[:, self.pilot_bins],
@@ -163,6 +165,13 @@ class FrameDemodulator(PreambleDemodulator):
             start_sample=origin + opening.burst.start,
             tail=self.tail(straight, h, pilot_power),
         )
+
+    def _steady(self, straight: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Without pilots: undo the line that the header's phases show, complex64 (symbols, fft_len)."""
+        phases = np.unwrap(np.angle((straight[: len(wanted)] * np.conj(wanted)).sum(axis=1)))
+        slope, first = np.polyfit(np.arange(len(wanted)), phases, 1)
+        line = first + slope * np.arange(len(straight))
+        return straighten(straight, line, np.zeros(len(straight)), self.waveform)
 
     def _known(self, header: FrameHeader, count: int) -> np.ndarray:
         """What header and pilots are known to hold, complex64 (count, fft_len); 0 on the payload."""

@@ -202,5 +202,10 @@ def straighten(
 
 
 def phase_error_var(noise_var: float, count: int, waveform: WaveformConfig) -> float:
-    """Variance, rad^2, of the phase that `track` gives, from a pilot's noise variance over its power."""
+    """Variance, rad^2, of the phase that `track` gives, from a pilot's noise variance over its power.
+
+    0 without pilots: then no phase is followed, and none is made worse.
+    """
+    if not waveform.pilot_carriers:
+        return 0.0
     return noise_var / (2.0 * min(_PHASE_WINDOW, count) * len(waveform.pilot_carriers))

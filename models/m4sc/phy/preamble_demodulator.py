@@ -83,7 +83,12 @@ class PreambleDemodulator:
         return noise > _LOW_SNR_NOISE * power
 
     def tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
-        """Mean of the last pilots over what they should be: about 1, or 0 where nothing was sent."""
+        """Mean of the last pilots over what they should be: about 1, or 0 where nothing was sent.
+
+        1 without pilots: nothing shows it.
+        """
+        if not self.pilot_bins.size:
+            return 1.0
         last = min(_TAIL_SYMBOLS, len(straight))
         pilots = self.waveform.pilots(len(straight))[-last:]
         return float(pilot_products(straight[-last:], self.pilot_bins, h, pilots).real.mean()) / pilot_power

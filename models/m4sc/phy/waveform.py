@@ -34,7 +34,8 @@ class WaveformConfig:
     Attributes:
         fft_len: subcarriers, and samples of a symbol without its prefix.
         cp_len: samples of the cyclic prefix.
-        occupied_carriers, pilot_carriers: signed carrier numbers, 0 is the centre.
+        occupied_carriers, pilot_carriers: signed carrier numbers, 0 is the centre. Without pilots the
+            header alone shows carrier and clock offset, and no phase is followed behind it.
         pilot_symbols: one tuple an OFDM symbol, cycled; a value a pilot carrier.
         sync_word1, sync_word2: values on all carriers, lowest first (fftshift order).
         samp_rate: samples a second.
@@ -95,7 +96,7 @@ class WaveformConfig:
     @cached_property
     def pilot_bins(self) -> np.ndarray:
         """FFT bins of the pilot carriers, int (n,)."""
-        return np.array(self.pilot_carriers) % self.fft_len
+        return np.array(self.pilot_carriers, int) % self.fft_len
 
     def pilots(self, n_symbols: int) -> np.ndarray:
         """Pilot values of the first symbols after the preamble, float64 (n_symbols, pilots), read-only."""
