@@ -13,7 +13,7 @@ from m4sc.data.example import Example
 from m4sc.system import SemanticSystem
 from m4sc.training.features import Sample
 from m4sc_app.bench import ablation as command
-from m4sc_app.bench.ablation import VARIANTS, Variant, _trained, run_variant, table
+from m4sc_app.bench.ablation import VARIANTS, Budget, Variant, _trained, run_variant, table
 from tiny_model import tiny_config, write_tiny_llm
 
 WORDS = ("cat", "dog", "ship")
@@ -59,14 +59,18 @@ def test_a_finished_variant_is_not_trained_again(
         lambda self, given: torch.stack([CLASSES[int(p[0, 0, 0])] for p in given]),
     )
     deaf = next(variant for variant in VARIANTS if not variant.hears_noise)
-    asked = (deaf, samples(), {"classify": examples()}, tmp_path, 0.02, (10.0,), 0, config)
+    asked = (deaf, samples(), {"classify": examples()}, tmp_path, Budget(1.0, 2), (10.0,), 0, config)
     rows = list(run_variant(*asked))
     assert rows[0]["n"] == 3 and rows[0]["seeds"] == [0, 1, 2]
     module = importlib.import_module("m4sc_app.bench.ablation")  # the package has the command by this name
     monkeypatch.setattr(module, "_trained", None)
     assert list(run_variant(*asked)) == rows
-    said = table(rows, VARIANTS, 0.02)
-    assert f"| deaf | {deaf.about} | {rows[0]['score']:.3f} (" in said and "classify, 10 dB" in said
+    said = table(rows, VARIANTS, Budget(1.0, 2))
+    assert (
+        f"| deaf | {deaf.about} | {rows[0]['score']:.3f} (" in said
+        and "classify, 10 dB" in said
+        and "2 steps of align" in said
+    )
 
 
 def test_a_separate_codec_is_all_that_the_last_part_changes(
@@ -84,8 +88,9 @@ def test_a_separate_codec_is_all_that_the_last_part_changes(
 
     monkeypatch.setattr(run, "train", spying)
     variant = Variant("separate", "", channel="separate")
-    network = _trained(variant, config, samples(), tmp_path, 0.05, 0)
+    network = _trained(variant, config, samples(), tmp_path, Budget(1.0, 2), 0)
     assert len(seen) == 3
+    assert Budget(3.0).stage("align", 1 / 3, {}, (1.0, 0.0), 0).minutes == pytest.approx(1.0)
     changed = {k for k, v in network.trained_state().items() if not torch.equal(v, seen[2][k])}
     assert changed and all(key.startswith(("encoders.", "decoders.")) for key in changed)
     before = {k for k, v in seen[2].items() if not torch.equal(v, seen[0][k])}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from m4sc.data.example import Example
     from m4sc.network import Network
     from m4sc.training.features import Sample
+    from m4sc.training.objective import Objective
+    from m4sc.training.run import Stage
 
 _BATCH = 24
 
@@ -38,6 +40,31 @@ class Variant:
     hears_noise: bool = True
 
 
+@dataclass(frozen=True)
+class Budget:
+    """What each variant may spend: minutes, or `steps` of align and twice as many of instruct.
+
+    Minutes are fair between variants of different cost; steps where other programs share the machine.
+    """
+
+    minutes: float
+    steps: int | None = None
+
+    def __str__(self) -> str:
+        if self.steps is None:
+            return f"{self.minutes:g} minutes of training"
+        return f"{self.steps} steps of align and {2 * self.steps} of instruct"
+
+    def stage(
+        self, name: str, share: float, shares: dict[str, float], rates: tuple[float, float], seed: int
+    ) -> Stage:
+        """A stage with a share of the budget, the whole of which is 1."""
+        from m4sc.training.run import Stage
+
+        steps = None if self.steps is None else max(1, round(3 * self.steps * share))
+        return Stage(name, self.minutes * share, shares, *rates, seed, steps=steps)
+
+
 VARIANTS = (
     Variant("base", "RBF-KAN projector, joint training, noise variance given, light path"),
     Variant("bspline", "projector of B-spline KAN layers, as many parameters", {"projector": "bspline"}),
@@ -56,6 +83,9 @@ def ablation(
         "runs/ablation"
     ),
     minutes: Annotated[float, typer.Option("--budget-minutes", min=0.01, help="Of each variant.")] = 20.0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of align, twice as many of instruct, instead of minutes.")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Variants by name; all if not given.")] = None,
     n: Annotated[int, typer.Option(min=1, help="Test examples a task.")] = 200,
     snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10",
@@ -80,10 +110,10 @@ def ablation(
     tests = {task: test_examples(task, data, n, cache_dir=cache, seed=seed) for task in _TASKS}
     samples = [sample for sample in load_features(features, "train") if sample.task in _TASKS]
     snrs_db = [float(item) for item in snr.split(",")]
-    rows = []
+    rows, budget = [], Budget(minutes, steps)
     for variant in chosen:
-        rows += list(run_variant(variant, samples, tests, out / variant.name, minutes, snrs_db, seed))
-        (out / "ablation.md").write_text(table(rows, chosen, minutes), encoding="utf-8")
+        rows += list(run_variant(variant, samples, tests, out / variant.name, budget, snrs_db, seed))
+        (out / "ablation.md").write_text(table(rows, chosen, budget), encoding="utf-8")
     typer.echo((out / "ablation.md").read_text(encoding="utf-8"))
 
 
@@ -92,7 +122,7 @@ def run_variant(
     samples: list[Sample],
     tests: dict[str, list[Example]],
     out: Path,
-    minutes: float,
+    budget: Budget,
     snrs_db: Sequence[float],
     seed: int,
     base: Any = None,
@@ -104,26 +134,27 @@ def run_variant(
     from m4sc.system import SemanticSystem
 
     done = out / "rows.json"
-    wanted = {"variant": variant.name, "minutes": minutes, "seed": seed}
+    wanted = {"variant": variant.name, "budget": str(budget), "seed": seed}
     if done.exists():
         kept = json.loads(done.read_text(encoding="utf-8"))
         if kept and all(kept[0]["config"].get(key) == value for key, value in wanted.items()):
             yield from kept
             return
     light = replace(base or ModelConfig(), encode_tasks=())
-    network = _trained(variant, replace(light, **variant.changes), samples, out, minutes, seed)
+    network = _trained(variant, replace(light, **variant.changes), samples, out, budget, seed)
+    network.llm.serve()
     system = Semantic(SemanticSystem(network))
     rows = list(run(system, tests, snrs_db=snrs_db, seeds=(0, 1, 2), config=wanted))
     done.write_text(json.dumps(rows), encoding="utf-8")
     yield from rows
 
 
-def table(rows: Sequence[dict[str, Any]], variants: Sequence[Variant], minutes: float) -> str:
+def table(rows: Sequence[dict[str, Any]], variants: Sequence[Variant], budget: Budget) -> str:
     """Markdown: a line a variant, a column a task and SNR, each score with its 95 % interval."""
     whole = [row for row in rows if row["kind"] == "all"]
     points = list(dict.fromkeys((row["task"], row["snr_db"]) for row in whole))
     lines = [
-        f"Each variant: {minutes:g} minutes of training, AWGN; score with its 95 % interval.",
+        f"Each variant: {budget}, AWGN; score with its 95 % interval.",
         "",
         "| variant | what differs | " + " | ".join(f"{task}, {snr:g} dB" for task, snr in points) + " |",
         "|---|---|" + "---|" * len(points),
@@ -138,42 +169,34 @@ def table(rows: Sequence[dict[str, Any]], variants: Sequence[Variant], minutes: 
 
 
 def _trained(
-    variant: Variant, config: Any, samples: list[Sample], out: Path, minutes: float, seed: int
+    variant: Variant, config: Any, samples: list[Sample], out: Path, budget: Budget, seed: int
 ) -> Network:
-    """A third of the time aligns, the rest instructs."""
+    """A third of the budget aligns, the rest instructs; before a separate channel codec, half of each."""
     import torch
     from m4sc.training.align import Alignment
     from m4sc.training.channels import LIGHT_CHANNELS, ChannelMix
     from m4sc.training.instruct import Instruction
-    from m4sc.training.run import Stage, make_accelerator, train
+    from m4sc.training.run import make_accelerator, train
 
     torch.manual_seed(seed)
     network = _network(config, variant.hears_noise)
     accelerator = make_accelerator(None, not torch.cuda.is_available())
     network.to(accelerator.device)
     joint = variant.channel == "joint"
-    noisy, clean = LIGHT_CHANNELS, ChannelMix(shares={"awgn": 1.0}, low_db=40.0, high_db=40.0)
-    first = minutes if joint else minutes / 2
-    present = {s.task for s in samples}
+    clean = ChannelMix(shares={"awgn": 1.0}, low_db=40.0, high_db=40.0)
+    channels, part = (LIGHT_CHANNELS, 1.0) if joint else (clean, 0.5)
+    present = {sample.task for sample in samples}
     shares = {task: share for task, share in _TASKS.items() if task in present}
     out.mkdir(parents=True, exist_ok=True)
-    train(
-        Alignment(network, samples, seed, noisy if joint else clean),
-        Stage("align", first / 3, shares, 1e-3, 0.0, seed),
-        out,
-        accelerator,
-    )
-    train(
-        Instruction(network, samples, seed + 1, _BATCH, noisy if joint else clean),
-        Stage("instruct", first * 2 / 3, shares, 3e-4, 6e-4, seed),
-        out,
-        accelerator,
-    )
+    objective: Objective = Alignment(network, samples, seed, channels)
+    train(objective, budget.stage("align", part / 3, shares, (1e-3, 0.0), seed), out, accelerator)
+    objective = Instruction(network, samples, seed + 1, _BATCH, channels)
+    train(objective, budget.stage("instruct", part * 2 / 3, shares, (3e-4, 6e-4), seed), out, accelerator)
     if not joint:
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(name.startswith(("encoders.", "decoders.")))
-        stage = Stage("codec", minutes - first, shares, 1e-3, 0.0, seed)
-        train(Instruction(network, samples, seed + 2, _BATCH, noisy), stage, out, accelerator)
+        objective = Instruction(network, samples, seed + 2, _BATCH, LIGHT_CHANNELS)
+        train(objective, budget.stage("codec", 1.0 - part, shares, (1e-3, 0.0), seed), out, accelerator)
     return network.to("cpu")
 
 
