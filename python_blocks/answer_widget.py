@@ -29,7 +29,8 @@ class AnswerWidget(QtWidgets.QWidget):
         super().__init__()
         self._on_fault = on_fault
         self._rows: deque[str] = deque(maxlen=n_answers)
-        sent_box, self._sent = _pane("sent")
+        self._sent_box, self._sent = _pane("sent")
+        self._sent_box.setVisible(not show_answers)  # a receiver's window may never see one
         self._decoded_box, self._decoded = _pane("decoded by the classical system")
         self._decoded_box.hide()
         self._n_answers = 0
@@ -43,7 +44,7 @@ class AnswerWidget(QtWidgets.QWidget):
         inside.addWidget(self._state)
         inside.addWidget(self._answers)
         row = QtWidgets.QHBoxLayout()
-        row.addWidget(sent_box, 0)
+        row.addWidget(self._sent_box, 0)
         row.addWidget(self._decoded_box, 0)
         row.addWidget(right, 1)
         if not show_answers:
@@ -64,6 +65,7 @@ class AnswerWidget(QtWidgets.QWidget):
             self._on_fault(exc)
 
     def _show_sent(self, meta: dict[str, Any], payload: bytes) -> None:
+        self._sent_box.show()
         _show(self._sent, payload, str(meta.get("modality", "text")), str(meta.get("name", "")))
 
     def _add_answer(self, meta: dict[str, Any], payload: bytes) -> None:

@@ -159,6 +159,12 @@ def test_the_end_is_no_answer(running: Any) -> None:
     assert shown(view, lambda: "cat" in answers(view)) and view.counters["received"] == 1
 
 
+def test_a_receivers_view_has_no_place_for_what_is_sent_elsewhere(running: Any) -> None:
+    view = running()  # its source has sent, but no signal was handled yet
+    assert panes(view)["sent"].isHidden()
+    assert shown(view, lambda: not panes(view)["sent"].isHidden())
+
+
 def test_a_transmitters_view_has_no_answers(running: Any) -> None:
     for wanted in (True, False):
         view = running(show_answers=wanted)
