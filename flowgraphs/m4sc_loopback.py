@@ -58,7 +58,7 @@ class m4sc_loopback(gr.top_block):
         self.transmitter = m4sc.frame_transmitter(waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, clip_db=float('inf'))
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.receiver = m4sc.frame_receiver(waveform=None)
-        self.mapper = m4sc.symbol_mapper(kind='analog', qam_order=256, queue_len=16, interleave=True, precode=False, waveform=None)
+        self.mapper = m4sc.symbol_mapper(kind='analog', qam_order=256, queue_len=16, interleave=True, precode=False, waveform=None, levels=16, mcs=(-1), snr_db=15.0, margin_db=1.0)
         self.encoder = m4sc.semantic_encoder(model=model, snr_db=snr_db, queue_len=16, on_error='skip', on_full='wait')
         self.demapper = m4sc.symbol_demapper(queue_len=16, waveform=None)
         self.decoder = m4sc.semantic_decoder(model=model, zero_latents=False, queue_len=16, on_error='skip', on_full='wait')

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .worker import pdu_worker
-
-KINDS = ("analog", "qam")
-
-
-def check_kind(kind: str, qam_order: int) -> None:
-    """Raise ValueError unless ``kind`` and ``qam_order`` can be sent."""
-    if kind not in KINDS:
-        raise ValueError(f"payload kind is '{kind}'; use 'analog' or 'qam'")
-    if kind == "qam" and qam_order not in (4, 16, 64, 256, 1024, 4096):
-        raise ValueError(f"qam_order is {qam_order}; use 4, 16, 64, 256, 1024 or 4096")
 
 
 def data_carriers(waveform: Any) -> int:
@@ -31,18 +22,22 @@ class symbol_mapper(pdu_worker):  # noqa: N801
     """Symbol mapper: latents PDU in, symbols PDU out.
 
     Ports: ``latents`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), out complex64
-    (k,) in the order in which it is sent. All metadata pass on; adds ``payload_kind``, ``interleaved``,
-    ``precoded`` (both go into the header, so that the receiver undoes them) and, for ``qam``, ``mcs`` = log2
-    of the order.
+    (n,) in the order in which it is sent, with n = k but for ``digital``. All metadata pass on; adds
+    ``payload_kind``, ``interleaved``, ``precoded`` (they go into the header, so that the receiver undoes
+    them), ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme) and, for ``digital``,
+    ``payload_bytes``.
 
     Interleaving is on by default: over TDL-C (1.5 us delay spread, 10 dB) the noise of a frame's tokens of 8
     symbols spreads over 1.0 dB (standard deviation) instead of 3.2 dB, and 6 % of them, not 16 %, have less
     than 3 dB of SNR.
 
     Args:
-        kind: ``analog`` (the pair is I and Q) or ``qam`` (held to a square grid, so that any radio can send
-            it).
-        qam_order: points of the grid, 4 to 4096.
+        kind: ``analog`` (the pair is I and Q), ``qam`` (held to a square grid, so that any radio can send it)
+            or ``digital`` (finite scalar quantisation, then CRC, 5G NR LDPC and QAM).
+        qam_order: points of the grid of ``qam``, 4 to 4096.
+        levels: of a real of ``digital``, 2 to 256.
+        mcs: scheme of ``digital``, -1: the fastest that ``snr_db`` less ``margin_db`` carries.
+        snr_db, margin_db: Es/N0 per data subcarrier and safety, dB, for that choice.
         interleave: permute symbols over carriers and time.
         precode: DFT-spread the data of each OFDM symbol; see ``m4sc bench papr`` for what it is worth.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default; its data carriers count.
@@ -57,23 +52,32 @@ class symbol_mapper(pdu_worker):  # noqa: N801
         interleave: bool = True,
         precode: bool = False,
         waveform: Any = None,
+        levels: int = 16,
+        mcs: int = -1,
+        snr_db: float = 15.0,
+        margin_db: float = 1.0,
     ) -> None:
         super().__init__("m4sc_symbol_mapper", "latents", "symbols", queue_len)
-        check_kind(kind, qam_order)
-        self._kind, self._qam_order = kind, qam_order
+        from m4sc.phy.payload import PayloadFormat
+
+        self._form = PayloadFormat(kind, qam_order, levels, mcs, float(snr_db), float(margin_db))
         self._interleave, self._precode = bool(interleave), bool(precode)
         self._n_carriers = data_carriers(waveform)
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the schemes of ``digital`` for another SNR, dB; safe while running."""
+        self._form = replace(self._form, snr_db=float(snr_db))
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message's latents to its symbols."""
         from m4sc.phy.arrangement import arrange
-        from m4sc.phy.mapping import latents_to_symbols
+        from m4sc.phy.payload import map_latents
 
         if payload.size == 0 or payload.size % 2:
             raise ValueError(f"{payload.size} latents; give pairs of I and Q, at least one")
-        latents = np.asarray(payload, dtype=np.float32).reshape(-1, 2)  # (k, 2)
-        symbols = latents_to_symbols(latents, self._kind, self._qam_order)
-        symbols = arrange(symbols, self._n_carriers, self._interleave, self._precode)
-        mcs = int(np.log2(self._qam_order)) if self._kind == "qam" else 0
-        sent_as = {"interleaved": self._interleave, "precoded": self._precode}
-        yield {**meta, "payload_kind": self._kind, "mcs": mcs, **sent_as}, symbols
+        form, latents = self._form, np.asarray(payload, dtype=np.float32).reshape(-1, 2)  # (k, 2)
+        mapped = map_latents(latents, form)
+        symbols = arrange(mapped.symbols, self._n_carriers, self._interleave, self._precode)
+        sent_as = {"payload_kind": form.kind, "mcs": mapped.mcs, "payload_bytes": mapped.payload_bytes}
+        arranged = {"interleaved": self._interleave, "precoded": self._precode}
+        yield {**meta, **sent_as, **arranged}, symbols

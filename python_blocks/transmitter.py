@@ -31,9 +31,10 @@ class transmitter(gr.hier_block2):  # noqa: N801
         model: semantic system, or the name or folder of one.
         system: ``semantic`` or ``classical``.
         snr_db: SNR (Es/N0 per data subcarrier, dB) that the encoder may assume.
-        payload_kind: ``analog`` or ``qam``, for the semantic system.
+        payload_kind: ``analog``, ``qam`` or ``digital``, for the semantic system.
         qam_order: points of the grid for ``qam``.
-        mcs: fixed scheme of the classical system, -1 to choose by ``snr_db``.
+        mcs: fixed scheme of digital payloads, -1 to choose by ``snr_db``.
+        levels: of a real, for ``digital``.
         waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db: see
             :class:`frame_transmitter`.
         interleave, precode: see :class:`symbol_mapper`; the header tells the receiver.
@@ -56,6 +57,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
         interleave: bool = True,
         precode: bool = False,
         clip_db: float = float("inf"),
+        levels: int = 16,
     ) -> None:
         check_system(system)
         gr.hier_block2.__init__(
@@ -73,7 +75,8 @@ class transmitter(gr.hier_block2):  # noqa: N801
         self.encoder: Any
         if system == "semantic":
             self.encoder = semantic_encoder(model, snr_db)
-            self.mapper = symbol_mapper(payload_kind, qam_order, **order)
+            digital = {"levels": levels, "mcs": mcs, "snr_db": snr_db}
+            self.mapper = symbol_mapper(payload_kind, qam_order, **digital, **order)
             self.msg_connect(self.encoder, "latents", self.mapper, "latents")
             self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
             self.msg_connect(self.mapper, "status", self, "status")
@@ -91,3 +94,5 @@ class transmitter(gr.hier_block2):  # noqa: N801
     def set_snr_db(self, snr_db: float) -> None:
         """Tell the encoder another SNR, dB; safe while running."""
         self.encoder.set_snr_db(snr_db)
+        if hasattr(self, "mapper"):
+            self.mapper.set_snr_db(snr_db)

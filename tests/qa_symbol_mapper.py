@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from fake_system import signature
@@ -32,7 +34,7 @@ def test_qam_symbols_lie_on_a_grid_of_that_order(order: int) -> None:
 
 def test_demapper_hands_on_symbols_and_noise_as_received() -> None:
     symbols, noise = signature("dog"), np.linspace(0.1, 1, 96).astype(np.float32)
-    pdu = ({"payload_kind": "qam", "noise_var": noise}, symbols)
+    pdu = ({"payload_kind": "analog", "noise_var": noise}, symbols)
     meta, payload = run_block(m4sc.symbol_demapper(), "symbols", "latents", [pdu]).pdus[0]
     assert payload.dtype == np.float32
     np.testing.assert_allclose(payload.view(np.complex64), symbols, atol=1e-6)
@@ -42,13 +44,75 @@ def test_demapper_hands_on_symbols_and_noise_as_received() -> None:
 def test_what_is_not_latents_is_refused() -> None:
     odd = run_block(m4sc.symbol_mapper(), "latents", "symbols", [({}, np.ones(3, np.float32))])
     assert not odd.pdus and "pairs" in odd.status[0]["reason"]
-    digital = ({"payload_kind": "digital"}, np.ones(4, np.complex64))
+    digital = ({"payload_kind": "digital", "model_fingerprint": 0}, np.ones(4, np.complex64))
     refused = run_block(m4sc.symbol_demapper(), "symbols", "latents", [digital])
     assert not refused.pdus and "classical decoder" in refused.status[0]["reason"]
     with pytest.raises(ValueError, match="4, 16"):
         m4sc.symbol_mapper("qam", 8)
     with pytest.raises(ValueError, match="analog"):
-        m4sc.symbol_mapper("digital")
+        m4sc.symbol_mapper("fax")
+    with pytest.raises(ValueError, match="2 to 256"):
+        m4sc.symbol_mapper("digital", levels=1)
+
+
+def test_the_noise_of_a_grid_is_added() -> None:
+    pdu = ({"payload_kind": "qam", "mcs": 4, "noise_var": np.full(96, 0.1, np.float32)}, signature("dog"))
+    meta, payload = run_block(m4sc.symbol_demapper(), "symbols", "latents", [pdu]).pdus[0]
+    np.testing.assert_allclose(payload.view(np.complex64), signature("dog"), atol=1e-6)  # no decision
+    assert (meta["noise_var"] > 0.2).all() and (meta["noise_var"] < 0.25).all()
+
+
+def digital_pdus(**options: Any) -> list[Any]:
+    """Frames of two messages as they would arrive at 15 dB."""
+    sent = [
+        ({"sequence": i, "model_fingerprint": 1}, signature(w).view(np.float32)) for i, w in enumerate("ab")
+    ]
+    block = m4sc.symbol_mapper("digital", **options)
+    found = []
+    for meta, symbols in run_block(block, "latents", "symbols", sent).pdus:
+        rng = np.random.default_rng(meta["sequence"])
+        noise = rng.standard_normal((2, symbols.size)) * np.sqrt(10**-1.5 / 2)
+        noise_var = np.full(symbols.size, 10**-1.5, np.float32)
+        found.append(
+            ({**meta, "noise_var": noise_var}, (symbols + noise[0] + 1j * noise[1]).astype(np.complex64))
+        )
+    return found
+
+
+@pytest.mark.parametrize("levels", [16, 23])
+def test_digital_latents_come_back_but_for_the_quantiser(levels: int) -> None:
+    sent = digital_pdus(levels=levels, snr_db=15.0)
+    assert all(m["payload_kind"] == "digital" and m["payload_bytes"] > 0 for m, _ in sent)
+    sink = run_block(m4sc.symbol_demapper(), "symbols", "latents", sent)
+    for (meta, payload), word in zip(sink.pdus, "ab", strict=True):
+        error = np.abs(payload.view(np.complex64) - signature(word)) ** 2
+        assert error.mean() < 0.03 and meta["noise_var"].shape == (96,)
+        assert error.mean() == pytest.approx(meta["noise_var"].mean(), rel=0.5)
+
+
+def test_a_failed_crc_is_a_counted_loss_and_the_next_message_comes_through() -> None:
+    (meta, symbols), good = digital_pdus()
+    block = m4sc.symbol_demapper()
+    sink = run_block(block, "symbols", "latents", [(meta, -symbols), good])
+    assert [m["sequence"] for m, _ in sink.pdus] == [1]
+    assert block.counters["crc_errors"] == 1 and block.counters["errors"] == 0
+    assert [(s["event"], s["sequence"]) for s in sink.status] == [("crc_error", 0)]
+
+
+def test_a_right_crc_around_no_latents_is_an_error_not_a_crash() -> None:
+    from m4sc.phy.digital import encode_transport
+
+    symbols = encode_transport(b"no latents at all", 2)
+    meta = {"payload_kind": "digital", "model_fingerprint": 1, "mcs": 2, "payload_bytes": 17}
+    meta["noise_var"] = np.full(symbols.size, 0.01, np.float32)
+    block = m4sc.symbol_demapper()
+    sink = run_block(block, "symbols", "latents", [(meta, symbols)])
+    assert not sink.pdus and block.counters["errors"] == 1 and "bytes" in sink.status[0]["reason"]
+
+
+def test_the_scheme_of_a_digital_payload_follows_the_snr() -> None:
+    sizes = [digital_pdus(snr_db=snr_db)[0][1].size for snr_db in (0.0, 20.0)]
+    assert sizes[0] > 3 * sizes[1]
 
 
 @pytest.mark.parametrize("interleave", [True, False])

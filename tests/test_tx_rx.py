@@ -57,6 +57,22 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "ms on air" in out and ": storm" in out
 
 
+@pytest.mark.parametrize("kind", [["qam", "--qam-order", "64"], ["digital", "--levels", "12"]])
+def test_latents_of_every_kind_are_answered(kind: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["tx", "sim:?snr_db=15&channel=multipath", *WORDS, "--snr-db", "12", "--json", "--kind", *kind]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert [(row["answer"], row["system"]) for row in rows(out, "answer")] == [(w, "semantic") for w in WORDS]
+    assert {row["payload_kind"] for row in rows(out, "frame")} == {kind[0]}
+
+
+def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["tx", "sim:?snr_db=6", *WORDS[:3], "--kind", "digital", "--mcs", "9", "--json"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["crc_error"] * 3
+
+
 @pytest.mark.parametrize("paced", [False, True])
 def test_two_ends_over_zeromq(paced: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     address, record = f"zmq://127.0.0.1:{free_port()}", tmp_path / "heard"

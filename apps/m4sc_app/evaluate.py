@@ -35,6 +35,11 @@ def eval_command(
     ] = None,
     weights: Annotated[str, typer.Option(help="Name or folder of the weights.")] = "default",
     wording: Annotated[str, typer.Option(help="seen or heldout instructions.")] = "seen",
+    kind: Annotated[
+        str, typer.Option(help="Payload of the semantic system: analog, qam or digital.")
+    ] = "analog",
+    qam_order: Annotated[int, typer.Option(help="Points of the grid for qam.")] = 256,
+    levels: Annotated[int, typer.Option(help="Levels a real for digital, 2 to 256.")] = 16,
     results: Annotated[Path | None, typer.Option(help="JSON-lines file to write and to resume from.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for spoken sentences.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
@@ -58,6 +63,7 @@ def eval_command(
     from m4sc.evaluate.catalogue import test_examples
     from m4sc.evaluate.harness import run
     from m4sc.evaluate.systems import Classical, Semantic, classical_parts
+    from m4sc.phy.payload import PayloadFormat
 
     if not hasattr(m4sc, "load"):
         raise _fail("this version of m4sc has no trained model to evaluate")
@@ -70,11 +76,14 @@ def eval_command(
         model = m4sc.load(weights)
         names = channels.split(",")
         config = {"weights": weights, "fingerprint": int(model.fingerprint)}
+        payload = PayloadFormat(kind, qam_order, levels)
+        if kind != "analog":
+            config["payload"] = f"{kind}-{qam_order if kind == 'qam' else levels}"
         with Progress(console=Console(stderr=True)) as bar:
             job = bar.add_task("evaluating", total=len(sets) * len(names) * len(snrs))
             rows = list(
                 run(
-                    Semantic(model) if system == "semantic" else Classical(model, classical_parts()),
+                    Semantic(model, payload) if system == "semantic" else Classical(model, classical_parts()),
                     sets,
                     channels=names,
                     snrs_db=snrs,

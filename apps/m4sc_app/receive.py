@@ -76,5 +76,11 @@ def answer_frame(frame: Any, system: Any, query: str | None) -> dict[str, Any]:
         frame.header.interleaved,
         frame.header.precoded,
     )
-    answer = system.decode(symbols, noise_var, task.name, instruction=query)
+    payloads = part("m4sc.phy.payload", "the physical layer")
+    kind = header.payload_kind.name.lower()
+    found = payloads.unmap_symbols(symbols, noise_var, kind, header.mcs, header.payload_bytes)
+    if found is None:
+        return row | {"error": "its CRC failed: the message is lost"}
+    latents, own = found
+    answer = system.decode(latents[:, 0] + 1j * latents[:, 1], own, task.name, instruction=query)
     return row | {"answer": answer.text}

@@ -32,10 +32,13 @@ def tx_command(
     interval_s: Annotated[float, typer.Option(help="From one message to the next, s.")] = 0.0,
     seconds: Annotated[float, typer.Option(help="End after this, s; 0 for no limit.")] = 0.0,
     paced: Annotated[bool, typer.Option("--paced", help="Real time, with silence between bursts.")] = False,
-    payload_kind: Annotated[str, typer.Option(help="analog or qam.")] = "analog",
+    payload_kind: Annotated[
+        str, typer.Option("--kind", "--payload-kind", help="analog, qam or digital.")
+    ] = "analog",
     qam_order: Annotated[int, typer.Option(help="Points of the grid for qam.")] = 256,
-    snr_db: Annotated[float, typer.Option(help="Expected SNR, for the classical scheme.")] = 15.0,
-    mcs: Annotated[int, typer.Option(help="Classical scheme, -1 to choose by --snr-db.")] = -1,
+    levels: Annotated[int, typer.Option(help="Levels of a latent real for digital, 2 to 256.")] = 16,
+    snr_db: Annotated[float, typer.Option(help="Expected SNR, for the scheme of digital payloads.")] = 15.0,
+    mcs: Annotated[int, typer.Option(help="Scheme of digital payloads, -1 to choose by --snr-db.")] = -1,
     source_id: Annotated[int, typer.Option(min=0, max=255, help="Source id in the header.")] = 0,
     waveform: Annotated[Path | None, typer.Option(help="JSON file of waveform parameters.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
@@ -49,6 +52,7 @@ def tx_command(
         address, messages, task=task, instruction=instruction, classical=classical, repeat=repeat,
         interval_s=interval_s, seconds=seconds, paced=paced, payload_kind=payload_kind, qam_order=qam_order,
         snr_db=snr_db, mcs=mcs, source_id=source_id, waveform=waveform, model=model, as_json=json_,
+        levels=levels,
     )  # fmt: skip
 
 
@@ -111,6 +115,7 @@ def run_tx(
     waveform: Path | None,
     model: Any,
     as_json: bool,
+    levels: int = 16,
 ) -> None:
     """Send; see ``m4sc tx --help``."""
     from m4sc_app.link_run import (
@@ -137,7 +142,7 @@ def run_tx(
     messages = _each_round(entries, task, instruction, repeat)
     if not live:  # all are read and checked before anything is sent
         messages = _repeated(list(outgoing_messages(entries, task, instruction)), repeat)
-    config = StationConfig(classical, payload_kind, qam_order, snr_db, mcs, source_id, instruction)
+    config = StationConfig(classical, payload_kind, qam_order, snr_db, mcs, source_id, instruction, levels)
     events, view = Events(), LinkView(f"m4sc tx {address}", as_json)
     if where.kind == "sim":
         channel = open_channel(address, shape)

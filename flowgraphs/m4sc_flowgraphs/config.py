@@ -23,9 +23,10 @@ class LoopbackConfig:
         sfo_ppm: sampling offset, parts per million.
         taps: impulse response at the sample rate for ``multipath``, scaled to unit energy.
         doppler_hz: maximum Doppler shift of fading channels, Hz.
-        payload_kind: ``analog`` or ``qam``, for the semantic system.
+        payload_kind: ``analog``, ``qam`` or ``digital``, for the semantic system.
         qam_order: points of the grid for ``qam``.
-        mcs: scheme of the classical system, -1: the best for ``snr_db`` less ``margin_db``.
+        levels: of a latent real, for ``digital``.
+        mcs: scheme of digital payloads, -1: the best for ``snr_db`` less ``margin_db``.
         margin_db: dB.
         segment_bytes: bytes of a classical frame at most.
         gap_samples: zeros after each burst.
@@ -43,6 +44,7 @@ class LoopbackConfig:
     doppler_hz: float = 5.0
     payload_kind: str = "analog"
     qam_order: int = 256
+    levels: int = 16
     mcs: int = -1
     margin_db: float = 1.0
     segment_bytes: int = 1024

@@ -82,6 +82,11 @@ class EventSink(gr.basic_block):
             self.emit(event)
 
 
+def is_classical(meta: dict[str, Any]) -> bool:
+    """Whether a frame's metadata are of the classical system: a digital payload that names no model."""
+    return meta.get("payload_kind") == "digital" and not meta.get("model_fingerprint")
+
+
 def event_of(meta: dict[str, Any], payload: np.ndarray, time_s: float) -> LinkEvent | None:
     """The event that a PDU tells of; None for one that tells nothing new."""
     if "seconds" in meta:
@@ -111,7 +116,7 @@ def _answer(meta: dict[str, Any], payload: bytes, time_s: float) -> LinkEvent:
     is_picture = str(meta.get("mime", "")).startswith("image/")
     keys = ("sequence", "source_id", "task", "modality", "instruction", "snr_db", "cfo_hz", "seconds")
     values = {key: meta[key] for key in keys if key in meta}
-    values["system"] = "classical" if meta.get("payload_kind") == "digital" else "semantic"
+    values["system"] = "classical" if is_classical(meta) else "semantic"
     values["answer"] = None if is_picture else payload.decode("utf-8", "replace")
     data: dict[str, Any] = {"picture": payload} if is_picture else {}
     if meta.get("received") is not None:

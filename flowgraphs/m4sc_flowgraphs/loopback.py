@@ -46,7 +46,15 @@ class Loopback(gr.top_block):
         self.transmitter = m4sc.frame_transmitter(c.waveform, c.gap_samples)
         if system == "semantic":
             self.encoder = m4sc.semantic_encoder(model, c.snr_db)
-            self.mapper = m4sc.symbol_mapper(c.payload_kind, c.qam_order, waveform=c.waveform)
+            self.mapper = m4sc.symbol_mapper(
+                c.payload_kind,
+                c.qam_order,
+                waveform=c.waveform,
+                levels=c.levels,
+                mcs=c.mcs,
+                snr_db=c.snr_db,
+                margin_db=c.margin_db,
+            )
             self.msg_connect(self.encoder, "latents", self.mapper, "latents")
             self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
         else:

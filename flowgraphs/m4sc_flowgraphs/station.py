@@ -15,7 +15,7 @@ from gnuradio.m4sc.frame_transmitter import DONE_TAG
 from gnuradio.m4sc.pdu import done_pdu, is_done, make_pdu, read_pdu
 
 from m4sc.phy.airtime import frame_samples
-from m4sc_flowgraphs.link_events import EventSink, LinkEvent
+from m4sc_flowgraphs.link_events import EventSink, LinkEvent, is_classical
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd
 from m4sc_flowgraphs.radio_ends.opening import GAP_SAMPLES
@@ -29,9 +29,9 @@ class StationConfig:
 
     Attributes:
         classical: send by source codec, LDPC and QAM instead of semantic latents.
-        payload_kind, qam_order: of semantic frames, as of ``gnuradio.m4sc.symbol_mapper``.
-        snr_db: told to the encoders; the classical one chooses its scheme by it.
-        mcs: scheme of the classical system, -1: the best for ``snr_db``.
+        payload_kind, qam_order, levels: of semantic frames, as of ``gnuradio.m4sc.symbol_mapper``.
+        snr_db: told to the encoders; the scheme of digital payloads is chosen by it.
+        mcs: scheme of digital payloads, -1: the best for ``snr_db``.
         source_id: in the header of what is sent.
         query: the receiver's question for every message, None for the task's own wording.
     """
@@ -43,10 +43,13 @@ class StationConfig:
     mcs: int = -1
     source_id: int = 0
     query: str | None = None
+    levels: int = 16
 
 
 class FrameRouter(gr.basic_block):
-    """Sends received frames to the decoder of their payload kind, and the receiver's question before them.
+    """Sends received frames to the decoder of their system, and the receiver's question before them.
+
+    A digital payload that names no model is of the classical system; all else are semantic latents.
 
     Ports: ``symbols`` in; ``semantic`` and ``classical`` out, both get ``done``.
     """
@@ -72,7 +75,7 @@ class FrameRouter(gr.basic_block):
             return
         if self._ask is not None:
             self._ask(int(meta.get("source_id", 0)), int(meta.get("sequence", 0)))
-        port = self._classical if meta.get("payload_kind") == "digital" else self._semantic
+        port = self._classical if is_classical(meta) else self._semantic
         self.message_port_pub(port, message)
 
 
@@ -162,7 +165,14 @@ class Station(gr.top_block):
             self.msg_connect(self.encoder, "symbols", self.transmitter, "symbols")
         else:
             self.encoder = m4sc.semantic_encoder(model, c.snr_db)
-            self.mapper = m4sc.symbol_mapper(c.payload_kind, c.qam_order)
+            self.mapper = m4sc.symbol_mapper(
+                c.payload_kind,
+                c.qam_order,
+                waveform=waveform if end is None else end.waveform,
+                levels=c.levels,
+                mcs=c.mcs,
+                snr_db=c.snr_db,
+            )
             self.msg_connect(self.encoder, "latents", self.mapper, "latents")
             self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
             blocks.append(self.mapper)
@@ -172,7 +182,7 @@ class Station(gr.top_block):
     def _build_receiver(self, model: Any, end: ReceiveEnd | None, waveform: Any) -> None:
         self.receiver = m4sc.frame_receiver(waveform if end is None else end.waveform)
         self.router = FrameRouter(self._ask if self.config.query else None)
-        self.demapper = m4sc.symbol_demapper()
+        self.demapper = m4sc.symbol_demapper(waveform=waveform if end is None else end.waveform)
         self.decoder = m4sc.semantic_decoder(model)
         self.classical_decoder = m4sc.classical_decoder(model)
         self.msg_connect(self.receiver, "symbols", self.sink, "events")

@@ -21,6 +21,8 @@ from m4sc.evidence import Evidence, log_likelihood, with_end
 from m4sc.instruction import END
 from m4sc.message import Message
 from m4sc.network import Network
+from m4sc.phy.fsq import bytes_to_latents, latents_to_bytes
+from m4sc.phy.payload import PayloadFormat, latents_as_sent
 from m4sc.reconstruction.codec import PictureCodec, load_codec
 from m4sc.tasks import Task, get_task
 
@@ -31,11 +33,19 @@ _PICTURE_TASK, _VOICE_TASK = "vqa", "transcribe"
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the transmitter sends: latents, float32 (k, 2), I and Q of k symbols of unit mean power."""
+    """What the transmitter sends.
+
+    Attributes:
+        latents: float32 (k, 2), I and Q of k symbols of unit mean power; held to the grid for "qam", at the
+            values of their levels for "digital".
+        task, modality: of the message.
+        payload: "digital": what goes into error correction (``m4sc.phy.digital``), else empty.
+    """
 
     latents: np.ndarray
     task: str
     modality: str
+    payload: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -79,8 +89,11 @@ class SemanticSystem:
         rate: int | None = None,
         latents: int | None = None,
         picture: bool = False,
+        kind: str = "analog",
+        qam_order: int = 256,
+        levels: int = 16,
     ) -> Encoded:
-        """Message and task to symbols.
+        """Message and task to symbols, or to bytes.
 
         `snr_db` is accepted for transmitters that use it; this one sends the same symbols for every SNR.
 
@@ -93,19 +106,21 @@ class SemanticSystem:
             latents: of the other: how many, of ``config.latent_counts``; the task's own if None.
             picture: of a task on a picture, send the picture itself too, in the same frame behind the task's
                 symbols; the receiver's answer then has both.
+            kind, qam_order, levels: of the payload, as of :class:`m4sc.phy.payload.PayloadFormat`.
 
         Raises:
             UnknownTaskError: no such task.
             ValueError: the message is of another modality, the weights were not trained for the task or the
-                rate, or no word was heard in a sound to transcribe.
+                rate, no word was heard in a sound to transcribe, or no such payload.
         """
+        form = PayloadFormat(kind, qam_order, levels)
         entry = self._check(task)
         if picture and entry.modality != "image":
             raise ValueError(f"task '{task}' takes {entry.modality}, so there is no picture to send with it")
         if message.modality != entry.modality:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
         if entry.gives == "image":
-            return Encoded(self._picture_codec().encode(message.data), task, message.modality)
+            return _as_payload(self._picture_codec().encode(message.data), task, message.modality, form)
         codec = self.config.codec_of(entry)
         count = latents or entry.latents
         rate = rate or (codec != LATENTS and entry.rate) or self.config.symbols_per_token(codec)
@@ -117,7 +132,7 @@ class SemanticSystem:
         if entry.asks_by_voice:
             most = self.config.symbols_per_token("image")  # the receiver knows where the words begin
             _check_choice(rate, (most,), "symbols a token do not fit a message of two parts")
-            return Encoded(self._picture_and_question(message), task, message.modality)
+            return _as_payload(self._picture_and_question(message), task, message.modality, form)
         features = self._features(message, entry)
         if codec == LATENTS:
             wording = instruction or entry.instructions[0]
@@ -125,10 +140,10 @@ class SemanticSystem:
         else:
             mask = torch.ones(1, len(features), dtype=torch.bool)
             symbols = self.network.send(codec, features[None], mask, rate)
-        sent = symbols.reshape(-1, 2).numpy().astype(np.float32)
+        sent = symbols.reshape(-1, 2).float().numpy()
         if picture:
             sent = np.concatenate([sent, self._picture_codec().encode(message.data)])
-        return Encoded(sent, task, message.modality)
+        return _as_payload(sent, task, message.modality, form)
 
     def _picture_and_question(self, message: Message) -> np.ndarray:
         """A picture's symbols, then those of the words that were heard: float32 (k, 2)."""
@@ -155,6 +170,15 @@ class SemanticSystem:
             UnknownTaskError, ValueError: unknown task, lengths that do not fit, values that are not finite.
         """
         return self.decode_many([(symbols, noise_var)], task, [instruction])[0]
+
+    def decode_bytes(self, payload: bytes, task: str, instruction: str | None = None) -> Answer:
+        """What error correction recovered of a "digital" payload to an answer; see :meth:`decode`.
+
+        Raises:
+            UnknownTaskError, ValueError: as of :meth:`decode`, or bytes that no latents make.
+        """
+        latents, noise_var = bytes_to_latents(payload)
+        return self.decode(latents[:, 0] + 1j * latents[:, 1], noise_var, task, instruction)
 
     @torch.inference_mode()
     def decode_many(
@@ -342,6 +366,12 @@ class SemanticSystem:
 def _check_choice(value: int, allowed: tuple[int, ...], what: str) -> None:
     if value not in allowed:
         raise ValueError(f"{value} {what}; use one of {', '.join(map(str, allowed))}")
+
+
+def _as_payload(latents: np.ndarray, task: str, modality: str, form: PayloadFormat) -> Encoded:
+    """Latents, float32 (k, 2), as they are sent."""
+    payload = latents_to_bytes(latents, form.levels) if form.kind == "digital" else b""
+    return Encoded(latents_as_sent(latents, form), task, modality, payload)
 
 
 def weights_folder(name_or_path: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from m4sc.data.example import Example
 from m4sc.evaluate.channels import transmit
 from m4sc.message import Message
+from m4sc.phy.payload import PayloadFormat, map_latents, unmap_symbols
 from m4sc.tasks import get_task
 
 BATCH = 16
@@ -35,12 +36,14 @@ class Semantic:
     """The semantic system. The transmitter is told a question only where the task has none of its own.
 
     model: as `m4sc.load` returns it. Latents are kept by message, so that every SNR sends the same ones.
+    payload: how they are sent; the scheme of a digital payload is chosen for each SNR. A code that the
+    channel breaks is a lost message.
     """
 
     name = "semantic"
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, payload: PayloadFormat | None = None) -> None:
+        self.model, self.payload = model, payload or PayloadFormat()
         self._sent: dict[tuple[str, str], np.ndarray] = {}
 
     def symbols(self, example: Example) -> np.ndarray:
@@ -84,10 +87,20 @@ class Semantic:
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
     ) -> list[tuple[Said, int]]:
         """As `System.send_all`."""
-        sent = [self.symbols(example) for example in examples]
-        received = [transmit(x, channel, snr_db, rng) for x, rng in zip(sent, rngs, strict=True)]
-        answers = self.read_all(received, examples)
-        return [(answer, len(x)) for answer, x in zip(answers, sent, strict=True)]
+        form = replace(self.payload, snr_db=snr_db)
+        counts: list[int] = []
+        heard: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for n, (example, rng) in enumerate(zip(examples, rngs, strict=True)):
+            latents = self.symbols(example)
+            mapped = map_latents(np.stack([latents.real, latents.imag], axis=1), form)
+            counts.append(len(mapped.symbols))
+            received = transmit(mapped.symbols, channel, snr_db, rng)
+            found = unmap_symbols(*received, form.kind, mapped.mcs, mapped.payload_bytes)
+            if found is not None:
+                heard[n] = (found[0][:, 0] + 1j * found[0][:, 1], found[1])
+        told = self.read_all(list(heard.values()), [examples[n] for n in heard])
+        answers = dict(zip(heard, told, strict=True))
+        return [(answers.get(n), count) for n, count in enumerate(counts)]
 
     def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: the latents as they were sent, with a noise variance of -60 dB."""

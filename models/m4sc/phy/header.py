@@ -59,7 +59,8 @@ class FrameHeader:
         sequence, source_id, user_id: 16 bits each.
         task_id: number of the task, 8 bits.
         mcs: index of the modulation and coding (digital) or log2 of the grid's size (qam), 8 bits.
-        model_fingerprint: 32 bits of configuration and weights.
+        model_fingerprint: 32 bits of configuration and weights; 0 for the classical system, whose digital
+            payload is a source codec's bytes and not quantised latents.
         public: for every user, or for ``user_id`` alone.
         segment, n_segments: place of this frame in its message.
         payload_bytes: bytes of the transport block (digital), else 0.

@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 from m4sc.channel.config import EstimationConfig, LinkConfig
-from m4sc.channel.link import transmit
+from m4sc.channel.payload import carry
+from m4sc.phy.payload import QAM_ORDERS, PayloadFormat
+
+_LEAST_LEVELS, _MOST_LEVELS = 8, 64  # 3 to 6 bits a real
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class ChannelMix:
         low_db, high_db: range of the SNR.
         estimation: errors of the real receiver; None for one that knows channel and noise.
         delay_spreads_s, dopplers_hz: of TDL channels, one of each drawn for a batch.
+        qam_share, digital_share: of batches that are held to a random grid, or quantised and coded; the others
+            are sent as they are.
     """
 
     shares: dict[str, float] = field(default_factory=lambda: {"awgn": 2.0, "rayleigh": 1.0})
@@ -29,6 +34,8 @@ class ChannelMix:
     estimation: EstimationConfig | None = None
     delay_spreads_s: tuple[float, ...] = (LinkConfig.delay_spread_s,)
     dopplers_hz: tuple[float, ...] = (0.0,)
+    qam_share: float = 0.1
+    digital_share: float = 0.1
 
     def through(
         self, symbols: Tensor, rng: np.random.Generator, generator: torch.Generator
@@ -46,7 +53,16 @@ class ChannelMix:
             doppler_hz=float(rng.choice(self.dopplers_hz)),
         )
         snr_db = snr_db.to(symbols.device, non_blocking=True)
-        return transmit(symbols, snr_db, channel, generator, self.estimation, config)
+        return carry(symbols, snr_db, channel, self.payload(rng), generator, self.estimation, config)
+
+    def payload(self, rng: np.random.Generator) -> PayloadFormat:
+        """How a batch is sent; rng draws kind, grid (16 points or more) and levels."""
+        chance = rng.random()
+        if chance < self.qam_share:
+            return PayloadFormat("qam", QAM_ORDERS[int(rng.integers(1, len(QAM_ORDERS)))])
+        if chance < self.qam_share + self.digital_share:
+            return PayloadFormat("digital", levels=int(rng.integers(_LEAST_LEVELS, _MOST_LEVELS + 1)))
+        return PayloadFormat()
 
 
 # Without fading and noise, adapters trained for a codec made for clean latents never recover: stages 1 and 2
