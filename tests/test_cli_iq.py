@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from m4sc.phy.header import FrameHeader, PayloadKind
+from m4sc.phy.payload import PayloadFormat, map_latents
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
 from m4sc_app.iqfile import read_iq, write_iq
@@ -84,8 +86,8 @@ class FakeSystem:
      (2, 6, None, None, "other weights"), (200, 5, None, None, "unknown task number")],
 )  # fmt: skip
 def test_frames_are_answered_or_say_why_not(task_id, fingerprint, query, answer, error):
-    header = SimpleNamespace(
-        sequence=1, task_id=task_id, model_fingerprint=fingerprint, interleaved=True, precoded=False
+    header = FrameHeader(
+        PayloadKind.ANALOG, 10, 1, task_id=task_id, model_fingerprint=fingerprint, interleaved=True
     )
     frame = SimpleNamespace(
         header=header, symbols=SAMPLES, noise_var=np.ones(10), snr_db=9.0, cfo_hz=0.0, h_hat=np.ones(48)
@@ -93,6 +95,24 @@ def test_frames_are_answered_or_say_why_not(task_id, fingerprint, query, answer,
     row = answer_frame(frame, FakeSystem(), query)
     assert row["answer"] == answer
     assert row["error"] is None if error is None else error in row["error"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_digital_frame_is_answered_or_lost(broken):
+    latents = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32) / 2**0.5
+    mapped = map_latents(latents, PayloadFormat("digital", mcs=3))
+    symbols = mapped.symbols * (-1 if broken else 1)
+    header = FrameHeader(
+        PayloadKind.DIGITAL, symbols.size, 1, task_id=2, model_fingerprint=5, mcs=3,
+        payload_bytes=mapped.payload_bytes,
+    )  # fmt: skip
+    frame = SimpleNamespace(
+        header=header, symbols=symbols, noise_var=np.full(symbols.size, 0.1), snr_db=10.0, cfo_hz=0.0,
+        h_hat=np.ones(48),
+    )  # fmt: skip
+    row = answer_frame(frame, FakeSystem(), None)
+    assert row["answer"] == (None if broken else "caption:None")
+    assert "CRC" in row["error"] if broken else row["error"] is None
 
 
 def test_what_is_sent_is_received(tmp_path, monkeypatch, capsys):
