@@ -24,7 +24,7 @@ class ChannelMix:
         low_db, high_db: range of the SNR.
         estimation: errors of the real receiver; None for one that knows channel and noise.
         delay_spreads_s, dopplers_hz: of TDL channels, one of each drawn for a batch.
-        qam_share, digital_share: of batches that are held to a random grid, or quantised and coded; the others
+        qam_share, digital_share: of batches that are held to a random grid, or quantised and coded; the rest
             are sent as they are.
     """
 
