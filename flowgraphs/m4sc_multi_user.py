@@ -56,8 +56,8 @@ class m4sc_multi_user(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter_2 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
-        self.transmitter_1 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
+        self.transmitter_2 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'), levels=16)
+        self.transmitter_1 = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'), levels=16)
         self.source_2 = m4sc.message_source(files=[message_2], task=task_2, instruction='', repeat=repeat, interval_s=interval_s, source_id=2, user_id=2, public=False)
         self.source_1 = m4sc.message_source(files=[message_1], task=task_1, instruction='', repeat=repeat, interval_s=interval_s, source_id=1, user_id=1, public=False)
         self.receiver_2 = m4sc.receiver(model=model, system='semantic', user_id=2, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)

@@ -51,7 +51,7 @@ class m4sc_sigmf_record(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='', amplitude=1.0, end_on_done=True, interleave=True, precode=False, clip_db=float('inf'))
+        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='', amplitude=1.0, end_on_done=True, interleave=True, precode=False, clip_db=float('inf'), levels=16)
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.recorder = m4sc.sigmf_sink(filename=recording, samp_rate=samp_rate, center_freq_hz=0.0)
         self.log = m4sc.answer_sink(folder='', n_decoders=1)

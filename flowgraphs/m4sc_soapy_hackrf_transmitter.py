@@ -56,7 +56,7 @@ class m4sc_soapy_hackrf_transmitter(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='zeros', packet_len_key='', amplitude=amplitude, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'))
+        self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='zeros', packet_len_key='', amplitude=amplitude, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'), levels=16)
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.radio = None
         dev = 'driver=hackrf'
