@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from m4sc.phy.equalizer_kernels import moving_phase, turn_back
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
+
+_LEAST_GAIN = 1e-12  # of the mean
 
 
 @vectorized
@@ -35,6 +38,23 @@ def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots)
                 advance[k] * common
             )
     return found
+
+
+@compiled
+def read_preamble(samples, start, cfo, count, shape, tables, estimation):  # type: ignore[no-untyped-def]
+    """What the first `count` OFDM symbols of a burst say, with the offset found at the sync words.
+
+    samples: complex64; start, cfo: of the burst; shape: OFDM symbol's samples, and those before its window;
+    tables: the last two of :func:`spectra`; estimation: sync words, complex64 (2, fft_len), least squares'
+    scale, places of empty bins in both words, bins of the estimate.
+    Returns the cycles a sample, spectra, channel, complex64 (fft_len,), its power, and noise of a bin.
+    """
+    sync, scale, quiet, used = estimation
+    words = spectra(samples, start, cfo, 0, 2, shape[0], shape[1], tables[0], tables[1])
+    cfo = cfo + angle_between(words, sync) / (2 * np.pi * shape[0])
+    bins = spectra(samples, start, cfo, 0, count, shape[0], shape[1], tables[0], tables[1])
+    h_ls = least_squares(bins[:2], sync, scale)
+    return cfo, bins, h_ls, power_at(h_ls, used), power_at(bins.ravel(), quiet)
 
 
 @compiled
@@ -83,13 +103,16 @@ def error_power(seen, sent, h, places):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def equalize(straight, first, data_bins, h, floor):  # type: ignore[no-untyped-def]
-    """Data symbols from row `first` on, unbiased, complex64 (symbols,); |h|^2 of each carrier, float32.
+def equalize(straight, first, data_bins, h):  # type: ignore[no-untyped-def]
+    """Data symbols from row `first` on, unbiased, complex64 (symbols,).
 
-    straight: complex64 (rows, fft_len); h: complex64 (fft_len,); floor: least |h|^2.
+    straight: complex64 (rows, fft_len); h: complex64 (fft_len,).
+    Returns also |h|^2 of each data carrier, float32, kept from 0, and its mean.
     """
     count = len(data_bins)
     gain, weight = np.empty(count, np.float32), np.empty(count, np.complex64)
+    power = power_at(h, data_bins)
+    floor = np.float32(_LEAST_GAIN * power + 1e-30)
     for i in range(count):
         here = h[data_bins[i]]
         gain[i] = max(here.real**2 + here.imag**2, floor)
@@ -99,7 +122,47 @@ def equalize(straight, first, data_bins, h, floor):  # type: ignore[no-untyped-d
         base = (row - first) * count
         for i in range(count):
             symbols[base + i] = straight[row, data_bins[i]] * weight[i]
-    return symbols, gain
+    return symbols, gain, power
+
+
+@compiled
+def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-untyped-def]
+    """Mean of the pilots from row `first` on over what they should be, and the pilots' mean power.
+
+    straight: complex64 (rows, fft_len), phases undone; h: complex64 (fft_len,);
+    pilots: float64 (rows, pilots).
+    """
+    total, power = 0.0, power_at(h, pilot_bins) + 1e-30
+    for row in range(first, straight.shape[0]):
+        for i in range(len(pilot_bins)):
+            k = pilot_bins[i]
+            total += (straight[row, k] * np.conj(h[k])).real * pilots[row, i]
+    return total / max((straight.shape[0] - first) * len(pilot_bins), 1) / power, power
+
+
+@compiled
+def hard_bits(symbols, data_bins, h):  # type: ignore[no-untyped-def]
+    """Whether a BPSK symbol is positive, uint8 (data carriers,), of complex64 (fft_len,)."""
+    bits = np.empty(len(data_bins), np.uint8)
+    for i in range(len(data_bins)):
+        bits[i] = (symbols[data_bins[i]] * np.conj(h[data_bins[i]])).real > 0
+    return bits
+
+
+@compiled
+def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots):  # type: ignore[no-untyped-def]
+    """Common phase of each symbol, from its pilots, undone: complex64 (symbols, fft_len).
+
+    The phase is that of a moving sum of `window` symbols around a line, if there are `line_symbols`.
+    """
+    products = pilot_products(bins, pilot_bins, h, pilots)
+    common = np.zeros(len(bins), np.complex64)
+    for row in range(len(bins)):
+        for i in range(len(pilot_bins)):
+            common[row] += products[row, i]
+    frequency = steady_frequency(common, roots) if len(bins) >= line_symbols else 0.0
+    phase = moving_phase(common, frequency, window)
+    return turn_back(bins, phase, np.zeros(len(bins)))
 
 
 @compiled

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
+from m4sc.phy.burst_kernels import equalize
 from m4sc.phy.equalizer import (
     ChannelSmoother,
     clock_offset,
+    follow,
     phase_error_var,
-    straighten,
-    track,
     without_clock_offset,
 )
 from m4sc.phy.header import FrameHeader, HeaderError
@@ -94,16 +95,12 @@ class FrameDemodulator(PreambleDemodulator):
             FrameTooLongError: its length is 0 or above the waveform's limit.
         """
         w = self.waveform
-        burst = self.fine_offset(samples, burst)
-        head = self.bins(samples, burst, 0, PREAMBLE_SYMBOLS + self.header_symbols)
-        h, noise_var = self.first_estimate(head[:PREAMBLE_SYMBOLS])
+        burst, head, h, noise_var = self.read_opening(samples, burst)
         bins = head[PREAMBLE_SYMBOLS:]
-        phase, slope, _ = track(bins, h, w)
-        straight = straighten(bins, phase, slope, w)
+        straight, _ = follow(bins, h, w)
         if self.is_noisy(noise_var, mean_power(h[self.used_bins])):
             h = self._with_pilots(head[:PREAMBLE_SYMBOLS], straight, noise_var)
-            phase, slope, _ = track(bins, h, w)
-            straight = straighten(bins, phase, slope, w)
+            straight, _ = follow(bins, h, w)
         soft = np.real(straight[:, self.data_bins] * np.conj(h[self.data_bins])).ravel()
         header = decode_header(4.0 / max(noise_var, 1e-30) * soft, w)
         if not 0 < header.n_symbols <= w.max_payload_symbols:
@@ -131,8 +128,7 @@ class FrameDemodulator(PreambleDemodulator):
         n_body = payload_ofdm_symbols(header.n_symbols, w)
         body = self.bins(samples, opening.burst, PREAMBLE_SYMBOLS + n_head, n_body)
         bins = np.concatenate([opening.bins, body])
-        phase, slope, ppm = track(bins, opening.h, w)
-        straight = straighten(bins, phase, slope, w)
+        straight, ppm = follow(bins, opening.h, w)
         known = self._known(header, n_head)
         if not self.pilot_bins.size:
             straight = self._steady(straight, opening.h * known)
@@ -145,10 +141,8 @@ class FrameDemodulator(PreambleDemodulator):
         more = clock_offset((pilots, head), opening.noise_var, w)
         straight, ppm = without_clock_offset(straight, more, opening.h, w), ppm + more
         h, noise, observed = self._second_estimate(straight[:n_head], known, opening.noise_var)
-        h_data, power = h[self.data_bins], mean_power(h[self.used_bins]) + 1e-30
-        gain = np.maximum(h_data.real**2 + h_data.imag**2, np.float32(1e-12 * power))
-        symbols = (straight[n_head:, self.data_bins] * (np.conj(h_data) / gain)).ravel()[: header.n_symbols]
-        pilot_power = mean_power(h[self.pilot_bins]) + 1e-30
+        symbols, gain, power = equalize(straight, n_head, self.data_bins, h)
+        tail, pilot_power = self.tail(straight, h)
         # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
         own = noise / gain * (1.0 + self._smooth_header.taps / observed) + phase_error_var(
             noise / pilot_power, len(bins), w
@@ -156,14 +150,14 @@ class FrameDemodulator(PreambleDemodulator):
         noise_var = np.maximum(np.tile(own, n_body)[: header.n_symbols], _MIN_NOISE_VAR)
         return ReceivedFrame(
             header=header,
-            symbols=symbols.astype(np.complex64),
+            symbols=symbols[: header.n_symbols],
             noise_var=noise_var.astype(np.float32),
-            snr_db=float(10 * np.log10(np.mean(gain) / max(noise, 1e-30))),
+            snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
             cfo_hz=opening.burst.cfo * w.samp_rate,
             sfo_ppm=ppm,
-            h_hat=h_data.astype(np.complex64),
+            h_hat=h[self.data_bins],
             start_sample=origin + opening.burst.start,
-            tail=self.tail(straight, h, pilot_power),
+            tail=tail,
         )
 
     def _steady(self, straight: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency
+from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency, undo_phase
 from m4sc.phy.equalizer_kernels import moving_phase, turn_back
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.waveform import WaveformConfig
@@ -120,6 +120,17 @@ def clock_offset(
     unit = slope_unit(waveform)
     spread = spread * unit**2 + 1e-30
     return products * unit / spread / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
+
+
+def follow(bins: np.ndarray, h: np.ndarray, waveform: WaveformConfig) -> tuple[np.ndarray, float]:
+    """Undo what :func:`track` finds: complex64 (symbols, fft_len), and sampling-clock offset, ppm."""
+    count = len(bins)
+    if count < _SFO_SYMBOLS:
+        pilots, roots = waveform.pilots(count), _padded_roots(max(64, 1 << (count - 1).bit_length()))
+        shape = (_PHASE_WINDOW, _PHASE_LINE_SYMBOLS)
+        return undo_phase(bins, waveform.pilot_bins, h, pilots, *shape, roots), 0.0
+    phase, slope, ppm = track(bins, h, waveform)
+    return straighten(bins, phase, slope, waveform), ppm
 
 
 def track(

@@ -89,17 +89,20 @@ def _bits(value: int, count: int) -> list[int]:
     return [value >> i & 1 for i in range(count)]
 
 
-def _value(bits: np.ndarray) -> int:
-    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
+def _crc8_of_byte(state: int) -> int:
+    for _ in range(8):
+        state = (state << 1 ^ (0x07 if state & 0x80 else 0)) & 0xFF
+    return state
+
+
+_CRC8_TABLE = tuple(_crc8_of_byte(byte) for byte in range(256))
 
 
 def _crc8(n_bytes: int, number: int) -> int:
     """CRC-8 of polynomial 0x07, started with 0xFF, over length and number as two bytes each, lowest first."""
     state = 0xFF
     for byte in (n_bytes & 0xFF, n_bytes >> 8, number & 0xFF, number >> 8):
-        state ^= byte
-        for _ in range(8):
-            state = (state << 1 ^ (0x07 if state & 0x80 else 0)) & 0xFF
+        state = _CRC8_TABLE[state ^ byte]
     return state
 
 
@@ -125,10 +128,15 @@ def parse_header(bits: np.ndarray, packet_format: PacketFormat) -> PacketHeader:
         HeaderError: wrong CRC-8, or ones where zeros are sent.
     """
     plain = bits ^ lfsr_bits(_HEADER_SEED, len(bits)) if packet_format.scramble else bits
-    n_bytes, number = _value(plain[:_LENGTH_BITS]), _value(plain[_LENGTH_BITS:][:_NUMBER_BITS])
-    if _value(plain[_LENGTH_BITS + _NUMBER_BITS : _HEADER_BITS]) != _crc8(n_bytes, number):
+    left = int.from_bytes(np.packbits(plain, bitorder="little").tobytes(), "little")
+    fields = []
+    for width in (_LENGTH_BITS, _NUMBER_BITS, _CRC8_BITS):
+        fields.append(left & (1 << width) - 1)
+        left >>= width
+    n_bytes, number, crc = fields
+    if crc != _crc8(n_bytes, number):
         raise HeaderError("the packet header's CRC is wrong")
-    if plain[_HEADER_BITS:].sum() > _MAX_WRONG_ZEROS:
+    if left.bit_count() > _MAX_WRONG_ZEROS:
         raise HeaderError("the packet header has ones where zeros are sent")
     return PacketHeader(n_bytes, number)
 

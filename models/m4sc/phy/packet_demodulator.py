@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import equalize
+from m4sc.phy.burst_kernels import equalize, hard_bits
 from m4sc.phy.demodulator import FrameTooLongError
-from m4sc.phy.equalizer import clock_offset, straighten, track, without_clock_offset
+from m4sc.phy.equalizer import clock_offset, follow, without_clock_offset
 from m4sc.phy.packet import CRC_BYTES, PacketFormat, PacketHeader, decide_payload, parse_header
-from m4sc.phy.preamble_demodulator import PreambleDemodulator, mean_power
+from m4sc.phy.preamble_demodulator import PreambleDemodulator
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync import Burst
 from m4sc.phy.waveform import WaveformConfig
@@ -66,14 +67,10 @@ class PacketDemodulator(PreambleDemodulator):
             HeaderError: no valid header.
             FrameTooLongError: it promises no payload. Its 12 bits of length cannot promise too much.
         """
-        burst = self.fine_offset(samples, burst)
-        head = self.bins(samples, burst, 0, PREAMBLE_SYMBOLS + _HEADER_SYMBOLS)
-        h, noise_var = self.first_estimate(head[:PREAMBLE_SYMBOLS])
+        burst, head, h, noise_var = self.read_opening(samples, burst)
         bins = head[PREAMBLE_SYMBOLS:]
-        phase, slope, _ = track(bins, h, self.waveform)
-        straight = straighten(bins, phase, slope, self.waveform)[0]
-        soft = np.real(straight[self.data_bins] * np.conj(h[self.data_bins]))
-        header = parse_header((soft > 0).astype(np.uint8), self.packet_format)
+        straight, _ = follow(bins, h, self.waveform)
+        header = parse_header(hard_bits(straight[0], self.data_bins, h), self.packet_format)
         if header.n_bytes <= CRC_BYTES:
             raise FrameTooLongError(f"a packet header promises {header.n_bytes} bytes, no more than a CRC")
         return PacketOpening(burst, header, bins, h, noise_var)
@@ -91,27 +88,23 @@ class PacketDemodulator(PreambleDemodulator):
         w, header, h = self.waveform, opening.header, opening.h
         body = self.bins(samples, opening.burst, PREAMBLE_SYMBOLS + _HEADER_SYMBOLS, self._body_rows(opening))
         bins = np.concatenate([opening.bins, body])
-        phase, slope, ppm = track(bins, h, w)
-        straight = straighten(bins, phase, slope, w)
+        straight, ppm = follow(bins, h, w)
         pilots = self.pilot_bins, straight[:, self.pilot_bins], h[self.pilot_bins] * w.pilots(len(bins))
         more = clock_offset((pilots,), opening.noise_var, w)
         straight = without_clock_offset(straight, more, h, w)
-        h_data = h[self.data_bins]
-        floor = np.float32(1e-12 * mean_power(h_data) + 1e-30)
-        symbols, gain = equalize(straight, _HEADER_SYMBOLS, self.data_bins, h, floor)
+        symbols, _, power = equalize(straight, _HEADER_SYMBOLS, self.data_bins, h)
         n_symbols = self.packet_format.payload_symbols(header.n_bytes)
         payload, valid = decide_payload(symbols[:n_symbols], header.n_bytes, self.packet_format)
-        pilot_power = mean_power(h[self.pilot_bins]) + 1e-30
         return ReceivedPacket(
             payload=payload,
             valid=valid,
             number=header.number,
-            snr_db=float(10 * np.log10(gain.mean() / max(opening.noise_var, 1e-30))),
+            snr_db=10 * math.log10(max(power, 1e-30) / max(opening.noise_var, 1e-30)),
             cfo_hz=opening.burst.cfo * w.samp_rate,
             sfo_ppm=ppm + more,
-            h_hat=h_data,
+            h_hat=h[self.data_bins],
             start_sample=origin + opening.burst.start,
-            tail=self.tail(straight, h, pilot_power),
+            tail=self.tail(straight, h)[0],
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS
-from m4sc.phy.burst_kernels import angle_between, least_squares, pilot_products, power_at, spectra
+from m4sc.phy.burst_kernels import pilot_share, read_preamble, spectra
 from m4sc.phy.equalizer import ChannelSmoother
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.sync import Burst, window_backoff
@@ -63,32 +63,35 @@ class PreambleDemodulator:
         )
         return np.asarray(found)
 
-    def fine_offset(self, samples: np.ndarray, burst: Burst) -> Burst:
-        """What the phase between both sync words says of the offset that is left."""
-        turn = angle_between(self.bins(samples, burst, 0, PREAMBLE_SYMBOLS), self._sync)
-        cfo = burst.cfo + turn / (2 * np.pi * self.waveform.symbol_len)
-        return Burst(burst.start, cfo, burst.match)
-
-    def first_estimate(self, words: np.ndarray) -> tuple[np.ndarray, float]:
-        """Channel and noise variance from the sync words."""
-        h_ls = least_squares(words, self._sync, self._sync_scale)
-        noise = power_at(words.ravel(), self._quiet)
-        power = max(power_at(h_ls, self._smooth_sync.bins), 1e-30)
+    def read_opening(self, samples: np.ndarray, burst: Burst) -> tuple[Burst, np.ndarray, np.ndarray, float]:
+        """Burst with its fine carrier offset, spectra of preamble and header, channel, noise variance."""
+        cfo, head, h_ls, power, noise = read_preamble(
+            samples,
+            burst.start,
+            burst.cfo,
+            PREAMBLE_SYMBOLS + self.header_symbols,
+            (self.waveform.symbol_len, self.waveform.cp_len - self.backoff),
+            (self._advance, self._roots),
+            (self._sync, self._sync_scale, self._quiet, self._smooth_sync.bins),
+        )
+        power = max(power, 1e-30)
         if self.is_noisy(noise, power):
-            return self._smooth_sync.sparse(h_ls, noise), noise
-        return self._smooth_sync(h_ls, min(noise / power, 1.0)), noise
+            h = self._smooth_sync.sparse(h_ls, noise)
+        else:
+            h = self._smooth_sync(h_ls, min(noise / power, 1.0))
+        return Burst(burst.start, cfo, burst.match), head, h, noise
 
     def is_noisy(self, noise: float, power: float) -> bool:
         """Whether the SNR is so low that taps which noise explains are better pruned."""
         return noise > _LOW_SNR_NOISE * power
 
-    def tail(self, straight: np.ndarray, h: np.ndarray, pilot_power: float) -> float:
-        """Mean of the last pilots over what they should be: about 1, or 0 where nothing was sent.
+    def tail(self, straight: np.ndarray, h: np.ndarray) -> tuple[float, float]:
+        """Last pilots over what they should be, about 1, or 0 where nothing was sent; power of all.
 
         1 without pilots: nothing shows it.
         """
         if not self.pilot_bins.size:
-            return 1.0
-        last = min(_TAIL_SYMBOLS, len(straight))
-        pilots = self.waveform.pilots(len(straight))[-last:]
-        return float(pilot_products(straight[-last:], self.pilot_bins, h, pilots).real.mean()) / pilot_power
+            return 1.0, 1.0
+        first, pilots = max(len(straight) - _TAIL_SYMBOLS, 0), self.waveform.pilots(len(straight))
+        share, power = pilot_share(straight, first, self.pilot_bins, h, pilots)
+        return share, power

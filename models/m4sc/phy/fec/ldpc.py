@@ -13,6 +13,7 @@ import numpy as np
 from m4sc.phy.fec.base_graph import BaseGraph, base_graph, lifting_sizes
 from m4sc.phy.fec.ldpc_encoder import code_word
 from m4sc.phy.fec.min_sum import decode_layered
+from m4sc.phy.fec.soft_buffer import fill_buffer, fill_words
 
 MAX_INFO_BITS = {1: 8448, 2: 3840}
 REDUNDANCY_VERSIONS = (0, 1, 2, 3)
@@ -67,8 +68,12 @@ class LdpcCode:
         """
         if version not in REDUNDANCY_VERSIONS:
             raise ValueError(f"there is no redundancy version {version}; use 0 to 3")
-        column = 2 + _START_COLUMNS[self.graph.number][version]
-        return int(np.searchsorted(self.buffer, column * self.graph.lifting))
+        return self._starts[version]
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        columns = 2 + np.array(_START_COLUMNS[self.graph.number])
+        return tuple(int(n) for n in np.searchsorted(self.buffer, columns * self.graph.lifting))
 
     def encode(self, bits: np.ndarray, version: int = 0) -> np.ndarray:
         """Information to coded, interleaved bits.
@@ -103,15 +108,10 @@ class LdpcCode:
         """
         if llr.ndim not in (1, 2) or llr.shape[-1] != self.n:
             raise ValueError(f"this code takes {self.n} LLRs a block, not {llr.shape}")
-        size, lead = self.buffer.size, llr.shape[:-1]
-        turns = -(-self.n // size)
-        circle = np.zeros((*lead, turns * size), np.float32)
-        order = (*lead, -1, self.bits_per_symbol)
-        circle[..., : self.n] = np.swapaxes(llr.reshape(order), -1, -2).reshape(*lead, -1)
-        if turns > 1:
-            circle = circle.reshape(*lead, turns, size).sum(-2)
-        circle = np.nan_to_num(circle, copy=False, nan=0.0, posinf=_LARGEST_LLR, neginf=-_LARGEST_LLR)
-        return np.roll(circle, self.start(version), -1)
+        rows = np.ascontiguousarray(np.atleast_2d(llr), np.float32)
+        limit, begin = np.float32(_LARGEST_LLR), self.start(version)
+        soft = fill_buffer(rows, self.buffer.size, begin, self.bits_per_symbol, limit)
+        return soft[0] if llr.ndim == 1 else soft
 
     def decode(self, llr: np.ndarray, iterations: int = 20, version: int = 0) -> np.ndarray:
         """LLRs as in :meth:`soft_buffer` to hard decisions, uint8 (k,) or (blocks, k)."""
@@ -123,20 +123,14 @@ class LdpcCode:
         Returns:
             uint8 (k,) or (blocks, k).
         """
-        z, size = self.graph.lifting, self.graph.columns * self.graph.lifting
-        rows = np.atleast_2d(soft)
-        words = np.zeros((len(rows), size), np.float32)
-        head = max(self.k - 2 * z, 0)
-        limit = np.float32(_LARGEST_LLR)
-        np.clip(rows[:, :head], -limit, limit, out=words[:, 2 * z : 2 * z + head])
-        np.clip(rows[:, head:], -limit, limit, out=words[:, size - (rows.shape[1] - head) :])
-        words[:, self.k : self.k + self.fillers] = limit
-        received = np.flatnonzero(rows.any(0))
-        last = int(self.buffer[received[-1]]) // z if received.size else 0
-        start, column, shift = self._checks(max(4, last + 1 - self.graph.info_columns))
-        scale = np.float32(np.interp(self.k / max(received.size, 1), *_SCALES[self.graph.number]))
-        words = words.reshape(len(rows), -1, z)
-        decode_layered(words, start, column, shift, scale, iterations)
+        z = self.graph.lifting
+        rows = np.ascontiguousarray(np.atleast_2d(soft), np.float32)
+        limit, shape = np.float32(_LARGEST_LLR), (self.k, self.fillers, z, self.graph.columns)
+        words, received, place = fill_words(rows, *shape, limit)
+        last = int(self.buffer[place]) // z if received else 0
+        checks = self._checks(max(4, last + 1 - self.graph.info_columns))
+        scale = np.float32(np.interp(self.k / max(received, 1), *_SCALES[self.graph.number]))
+        decode_layered(words, *checks, scale, iterations)
         bits = (words.reshape(len(rows), -1)[:, : self.k] < 0).astype(np.uint8)
         return bits[0] if soft.ndim == 1 else bits
 
@@ -146,11 +140,18 @@ class LdpcCode:
         Those behind have a parity bit that was not received, and say nothing. Nor do columns of nothing but
         fillers: their edges are left out.
         """
+        if rows in self._checks_of:
+            return self._checks_of[rows]
         graph, known = self.graph, -(-self.k // self.graph.lifting)
         edges = np.arange(graph.start[rows])
         edges = edges[(graph.column[edges] < known) | (graph.column[edges] >= graph.info_columns)]
         start = np.searchsorted(edges, graph.start[: rows + 1])
-        return start, graph.column[edges], graph.shift[edges]
+        self._checks_of[rows] = start, graph.column[edges], graph.shift[edges]
+        return self._checks_of[rows]
+
+    @cached_property
+    def _checks_of(self) -> dict[int, tuple[np.ndarray, ...]]:
+        return {}
 
 
 @lru_cache(maxsize=64)
