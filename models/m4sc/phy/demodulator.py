@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import equalize
+from m4sc.phy.burst_kernels import equalize, error_power, least_squares, power_at
 from m4sc.phy.equalizer import (
     ChannelSmoother,
     clock_offset,
@@ -18,7 +18,7 @@ from m4sc.phy.equalizer import (
 )
 from m4sc.phy.header import FrameHeader, HeaderError
 from m4sc.phy.header_code import decode_header, header_symbols
-from m4sc.phy.preamble_demodulator import PreambleDemodulator, inverse, mean_power
+from m4sc.phy.preamble_demodulator import PreambleDemodulator, inverse
 from m4sc.phy.sync import Burst
 from m4sc.phy.waveform import WaveformConfig
 
@@ -98,7 +98,7 @@ class FrameDemodulator(PreambleDemodulator):
         burst, head, h, noise_var = self.read_opening(samples, burst)
         bins = head[PREAMBLE_SYMBOLS:]
         straight, _ = follow(bins, h, w)
-        if self.is_noisy(noise_var, mean_power(h[self.used_bins])):
+        if self.is_noisy(noise_var, power_at(h, self.used_bins)):
             h = self._with_pilots(head[:PREAMBLE_SYMBOLS], straight, noise_var)
             straight, _ = follow(bins, h, w)
         soft = np.real(straight[:, self.data_bins] * np.conj(h[self.data_bins])).ravel()
@@ -147,11 +147,12 @@ class FrameDemodulator(PreambleDemodulator):
         own = noise / gain * (1.0 + self._smooth_header.taps / observed) + phase_error_var(
             noise / pilot_power, len(bins), w
         )
-        noise_var = np.maximum(np.tile(own, n_body)[: header.n_symbols], _MIN_NOISE_VAR)
+        own = np.maximum(own, _MIN_NOISE_VAR).astype(np.float32)
+        noise_var = np.broadcast_to(own, (n_body, len(own))).ravel()[: header.n_symbols]
         return ReceivedFrame(
             header=header,
             symbols=symbols[: header.n_symbols],
-            noise_var=noise_var.astype(np.float32),
+            noise_var=noise_var,
             snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
             cfo_hz=opening.burst.cfo * w.samp_rate,
             sfo_ppm=ppm,
@@ -180,9 +181,8 @@ class FrameDemodulator(PreambleDemodulator):
         self, straight: np.ndarray, sent: np.ndarray, noise: float
     ) -> tuple[np.ndarray, float, int]:
         """Channel, noise variance of a bin, and how many observations are behind them."""
-        h_ls = (straight * sent.conj()).sum(axis=0) * self._header_scale
-        power = max(mean_power(h_ls[self._smooth_header.bins]), 1e-30)
+        h_ls = least_squares(straight, sent, self._header_scale)
+        power = max(power_at(h_ls, self._smooth_header.bins), 1e-30)
         h = self._smooth_header(h_ls, min(noise / power, 1.0))
-        error = (straight - h * sent)[:, self.used_bins]
-        observed = error.size
-        return h, mean_power(error) * observed / max(observed - self._smooth_header.taps, 1), observed
+        error, observed = error_power(straight, sent, h, self.used_bins), len(straight) * len(self.used_bins)
+        return h, error * observed / max(observed - self._smooth_header.taps, 1), observed

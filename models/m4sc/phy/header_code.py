@@ -15,6 +15,7 @@ from math import gcd
 import numpy as np
 
 from m4sc.phy.airtime import header_ofdm_symbols
+from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.fec.ldpc import LdpcCode, ldpc_code
 from m4sc.phy.gold import gold_sequence
 from m4sc.phy.header import HEADER_BYTES, FrameHeader
@@ -48,8 +49,20 @@ def header_symbols(header: FrameHeader, waveform: WaveformConfig) -> np.ndarray:
     """BPSK symbols of the header, complex64 (symbols,); bit 0 is +1 before scrambling."""
     signs = _layout(waveform)[2]
     bits = np.unpackbits(np.frombuffer(header.pack(), dtype=np.uint8))
-    word = np.bitwise_xor.reduce(_generator(waveform)[bits == 1], axis=0)
-    return ((1.0 - 2.0 * np.unpackbits(word, count=len(signs))) * signs).astype(np.complex64)
+    return np.asarray(_code_symbols(bits, _generator(waveform), signs))
+
+
+@compiled
+def _code_symbols(bits, generator, signs):  # type: ignore[no-untyped-def]
+    """BPSK symbols of the code word of `bits`, complex64; generator: uint8 (bits, bytes)."""
+    word = np.zeros(generator.shape[1], np.uint8)
+    for i in range(len(bits)):
+        if bits[i]:
+            word ^= generator[i]
+    symbols = np.empty(len(signs), np.complex64)
+    for i in range(len(signs)):
+        symbols[i] = signs[i] * (1 - 2 * (word[i // 8] >> (7 - i % 8) & 1))
+    return symbols
 
 
 def decode_header(llr: np.ndarray, waveform: WaveformConfig) -> FrameHeader:

@@ -60,9 +60,8 @@ class PreambleBank:
 
         The second value is what :meth:`refine` takes.
         """
-        places = len(block) - self.length + 1
-        re, im = _correlate(block, *self._kernels, self._roots)
-        return _share(block, _strongest(re, im, places, self._rows, self._half_gain)), (re, im)
+        match, re, im = _match(block, *self._kernels, self._roots, self.length, self._half_gain)
+        return match, (re, im)
 
     def refine(
         self, found: tuple[np.ndarray, np.ndarray], peak: int, places: int, share: float, backoff: int
@@ -73,17 +72,33 @@ class PreambleBank:
         from so many samples before the start to a prefix less so many behind it do no harm: of all moves, the
         one that puts most energy there.
         """
-        powers = _powers(*found, peak, self._rows, self._half_gain)
-        best = int(np.argmax(powers))
-        shape = (self._cp_len, backoff, max(1.0 - share, 0.0) / (share * self.length))
-        move = _window_move(*found, peak, places, best, self._rows, self._half_gain, *shape)
-        return move, (self._first + 0.5 * self._step * (best + _vertex(powers, best))) / self.size
+        noise_share = max(1.0 - share, 0.0) / (share * self.length)
+        move, half = _refine(
+            *found, peak, places, self._rows, self._half_gain, self._cp_len, backoff, noise_share
+        )
+        return move, (self._first + 0.5 * self._step * half) / self.size
 
 
 @lru_cache(maxsize=16)
 def preamble_bank(waveform: WaveformConfig, size: int) -> PreambleBank:
     """The bank for blocks of `size` samples."""
     return PreambleBank(waveform, size)
+
+
+@compiled
+def _match(block, kernel_re, kernel_im, roots, length, half_gain):  # type: ignore[no-untyped-def]
+    places, rows = len(block) - length + 1, kernel_re.shape[1]
+    re, im = _correlate(block, kernel_re, kernel_im, roots)
+    return _share(block, _strongest(re, im, places, rows, half_gain)), re, im
+
+
+@compiled
+def _refine(re, im, peak, places, rows, half_gain, cp_len, backoff, noise_share):  # type: ignore[no-untyped-def]
+    """Move of the start, and offset in half steps of the grid from its first one."""
+    powers = _powers(re, im, peak, rows, half_gain)
+    best = np.argmax(powers)
+    move = _window_move(re, im, peak, places, best, rows, half_gain, cp_len, backoff, noise_share)
+    return move, best + _vertex(powers, best)
 
 
 @vectorized

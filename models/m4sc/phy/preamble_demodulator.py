@@ -16,12 +16,6 @@ _FEW_QUIET = 8
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
-def mean_power(values: np.ndarray) -> float:
-    """Mean of |x|^2 of complex values."""
-    flat = values.ravel()
-    return float(np.vdot(flat, flat).real) / max(flat.size, 1)
-
-
 def inverse(weight: np.ndarray) -> np.ndarray:
     """1 / weight, float32, 0 where there is none."""
     return np.divide(1.0, weight, out=np.zeros_like(weight, float), where=weight > 0).astype(np.float32)
