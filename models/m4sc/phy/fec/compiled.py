@@ -14,7 +14,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` compiled at its first call, without the GIL.
 
     The machine code is kept beside the source, or in the user's cache where that is read-only. Numba raises
-    RuntimeError where neither can be written; then each process compiles for itself.
+    RuntimeError where neither can be written; then each process compiles for itself. Numba looks for
+    changes in the function's own file alone: after one in a function that it calls, remove ``__pycache__``.
     """
     return _compile(function)
 
