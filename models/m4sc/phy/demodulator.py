@@ -14,6 +14,7 @@ from m4sc.phy.equalizer import (
     clock_offset,
     follow,
     phase_error_var,
+    straighten,
     without_clock_offset,
 )
 from m4sc.phy.header import FrameHeader, HeaderError
