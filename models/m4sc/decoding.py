@@ -32,7 +32,8 @@ class Int8Matrix:
     def __init__(self, weight: Tensor) -> None:
         """weight: float (out, in)."""
         self.width = len(weight)
-        scale = weight.abs().amax(1).clamp_min(1e-12).double() / 127
+        low, high = weight.aminmax(dim=1)  # abs() would copy the largest matrix
+        scale = torch.maximum(high, -low).clamp_min(1e-12).double() / 127
         with warnings.catch_warnings():  # torch means to replace its quantised tensors, not this product
             warnings.simplefilter("ignore", UserWarning)
             zero = torch.zeros(len(scale), dtype=torch.long)
@@ -97,17 +98,26 @@ class Cache:
 class Decoder:
     """Prefill and single steps of a merged causal LM, as :func:`decoder_for` finds it possible."""
 
-    def __init__(self, model: Any) -> None:
-        """model: a Llama- or Qwen2-kind ``...ForCausalLM`` in float32."""
+    def __init__(self, model: Any, shrink: bool = False) -> None:
+        """model: a Llama- or Qwen2-kind ``...ForCausalLM`` in float32.
+
+        shrink: turn it to bfloat16, each part once it has been read: the memory is used again at once.
+        """
         config, base = model.config, model.model
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.dim = _head_dim(config)
         self.eps = float(config.rms_norm_eps)
-        self.embedding = base.embed_tokens.weight.detach().to(torch.bfloat16)
         self._frequencies = base.rotary_emb.inv_freq.detach().float()
-        self._layers = [_layer(layer) for layer in base.layers]
+        self._layers = []
+        for layer in base.layers:
+            self._layers.append(_layer(layer))
+            if shrink:
+                layer.to(torch.bfloat16)
         self._norm = _array(base.norm.weight)
         self._head = Int8Matrix(model.lm_head.weight.detach())
+        if shrink:
+            model.to(torch.bfloat16)
+        self.embedding = base.embed_tokens.weight.detach().to(torch.bfloat16)
 
     def prefill(self, embeds: Tensor, begins: Tensor, room: int) -> tuple[Tensor, Cache]:
         """Read prompts padded on the left.
@@ -182,7 +192,7 @@ class Decoder:
         return x * gain * torch.from_numpy(weight)
 
 
-def decoder_for(model: Any) -> Decoder | None:
+def decoder_for(model: Any, shrink: bool = False) -> Decoder | None:
     """A lean decoder of a merged causal LM in float32; None where its kind or the processor has none."""
     config = model.config
     rope = getattr(config, "rope_parameters", None) or {}
@@ -204,7 +214,7 @@ def decoder_for(model: Any) -> Decoder | None:
         Int8Matrix(torch.ones(1, 8)).halves(torch.ones(2, 8))
     except (RuntimeError, NotImplementedError):  # no int8 product on this processor
         return None
-    return Decoder(model)
+    return Decoder(model, shrink)
 
 
 def _layer(layer: nn.Module) -> _Layer:

@@ -103,7 +103,7 @@ class LanguageModel(nn.Module):
             self.model.delete_adapter("encode")
             self.model.set_adapter("decode")
         merged = self.model.merge_and_unload()
-        self.decoder = decoder_for(merged)
+        self.decoder = decoder_for(merged, shrink=True)
         self.model = merged.to(torch.bfloat16)
         self._served = True
 
