@@ -67,10 +67,7 @@ def answer_view(
 
 
 def spectrum(g: Graph, at: tuple[float, float], name: str, hint: str, level_known: bool) -> str:
-    """Spectrum of samples; ``level_known``: of bursts alone, which rise above -40 dB at the waveform's level.
-
-    Not by the tag of a burst: the sink looks for it in the first window of each scheduler call alone.
-    """
+    """Spectrum of samples; ``level_known``: of bursts alone, which rise above -40 dB at the waveform's level."""
     return g.add(
         "qtgui_freq_sink_x",
         name,
