@@ -67,7 +67,7 @@ def answer_view(
 
 
 def spectrum(g: Graph, at: tuple[float, float], name: str, hint: str, level_known: bool) -> str:
-    """Spectrum of samples; ``level_known``: of bursts alone, which rise above -40 dB at the waveform's level."""
+    """Spectrum of samples; ``level_known``: of bursts alone, which rise above -40 dB there."""
     return g.add(
         "qtgui_freq_sink_x",
         name,
