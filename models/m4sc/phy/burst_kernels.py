@@ -50,8 +50,9 @@ def read_preamble(samples, start, cfo, count, shape, tables, estimation):  # typ
     Returns the cycles a sample, spectra, channel, complex64 (fft_len,), its power, and noise of a bin.
     """
     sync, scale, quiet, used = estimation
-    words = spectra(samples, start, cfo, 0, 2, shape[0], shape[1], tables[0], tables[1])
-    cfo = cfo + angle_between(words, sync) / (2 * np.pi * shape[0])
+    for _ in range(2):  # what the first round leaves between the carriers turns the phase a little
+        words = spectra(samples, start, cfo, 0, 2, shape[0], shape[1], tables[0], tables[1])
+        cfo = cfo + angle_between(words, sync) / (2 * np.pi * shape[0])
     bins = spectra(samples, start, cfo, 0, count, shape[0], shape[1], tables[0], tables[1])
     h_ls = least_squares(bins[:2], sync, scale)
     return cfo, bins, h_ls, power_at(h_ls, used), power_at(bins.ravel(), quiet)
