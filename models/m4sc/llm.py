@@ -60,14 +60,15 @@ class LanguageModel(nn.Module):
     "encode", where a task needs one, [instruction; message; queries] and its states are the latents.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
+        """dtype: of the frozen weights; float32 to train, bfloat16 takes half of the memory to serve."""
         super().__init__()
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self._folder = str(resolve(config.llm, "llm"))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
-        base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.float32)
+        base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
         base.requires_grad_(False)
         width = base.get_input_embeddings().embedding_dim
         if width != config.hidden_dim:

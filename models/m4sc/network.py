@@ -20,10 +20,11 @@ _PART = 4096  # tokens at a time, for memory's sake
 class Network(nn.Module):
     """Everything that training changes, around frozen backbones."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, llm_dtype: torch.dtype = torch.float32) -> None:
+        """llm_dtype: of the frozen language model (see :class:`m4sc.llm.LanguageModel`)."""
         super().__init__()
         self.config = config
-        self.llm = LanguageModel(config)
+        self.llm = LanguageModel(config, llm_dtype)
         dims = {"image": config.image_dim, "speech": config.speech_dim}
         self.projectors = nn.ModuleDict(
             {

@@ -401,7 +401,7 @@ def load(name_or_path: str = "default") -> SemanticSystem:
     """
     folder = weights_folder(name_or_path)
     text = (folder / "config.json").read_text(encoding="utf-8")
-    network = Network(ModelConfig.from_json(text))
+    network = Network(ModelConfig.from_json(text), torch.bfloat16)
     network.load_trained(folder)
     network.llm.serve()
     fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
