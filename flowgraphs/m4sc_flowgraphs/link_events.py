@@ -117,7 +117,7 @@ def _answer(meta: dict[str, Any], payload: bytes, time_s: float) -> LinkEvent:
     keys = ("sequence", "source_id", "task", "modality", "instruction", "snr_db", "cfo_hz", "seconds")
     values = {key: meta[key] for key in keys if key in meta}
     values["system"] = "classical" if is_classical(meta) else "semantic"
-    values["answer"] = None if is_picture else payload.decode("utf-8", "replace")
+    values["answer"] = (meta.get("text") or None) if is_picture else payload.decode("utf-8", "replace")
     data: dict[str, Any] = {"picture": payload} if is_picture else {}
     if meta.get("received") is not None:
         data["received"] = bytes(np.asarray(meta["received"], np.uint8))

@@ -200,10 +200,11 @@ class SemanticSystem:
         entry = self._check(task)
         if entry.asks_by_voice:
             return self._answer_questions(received, instructions)
-        pictures = [self._picture(*pair, entry) for pair in received]
         if entry.gives == "image":
+            shown = self._picture_codec().decode_many(received)
             seconds = time.perf_counter() - started
-            return [Answer("", picture, seconds) for picture in pictures]
+            return [Answer("", picture, seconds) for picture in shown]
+        pictures = [self._picture(*pair, entry) for pair in received]
         network, prompts, rows = self.network, list[Tensor](), list[Tensor]()
         pieces_of: list[int] = []
         for (symbols, noise_var), instruction in zip(received, instructions, strict=True):
@@ -248,16 +249,15 @@ class SemanticSystem:
         if task.modality == "image" and self.pictures is not None:
             codec = self.config.codec_of(task)
             tokens = self.config.latent_counts if codec == LATENTS else (self.config.image_tokens,)
-            for own in (rate * n for rate in self.config.rates(codec) for n in tokens):
-                if self.pictures.holds(count - own):
-                    return own
+            possible = [rate * n for rate in self.config.rates(codec) for n in tokens]
+            fitting = [own for own in possible if self.pictures.holds(count - own)]
+            if count not in possible and fitting:
+                return fitting[0]
         return count
 
     def _picture(self, symbols: np.ndarray, noise_var: np.ndarray, task: Task) -> np.ndarray | None:
         """The picture that came with a message, if one did."""
         own = self._own_symbols(len(symbols), task)
-        if task.gives == "image":
-            return self._picture_codec().decode(symbols, noise_var)
         if own == len(symbols):
             return None
         with contextlib.suppress(ValueError):  # its size cannot be read: the answer is still worth having

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,6 @@ class PictureCodec:
         tiles, rest = divmod(count - SIZE_SYMBOLS, self.config.symbols)
         return count == self.config.symbols or (tiles >= 1 and rest == 0)
 
-    @torch.inference_mode()
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray) -> np.ndarray:
         """Received symbols to a picture, uint8 (h, w, 3).
 
@@ -74,6 +73,28 @@ class PictureCodec:
         Raises:
             ValueError: no picture has so many symbols, or its size cannot be read.
         """
+        return self.decode_many([(symbols, noise_var)])[0]
+
+    @torch.inference_mode()
+    def decode_many(self, received: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        """As :meth:`decode`, of each pair; pictures of one size are decoded together."""
+        sizes = [self._size(*pair) for pair in received]
+        pictures: dict[int, np.ndarray] = {}
+        for size in dict.fromkeys(sizes):
+            chosen = [i for i, other in enumerate(sizes) if other == size]
+            count = tile_count(*size, self.config.tile) * self.config.symbols
+            y = torch.stack([_pairs(received[i][0][-count:]) for i in chosen])
+            n = torch.from_numpy(np.stack([received[i][1][-count:] for i in chosen]).astype(np.float32))
+            shape = (len(chosen), -1, self.config.symbols)
+            step = max(1, _PART * self.config.symbols // count)
+            parts = zip(y.reshape(*shape, 2).split(step), n.reshape(shape).split(step), strict=True)
+            whole = torch.cat([self.network.receive(*part, size) for part in parts])
+            for i, picture in zip(chosen, whole, strict=True):
+                pictures[i] = _as_bytes(picture)[: size[0], : size[1]]
+        return [pictures[i] for i in range(len(received))]
+
+    def _size(self, symbols: np.ndarray, noise_var: np.ndarray) -> tuple[int, int]:
+        """Height and width of what was received; raises ValueError as :meth:`decode`."""
         if len(symbols) != len(noise_var) or not self.holds(len(symbols)):
             raise ValueError(
                 f"{len(symbols)} symbols with {len(noise_var)} noise variances are no picture of tiles of "
@@ -81,21 +102,13 @@ class PictureCodec:
             )
         if not (np.isfinite(symbols).all() and np.isfinite(noise_var).all()):
             raise ValueError("received symbols or noise variances are not finite")
-        size = (self.config.tile, self.config.tile)
-        if len(symbols) != self.config.symbols:
-            size = read_size(symbols[:SIZE_SYMBOLS], noise_var[:SIZE_SYMBOLS])
-            symbols, noise_var = symbols[SIZE_SYMBOLS:], noise_var[SIZE_SYMBOLS:]
-        if tile_count(*size, self.config.tile) * self.config.symbols != len(symbols):
-            raise ValueError(f"{len(symbols)} symbols are not what a picture of {size[0]} x {size[1]} has")
-        y = torch.from_numpy(np.stack([symbols.real, symbols.imag], axis=-1).astype(np.float32))
-        n = torch.from_numpy(np.array(noise_var, dtype=np.float32))
-        shape = (1, -1, self.config.symbols)
-        picture = self.network.receive(y.reshape(*shape, 2), n.reshape(shape), size)[0]
-        return _as_bytes(picture)[: size[0], : size[1]]
-
-    def decode_many(self, received: Iterable[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
-        """As :meth:`decode`, of each pair."""
-        return [self.decode(symbols, noise_var) for symbols, noise_var in received]
+        if len(symbols) == self.config.symbols:
+            return self.config.tile, self.config.tile
+        size = read_size(symbols[:SIZE_SYMBOLS], noise_var[:SIZE_SYMBOLS])
+        count = len(symbols) - SIZE_SYMBOLS
+        if tile_count(*size, self.config.tile) * self.config.symbols != count:
+            raise ValueError(f"{count} symbols are not what a picture of {size[0]} x {size[1]} has")
+        return size
 
     def _is_one_tile(self, height: int, width: int) -> bool:
         return height == width == self.config.tile
@@ -124,6 +137,11 @@ def load_codec(folder: Path) -> PictureCodec:
         raise ValueError(f"the weights in {folder.name} do not fit their configuration") from exc
     fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
     return PictureCodec(network, fingerprint)
+
+
+def _pairs(symbols: np.ndarray) -> Tensor:
+    """complex (k,) to float (k, 2)."""
+    return torch.from_numpy(np.stack([symbols.real, symbols.imag], axis=-1).astype(np.float32))
 
 
 def _as_bytes(picture: Tensor) -> np.ndarray:

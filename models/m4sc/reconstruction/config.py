@@ -13,7 +13,10 @@ class ReconstructionConfig:
     Attributes:
         tile: side of a tile in pixels; each tile is transformed, scaled and sent by itself.
         symbols: complex symbols a tile: 512 for 32 x 32 x 3 pixels is a bandwidth ratio (CBR) of 1/6.
-        pilots: reals of a tile's symbols that carry a constant, from which the receiver learns its scale.
+        scale_symbols: of a tile's symbols those that carry the code word of its scale; a power of two.
+        lowest_scale_db, scale_step_db: of the scales (power) that a tile may be sent with; four for each of
+            `scale_symbols`.
+        scale_power: least power of a scale's code word, in symbols of unit power.
         patch: pixels a side that make one position of the convolutional networks.
         encoder_width, encoder_blocks: channels and residual blocks of the transmitter's network.
         decoder_width, decoder_blocks: the same of the receiver's.
@@ -24,7 +27,10 @@ class ReconstructionConfig:
 
     tile: int = 32
     symbols: int = 512
-    pilots: int = 4
+    scale_symbols: int = 8
+    lowest_scale_db: float = -6.0
+    scale_step_db: float = 0.4
+    scale_power: float = 9.0
     patch: int = 4
     encoder_width: int = 64
     encoder_blocks: int = 2
@@ -41,9 +47,14 @@ class ReconstructionConfig:
                 raise ValueError(f"{field.name} is {value}; it must be at least 1")
         if self.tile % self.patch:
             raise ValueError(f"tile {self.tile} is no multiple of patch {self.patch}")
+        if self.scale_symbols & (self.scale_symbols - 1):
+            raise ValueError(f"scale_symbols is {self.scale_symbols}; it must be a power of two")
+        if not 0 < self.scale_power < self.symbols:
+            raise ValueError(f"scale_power is {self.scale_power}; a tile has the power {self.symbols}")
         if not 0 < self.coefficients <= self.pixels:
             raise ValueError(
-                f"{self.symbols} symbols with {self.pilots} pilots carry {self.coefficients} coefficients; "
+                f"{self.symbols} symbols, {self.scale_symbols} of them for the scale, carry "
+                f"{self.coefficients} coefficients; "
                 f"a tile has 1 to {self.pixels}"
             )
         if self.max_side < self.tile:
@@ -57,7 +68,7 @@ class ReconstructionConfig:
     @property
     def coefficients(self) -> int:
         """Coefficients of the transform that are sent of a tile."""
-        return 2 * self.symbols - self.pilots
+        return 2 * (self.symbols - self.scale_symbols)
 
     def to_json(self) -> str:
         """JSON text with every field."""

@@ -8,12 +8,15 @@ sees in it. Both networks start at zero: training begins at the optimum of linea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m4sc.reconstruction.config import ReconstructionConfig
+from m4sc.reconstruction.scale import ScaleCode
 from m4sc.reconstruction.tiles import join
 from m4sc.reconstruction.transform import karhunen_loeve, linear_powers
 
@@ -74,8 +77,6 @@ class ReconstructionNetwork(nn.Module):
     basis: Tensor
     patch_power: Tensor
     mean: Tensor
-    scale_mean: Tensor
-    scale_var: Tensor
 
     def __init__(self, config: ReconstructionConfig) -> None:
         super().__init__()
@@ -85,11 +86,9 @@ class ReconstructionNetwork(nn.Module):
         # mean square of each basis vector in each patch
         self.register_buffer("patch_power", torch.zeros(count, (config.tile // config.patch) ** 2))
         self.register_buffer("mean", torch.zeros(config.pixels))
-        self.register_buffer("scale_mean", torch.ones(()))  # of a tile's scale, among pictures
-        self.register_buffer("scale_var", torch.ones(()))
+        self.scale = ScaleCode(config)
         self.log_gain = nn.Parameter(torch.zeros(count))  # of each coefficient
         self.log_var = nn.Parameter(torch.zeros(count))  # of each coefficient before its gain
-        self.pilot = nn.Parameter(torch.tensor(1.2))
         self.encoder = _Refiner(3, config.patch, config.encoder_width, config.encoder_blocks)
         self.decoder = _Refiner(
             4, config.patch, config.decoder_width, config.decoder_blocks, config.condition_width
@@ -117,10 +116,22 @@ class ReconstructionNetwork(nn.Module):
         self.log_gain.copy_(torch.from_numpy(0.5 * np.log(np.maximum(powers, 1e-3) / units)).float())
         self.log_var.copy_(torch.from_numpy(np.log(units)).float())
         sample = torch.from_numpy(pictures[:2000].transpose(0, 3, 1, 2).astype(np.float32))
-        scales = self._scaled(self.coefficients(sample))[1]
-        self.scale_mean.copy_(scales.mean())
-        self.scale_var.copy_(scales.var())
+        self.scale.count((self.coefficients(sample) * self.log_gain.exp()).square().sum(1))
         return variances
+
+    def start_from(self, folder: Path) -> int:
+        """Take over the convolutions of other weights that have a name and shape of these; their number.
+
+        Raises:
+            ValueError: none fits.
+        """
+        own = {key: value for key, value in self.state_dict().items() if "coder." in key}
+        found = load_file(str(folder / "model.safetensors"))
+        fitting = {key: v.float() for key, v in found.items() if key in own and v.shape == own[key].shape}
+        if not fitting:
+            raise ValueError(f"no tensor in {folder.name} fits this configuration; start without it")
+        self.load_state_dict(fitting, strict=False)
+        return len(fitting)
 
     def coefficients(self, tiles: Tensor) -> Tensor:
         """Tiles, float (n, 3, tile, tile), to the coefficients of their non-linear code, float (n, count)."""
@@ -128,16 +139,9 @@ class ReconstructionNetwork(nn.Module):
         x = x + self.encoder(x)
         return x.flatten(1).float() @ self.basis.T
 
-    def _scaled(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Coefficients and pilots at unit mean power, float (n, 2 symbols), and each tile's scale, (n, 1)."""
-        pilots = self.pilot.expand(len(coefficients), self.config.pilots)
-        values = torch.cat([pilots, coefficients * self.log_gain.exp()], dim=1)
-        scale = (self.config.symbols / values.square().sum(1, keepdim=True)).sqrt()
-        return values * scale, scale
-
     def send(self, tiles: Tensor) -> Tensor:
         """Tiles, float (n, 3, tile, tile), to symbols, float (n, symbols, 2), unit mean power each tile."""
-        return self._scaled(self.coefficients(tiles))[0].unflatten(1, (-1, 2))
+        return self.scale.send(self.coefficients(tiles) * self.log_gain.exp()).unflatten(1, (-1, 2))
 
     def estimate(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Linear MMSE estimate of tiles, and how good it is.
@@ -151,12 +155,9 @@ class ReconstructionNetwork(nn.Module):
         """
         y = symbols.flatten(1)
         noise = (0.5 * noise_var).clamp(1e-7, 1e6).repeat_interleave(2, dim=1)  # of each real
-        pilots = self.config.pilots
-        weight = 1.0 / noise[:, :pilots]
-        told = (self.pilot * weight * y[:, :pilots]).sum(1) + self.scale_mean / self.scale_var
-        scale = told / ((self.pilot.square() * weight).sum(1) + 1.0 / self.scale_var)
-        scale = scale.clamp(0.05, 20.0)[:, None]
-        y, noise = y[:, pilots:], noise[:, pilots:]
+        word = 2 * self.config.scale_symbols
+        scale = self.scale.receive(y[:, :word], noise[:, :word])
+        y, noise = y[:, word:], noise[:, word:]
         gain, var = self.log_gain.exp() * scale, self.log_var.exp()
         share = gain * var / (gain.square() * var + noise)
         picture = (share * y) @ self.basis + self.mean
