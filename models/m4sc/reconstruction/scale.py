@@ -50,8 +50,9 @@ class ScaleCode(nn.Module):
         whole = torch.cat([self.words[index] * left.sqrt(), scaled], dim=1)
         return whole * (self.total / (power + left)).sqrt()
 
+    @torch.no_grad()
     def receive(self, received: Tensor, noise_var: Tensor) -> Tensor:
-        """Mean of the scale given a noisy code word, float (n, 1).
+        """Mean of the scale given a noisy code word, float (n, 1), without a gradient.
 
         received, noise_var: float (n, word), and the real noise of each.
         """
