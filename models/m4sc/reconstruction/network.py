@@ -141,13 +141,19 @@ class ReconstructionNetwork(nn.Module):
 
     def send(self, tiles: Tensor) -> Tensor:
         """Tiles, float (n, 3, tile, tile), to symbols, float (n, symbols, 2), unit mean power each tile."""
-        return self.scale.send(self.coefficients(tiles) * self.log_gain.exp()).unflatten(1, (-1, 2))
+        return self.send_with_slope(tiles)[0]
 
-    def estimate(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
+    def send_with_slope(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`send`, and what :meth:`estimate` needs of each tile's scale in training, float (n, 1)."""
+        values = self.coefficients(tiles) * self.log_gain.exp()
+        return self.scale.send(values).unflatten(1, (-1, 2)), self.scale.slope(values)
+
+    def estimate(self, symbols: Tensor, noise_var: Tensor, slope: Tensor | None = None) -> Tensor:
         """Linear MMSE estimate of tiles, and how good it is.
 
         Args:
             symbols: float (n, symbols, 2), unbiased; noise_var: float (n, symbols), complex.
+            slope: in training, of :meth:`send_with_slope`.
 
         Returns:
             float (n, 4 + 2, tile, tile): the code's picture, the logarithm of each patch's error,
@@ -157,6 +163,7 @@ class ReconstructionNetwork(nn.Module):
         noise = (0.5 * noise_var).clamp(1e-7, 1e6).repeat_interleave(2, dim=1)  # of each real
         word = 2 * self.config.scale_symbols
         scale = self.scale.receive(y[:, :word], noise[:, :word])
+        scale = scale if slope is None else scale * slope
         y, noise = y[:, word:], noise[:, word:]
         gain, var = self.log_gain.exp() * scale, self.log_var.exp()
         share = gain * var / (gain.square() * var + noise)
@@ -184,12 +191,16 @@ class ReconstructionNetwork(nn.Module):
         picture = planes[:, :3] + self.decoder(planes[:, :4], condition)
         return picture[:, :, :height, :width] * PIXEL_UNIT
 
-    def receive(self, symbols: Tensor, noise_var: Tensor, size: Sequence[int]) -> Tensor:
+    def receive(
+        self, symbols: Tensor, noise_var: Tensor, size: Sequence[int], slope: Tensor | None = None
+    ) -> Tensor:
         """Symbols, float (n, t, symbols, 2), of pictures of one size (height, width) to the pictures.
 
         noise_var: float (n, t, symbols). Returns float (n, 3, h, w), 0 to 255 but not clipped; a side that is
         shorter than a tile's comes filled up to it.
         """
         count = symbols.shape[1]
-        planes = self.estimate(symbols.flatten(0, 1), noise_var.flatten(0, 1)).unflatten(0, (-1, count))
+        planes = self.estimate(symbols.flatten(0, 1), noise_var.flatten(0, 1), slope).unflatten(
+            0, (-1, count)
+        )
         return self.refine(join(planes, *size))

@@ -38,13 +38,21 @@ class ScaleCode(nn.Module):
         room = (self.total - self.least) / power.detach()
         return (torch.searchsorted(self.scales.square(), room) - 1).clamp_min(0)
 
+    def slope(self, values: Tensor) -> Tensor:
+        """Ones, float (n, 1), with the gradient of the scale that unit power asks for, which a grid has not.
+
+        Without it training would take a higher gain for free. It belongs to the scale at both ends.
+        """
+        scale = (self.total / values.square().sum(1, keepdim=True).clamp_min(1e-6)).sqrt()
+        return scale / scale.detach()
+
     def send(self, values: Tensor) -> Tensor:
         """Values, float (n, count), scaled, behind their scale's code word, (n, words + count).
 
         Each row has the power `symbols`. Values too strong for the lowest scale are reduced further.
         """
         index = self.choose(values.square().sum(1))
-        scaled = values * self.scales[index][:, None]
+        scaled = values * self.scales[index][:, None] * self.slope(values)
         power = scaled.square().sum(1, keepdim=True)
         left = (self.total - power).clamp_min(self.least)
         whole = torch.cat([self.words[index] * left.sqrt(), scaled], dim=1)

@@ -125,9 +125,10 @@ def through_channel(
 ) -> Tensor:
     """Pictures, float (n, 3, h, w), sent at snr_db, float (n,), and received, float (n, 3, h, w)."""
     tiles = cut(pictures, network.config.tile)
-    sent = network.send(tiles.flatten(0, 1)).unflatten(0, tiles.shape[:2])
+    symbols, slope = network.send_with_slope(tiles.flatten(0, 1))
+    sent = symbols.unflatten(0, tiles.shape[:2])
     received, noise_var = transmit(sent, snr_db, channel, generator)
-    return network.receive(received, noise_var, pictures.shape[-2:])
+    return network.receive(received, noise_var, pictures.shape[-2:], slope)
 
 
 def train_reconstruction(
