@@ -51,7 +51,7 @@ def chain() -> Drawing:
 
 def frame() -> Drawing:
     """A frame in time above its carriers."""
-    from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
+    from m4sc.phy.airtime import header_ofdm_symbols, payload_ofdm_symbols
     from m4sc.phy.header import HEADER_BYTES
     from m4sc.phy.waveform import WaveformConfig
 
@@ -62,7 +62,7 @@ def frame() -> Drawing:
     d.box(115, 20, 95, 56, "sync word 2", "radio")
     d.box(210, 20, 370, 56, f"header\n{HEADER_BYTES} bytes, LDPC of rate 1/6, BPSK", "classical")
     d.box(580, 20, 300, 56, "payload\nk complex data symbols", "model")
-    d.bracket(20, 190, 90, f"{PREAMBLE_SYMBOLS} OFDM symbols")
+    d.bracket(20, 190, 90, f"{w.preamble_symbols} OFDM symbols")
     d.bracket(212, 366, 90, f"{header} OFDM symbols")
     d.bracket(582, 298, 90, f"k / {w.n_data_carriers}, rounded up; {payload} for k = 128")
     d.label(20, 140, f"One OFDM symbol: {w.cp_len} samples of prefix, {w.fft_len} of transform", bold=True)

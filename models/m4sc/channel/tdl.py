@@ -10,7 +10,6 @@ from torch import Tensor
 
 from m4sc.channel.config import LinkConfig
 from m4sc.channel.noise import draw_normal, draw_uniform
-from m4sc.phy.airtime import PREAMBLE_SYMBOLS
 from m4sc.phy.channel.delay_line import tap_shapes
 from m4sc.phy.channel.fading import LOS_DOPPLER, SINUSOIDS
 from m4sc.phy.tdl import get_profile, mean_powers
@@ -80,7 +79,7 @@ def draw_responses(
     """
     w, device = config.waveform, device or torch.device("cpu")
     scattered, los = mean_powers(get_profile(letter))
-    times = (torch.arange(n_symbols, device=device) + PREAMBLE_SYMBOLS) * (w.symbol_len / w.samp_rate)
+    times = (torch.arange(n_symbols, device=device) + w.preamble_symbols) * (w.symbol_len / w.samp_rate)
     powers = torch.from_numpy(scattered.astype(np.float32)).to(device, non_blocking=True)
     gains = _gains(powers, los, times, n, config.doppler_hz, generator)
     return gains @ _path_responses(letter, config.delay_spread_s * w.samp_rate, w.fft_len, device).T

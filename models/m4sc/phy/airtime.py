@@ -6,12 +6,11 @@ from m4sc.phy.header import HEADER_BYTES
 from m4sc.phy.waveform import WaveformConfig
 
 HEADER_CODED_BITS = 6 * 8 * HEADER_BYTES
-PREAMBLE_SYMBOLS = 2
 
 
 def header_ofdm_symbols(waveform: WaveformConfig) -> int:
-    """OFDM symbols of the header: at least `HEADER_CODED_BITS` BPSK symbols, a code of rate 1/6."""
-    return -(-HEADER_CODED_BITS // waveform.n_data_carriers)
+    """OFDM symbols of the header, BPSK: `header_repeats` times the bits of a code of rate 1/6, or more."""
+    return -(-waveform.header_repeats * HEADER_CODED_BITS // waveform.n_data_carriers)
 
 
 def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
@@ -21,7 +20,7 @@ def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
 
 def frame_samples(n_symbols: int, waveform: WaveformConfig) -> int:
     """Samples of a frame: preamble, header and payload with pilots and cyclic prefixes."""
-    count = PREAMBLE_SYMBOLS + header_ofdm_symbols(waveform) + payload_ofdm_symbols(n_symbols, waveform)
+    count = waveform.preamble_symbols + header_ofdm_symbols(waveform) + payload_ofdm_symbols(n_symbols, waveform)
     return count * waveform.symbol_len
 
 

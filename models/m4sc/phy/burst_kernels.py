@@ -41,30 +41,34 @@ def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots)
 
 
 @compiled
-def read_preamble(samples, start, cfo, count, shape, tables, estimation):  # type: ignore[no-untyped-def]
+def read_preamble(samples, start, cfo, count, lag, shape, tables, estimation):  # type: ignore[no-untyped-def]
     """What the first `count` OFDM symbols of a burst say, with the offset found at the sync words.
 
-    samples: complex64; start, cfo: of the burst; shape: OFDM symbol's samples, and those before its window;
-    tables: the last two of :func:`spectra`; estimation: sync words, complex64 (2, fft_len), least squares'
-    scale, places of empty bins in both words, bins of the estimate.
+    samples: complex64; start, cfo: of the burst; lag: OFDM symbols over which its offset is refined, or 0;
+    shape: OFDM symbol's samples, and those before its window;
+    tables: the last two of :func:`spectra`; estimation: sync words, complex64 (words, fft_len), least squares'
+    scale, places of empty bins in all words, bins of the estimate.
     Returns the cycles a sample, spectra, channel, complex64 (fft_len,), its power, and noise of a bin.
     """
     sync, scale, quiet, used = estimation
-    for _ in range(2):  # what the first round leaves between the carriers turns the phase a little
-        words = spectra(samples, start, cfo, 0, 2, shape[0], shape[1], tables[0], tables[1])
-        cfo = cfo + angle_between(words, sync) / (2 * np.pi * shape[0])
+    n_words = len(sync)
+    for _ in range(2 if lag > 0 else 0):  # the first leaves a little between the carriers
+        words = spectra(samples, start, cfo, 0, n_words, shape[0], shape[1], tables[0], tables[1])
+        cfo = cfo + angle_between(words, sync, lag) / (2 * np.pi * shape[0] * lag)
     bins = spectra(samples, start, cfo, 0, count, shape[0], shape[1], tables[0], tables[1])
-    h_ls = least_squares(bins[:2], sync, scale)
+    h_ls = least_squares(bins[:n_words], sync, scale)
     return cfo, bins, h_ls, power_at(h_ls, used), power_at(bins.ravel(), quiet)
 
 
 @compiled
-def angle_between(words, sync):  # type: ignore[no-untyped-def]
-    """Phase by which the second of two received sync words is ahead, rad; both complex64 (2, fft_len)."""
+def angle_between(words, sync, lag):  # type: ignore[no-untyped-def]
+    """Phase by which received sync words are ahead of those `lag` before, rad; complex64 (words, fft_len)."""
     total = 0j
-    for k in range(words.shape[1]):
-        first, second = words[0, k] * np.conj(sync[0, k]), words[1, k] * np.conj(sync[1, k])
-        total += np.conj(first) * second
+    for row in range(len(words) - lag):
+        for k in range(words.shape[1]):
+            first = words[row, k] * np.conj(sync[row, k])
+            second = words[row + lag, k] * np.conj(sync[row + lag, k])
+            total += np.conj(first) * second
     return np.angle(total)
 
 

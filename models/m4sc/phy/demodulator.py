@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from m4sc.phy.airtime import PREAMBLE_SYMBOLS, header_ofdm_symbols, payload_ofdm_symbols
+from m4sc.phy.airtime import header_ofdm_symbols, payload_ofdm_symbols
 from m4sc.phy.burst_kernels import equalize, error_power, least_squares, power_at
 from m4sc.phy.equalizer import (
+    PHASE_WINDOW,
     ChannelSmoother,
     clock_offset,
     follow,
@@ -97,10 +98,14 @@ class FrameDemodulator(PreambleDemodulator):
         """
         w = self.waveform
         burst, head, h, noise_var = self.read_opening(samples, burst)
-        bins = head[PREAMBLE_SYMBOLS:]
-        straight, _ = follow(bins, h, w)
+        bins = head[w.preamble_symbols :]
         if self.is_noisy(noise_var, power_at(h, self.used_bins)):
-            h = self._with_pilots(head[:PREAMBLE_SYMBOLS], straight, noise_var)
+            # So far below, a clock's offset cannot be seen in a header, nor does it do much harm there.
+            how = PHASE_WINDOW * w.header_repeats, w.header_repeats == 1
+            straight, _ = follow(bins, h, w, *how)
+            h = self._with_pilots(head[: w.preamble_symbols], straight, noise_var)
+            straight, _ = follow(bins, h, w, *how)
+        else:
             straight, _ = follow(bins, h, w)
         soft = np.real(straight[:, self.data_bins] * np.conj(h[self.data_bins])).ravel()
         header = decode_header(4.0 / max(noise_var, 1e-30) * soft, w)
@@ -127,7 +132,7 @@ class FrameDemodulator(PreambleDemodulator):
         """
         w, header, n_head = self.waveform, opening.header, self.header_symbols
         n_body = payload_ofdm_symbols(header.n_symbols, w)
-        body = self.bins(samples, opening.burst, PREAMBLE_SYMBOLS + n_head, n_body)
+        body = self.bins(samples, opening.burst, w.preamble_symbols + n_head, n_body)
         bins = np.concatenate([opening.bins, body])
         straight, ppm = follow(bins, opening.h, w)
         known = self._known(header, n_head)

@@ -17,7 +17,7 @@ _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
 _SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for `clock_offset` alone
 _SFO_PRIOR_PPM = 20.0
 _SFO_BLOCK = 8  # symbols over which no slope of the grid turns far
-_PHASE_WINDOW = 11
+PHASE_WINDOW = 11  # OFDM symbols over which a common phase is averaged
 _SPARSE_ROUNDS = 6
 _PHASE_LINE_SYMBOLS = 8  # with fewer, the phase is not fitted by a line
 
@@ -122,12 +122,21 @@ def clock_offset(
     return products * unit / spread / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
 
 
-def follow(bins: np.ndarray, h: np.ndarray, waveform: WaveformConfig) -> tuple[np.ndarray, float]:
-    """Undo what :func:`track` finds: complex64 (symbols, fft_len), and sampling-clock offset, ppm."""
+def follow(
+    bins: np.ndarray,
+    h: np.ndarray,
+    waveform: WaveformConfig,
+    window: int = PHASE_WINDOW,
+    search_clock: bool = True,
+) -> tuple[np.ndarray, float]:
+    """Undo what :func:`track` finds: complex64 (symbols, fft_len), and sampling-clock offset, ppm.
+
+    window: OFDM symbols over which a phase is averaged, if the clock's offset is not searched.
+    """
     count = len(bins)
-    if count < _SFO_SYMBOLS:
+    if count < _SFO_SYMBOLS or not search_clock:
         pilots, roots = waveform.pilots(count), _padded_roots(max(64, 1 << (count - 1).bit_length()))
-        shape = (_PHASE_WINDOW, _PHASE_LINE_SYMBOLS)
+        shape = (window, _PHASE_LINE_SYMBOLS)
         return undo_phase(bins, waveform.pilot_bins, h, pilots, *shape, roots), 0.0
     phase, slope, ppm = track(bins, h, waveform)
     return straighten(bins, phase, slope, waveform), ppm
@@ -151,7 +160,7 @@ def track(
     ppm, slope = 0.0, np.zeros(count)
     if count >= _SFO_SYMBOLS:
         carriers, unit = np.array(waveform.pilot_carriers), slope_unit(waveform)
-        steps = np.arange(first, first + count) + 2.0
+        steps = np.arange(first, first + count) + float(waveform.preamble_symbols)
         ppm = _coarse_clock_offset(z, carriers, first, waveform)
         slope = ppm * unit * steps
         z *= np.exp(-1j * np.outer(slope, carriers)).astype(np.complex64)
@@ -159,7 +168,7 @@ def track(
     frequency = 0.0
     if count >= _PHASE_LINE_SYMBOLS:
         frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())))
-    return moving_phase(common, frequency, _PHASE_WINDOW), slope, ppm
+    return moving_phase(common, frequency, PHASE_WINDOW), slope, ppm
 
 
 @lru_cache(maxsize=16)
@@ -177,7 +186,7 @@ def _coarse_clock_offset(z: np.ndarray, carriers: np.ndarray, first: int, wavefo
         .reshape(rows // _SFO_BLOCK, _SFO_BLOCK, len(low))
         .sum(axis=1)
     )
-    steps = first + 2.0 + _SFO_BLOCK * np.arange(len(pairs)) + (_SFO_BLOCK - 1) / 2.0
+    steps = first + float(waveform.preamble_symbols) + _SFO_BLOCK * np.arange(len(pairs)) + (_SFO_BLOCK - 1) / 2.0
     found = np.zeros(len(_SFO_GRID_PPM))
     distances = carriers[high] - carriers[low]
     for distance in np.unique(distances):
@@ -219,4 +228,4 @@ def phase_error_var(noise_var: float, count: int, waveform: WaveformConfig) -> f
     """
     if not waveform.pilot_carriers:
         return 0.0
-    return noise_var / (2.0 * min(_PHASE_WINDOW, count) * len(waveform.pilot_carriers))
+    return noise_var / (2.0 * min(PHASE_WINDOW, count) * len(waveform.pilot_carriers))

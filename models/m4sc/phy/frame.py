@@ -46,8 +46,9 @@ def modulate_frame(header: FrameHeader, symbols: np.ndarray, waveform: WaveformC
     )
     body[: len(symbols)] = symbols
     data = np.concatenate([head, body]).reshape(-1, waveform.n_data_carriers)
-    bins = np.zeros((2 + len(data), waveform.fft_len), dtype=np.complex64)
-    bins[0], bins[1] = waveform.sync_bins(1), waveform.sync_bins(2)
-    bins[2:, waveform.data_bins] = data
-    bins[2:, waveform.pilot_bins] = waveform.pilots(len(data))
+    n_preamble = waveform.preamble_symbols
+    bins = np.zeros((n_preamble + len(data), waveform.fft_len), dtype=np.complex64)
+    bins[:n_preamble] = waveform.preamble_bins
+    bins[n_preamble:, waveform.data_bins] = data
+    bins[n_preamble:, waveform.pilot_bins] = waveform.pilots(len(data))
     return add_prefix(bins, waveform)

@@ -197,8 +197,9 @@ def modulate_packet(
     data = np.zeros((1 + rows, per_symbol), np.complex64)
     data[0] = 2.0 * head - 1.0
     data.ravel()[per_symbol : per_symbol + len(body)] = body
-    bins = np.zeros((2 + len(data), waveform.fft_len), np.complex64)
-    bins[0], bins[1] = waveform.sync_bins(1), waveform.sync_bins(2)
-    bins[2:, waveform.data_bins] = data
-    bins[2:, waveform.pilot_bins] = waveform.pilots(len(data))
+    n_preamble = waveform.preamble_symbols
+    bins = np.zeros((n_preamble + len(data), waveform.fft_len), np.complex64)
+    bins[:n_preamble] = waveform.preamble_bins
+    bins[n_preamble:, waveform.data_bins] = data
+    bins[n_preamble:, waveform.pilot_bins] = waveform.pilots(len(data))
     return add_prefix(bins, waveform)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from m4sc.phy.airtime import PREAMBLE_SYMBOLS, payload_ofdm_symbols
+from m4sc.phy.airtime import payload_ofdm_symbols
 from m4sc.phy.burst_kernels import equalize, hard_bits
 from m4sc.phy.demodulator import FrameTooLongError
 from m4sc.phy.equalizer import clock_offset, follow, without_clock_offset
@@ -68,7 +68,7 @@ class PacketDemodulator(PreambleDemodulator):
             FrameTooLongError: it promises no payload. Its 12 bits of length cannot promise too much.
         """
         burst, head, h, noise_var = self.read_opening(samples, burst)
-        bins = head[PREAMBLE_SYMBOLS:]
+        bins = head[self.waveform.preamble_symbols :]
         straight, _ = follow(bins, h, self.waveform)
         header = parse_header(hard_bits(straight[0], self.data_bins, h), self.packet_format)
         if header.n_bytes <= CRC_BYTES:
@@ -86,7 +86,8 @@ class PacketDemodulator(PreambleDemodulator):
     def close(self, samples: np.ndarray, opening: PacketOpening, origin: int = 0) -> ReceivedPacket:
         """Track pilots, equalise, decide and check; origin: number of the first of `samples`."""
         w, header, h = self.waveform, opening.header, opening.h
-        body = self.bins(samples, opening.burst, PREAMBLE_SYMBOLS + _HEADER_SYMBOLS, self._body_rows(opening))
+        first = w.preamble_symbols + _HEADER_SYMBOLS
+        body = self.bins(samples, opening.burst, first, self._body_rows(opening))
         bins = np.concatenate([opening.bins, body])
         straight, ppm = follow(bins, h, w)
         pilots = self.pilot_bins, straight[:, self.pilot_bins], h[self.pilot_bins] * w.pilots(len(bins))

@@ -18,8 +18,8 @@ _OVER_NOISE = 10.0
 
 @lru_cache(maxsize=8)
 def preamble(waveform: WaveformConfig) -> np.ndarray:
-    """Both sync words with prefixes, complex128 (2 * symbol_len,)."""
-    return add_prefix(np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]), waveform)
+    """All sync words with prefixes, complex128 (preamble_symbols * symbol_len,)."""
+    return add_prefix(waveform.preamble_bins, waveform)
 
 
 class PreambleBank:

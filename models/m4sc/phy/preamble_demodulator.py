@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.airtime import PREAMBLE_SYMBOLS
 from m4sc.phy.burst_kernels import pilot_share, read_preamble, spectra
 from m4sc.phy.equalizer import ChannelSmoother
 from m4sc.phy.fft_kernels import roots_of_unity
@@ -13,6 +12,7 @@ from m4sc.phy.waveform import WaveformConfig
 
 _TAIL_SYMBOLS = 4
 _FEW_QUIET = 8
+_PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
@@ -33,13 +33,13 @@ class PreambleDemodulator:
         self.waveform = waveform
         self.header_symbols = header_symbols
         self.backoff = window_backoff(waveform)
-        self.opening_samples = (PREAMBLE_SYMBOLS + header_symbols) * waveform.symbol_len
+        self.opening_samples = (waveform.preamble_symbols + header_symbols) * waveform.symbol_len
         self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
         self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])
         self._roots = roots_of_unity(waveform.fft_len)
         carriers = np.fft.fftfreq(waveform.fft_len)
         self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
-        self._sync = np.stack([waveform.sync_bins(1), waveform.sync_bins(2)]).astype(np.complex64)
+        self._sync = waveform.preamble_bins.astype(np.complex64)
         weight = self.sync_weight = np.sum(np.abs(self._sync) ** 2, axis=0)
         self._smooth_sync, self._sync_scale = ChannelSmoother(weight, waveform), inverse(weight)
         # Noise is measured inside the band, where the first word has every second carrier empty: a radio's
@@ -63,7 +63,8 @@ class PreambleDemodulator:
             samples,
             burst.start,
             burst.cfo,
-            PREAMBLE_SYMBOLS + self.header_symbols,
+            self.waveform.preamble_symbols + self.header_symbols,
+            self._lag(burst),
             (self.waveform.symbol_len, self.waveform.cp_len - self.backoff),
             (self._advance, self._roots),
             (self._sync, self._sync_scale, self._quiet, self._smooth_sync.bins),
@@ -74,6 +75,13 @@ class PreambleDemodulator:
         else:
             h = self._smooth_sync(h_ls, min(noise / power, 1.0))
         return Burst(burst.start, cfo, burst.match), head, h, noise
+
+    def _lag(self, burst: Burst) -> int:
+        """OFDM symbols over which the offset is refined; 0 where the search's is better: it is coherent."""
+        repeats = self.waveform.preamble_repeats
+        if repeats == 1:
+            return 1
+        return 2 * (repeats - 1) if burst.match > _PLAIN_MATCH else 0
 
     def is_noisy(self, noise: float, power: float) -> bool:
         """Whether the SNR is so low that taps which noise explains are better pruned."""

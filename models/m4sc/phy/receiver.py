@@ -11,7 +11,7 @@ import numpy as np
 from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, ReceivedFrame
 from m4sc.phy.header import HeaderError
 from m4sc.phy.sample_buffer import SampleBuffer
-from m4sc.phy.sync import Burst, Search, find_burst
+from m4sc.phy.sync import Burst, Search, find_burst, peak_reach
 from m4sc.phy.waveform import WaveformConfig
 
 __all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]
@@ -111,7 +111,7 @@ class BurstReceiver:
     def flush(self) -> list[Any]:
         """End of the stream: frames still under way; an incomplete one counts as truncated."""
         self._last = len(self._buffer) + self.waveform.cp_len  # timing may be a few samples late
-        self._buffer.append(np.zeros(4 * self.waveform.symbol_len, np.complex64))
+        self._buffer.append(np.zeros(self._margin, np.complex64))
         frames = self._advance()
         while self._burst is not None or self._opening is not None:
             doubtful = self._burst is not None and self._burst.match < _STRONG_MATCH
@@ -172,7 +172,7 @@ class BurstReceiver:
 
     @property
     def _margin(self) -> int:
-        return 4 * self.waveform.symbol_len
+        return 2 * self.waveform.preamble_symbols * self.waveform.symbol_len
 
     def _end(self, opening: Any) -> int:
         return int(opening.burst.start + self._demodulator.samples_of(opening))
@@ -187,13 +187,13 @@ class BurstReceiver:
             self._abandon("header_errors", f"preamble without a valid header: {exc}{hint}")
 
     def _abandon(self, kind: str, reason: str) -> None:
-        """Count a burst that gave no frame; of two nearer than a symbol, the stronger was found."""
+        """Count a burst that gave no frame; of two within `peak_reach`, the stronger was found."""
         burst = self._opening.burst if self._opening is not None else self._burst
         assert burst is not None
         self.counters[kind] += 1
         strong = burst.match > _STRONG_MATCH or kind == "too_long" or self._opening is not None
         self._note(kind, burst.start, strong, reason)
-        self._next = Search(burst.start + self.waveform.symbol_len)
+        self._next = Search(burst.start + peak_reach(self.waveform))
         self._burst, self._opening = None, None
 
     def _close(self, opening: Any, frame: Any) -> list[Any]:
@@ -210,7 +210,8 @@ class BurstReceiver:
         return [frame]
 
     def _inside(self, burst: Burst, end: int) -> Burst | None:
-        begin, part = burst.start + 2 * self.waveform.symbol_len, self._buffer.samples[: end + self._margin]
+        begin = burst.start + self.waveform.preamble_symbols * self.waveform.symbol_len
+        part = self._buffer.samples[: end + self._margin]
         found, _ = find_burst(part, Search(begin), self.waveform, _STRONG_MATCH, final=True)
         # One that follows back to back may seem to begin up to a prefix earlier.
         return found if found is not None and found.start < end - self.waveform.cp_len else None

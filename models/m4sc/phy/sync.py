@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ from m4sc.phy.waveform import WaveformConfig
 
 # Share of the energy that must lie in the preamble. In noise the share of one offset is exponential with
 # mean 1 / len(preamble): with the defaults, some fifty of a million samples pass, and fail at the header.
-MATCH_THRESHOLD = 0.08
+_MATCH_THRESHOLD = 0.08  # of one preamble; see `match_threshold`
 _SHORT, _LONG = 512, 2048  # FFT lengths: the first blocks of a search, and those far behind its begin
 
 
@@ -43,11 +44,22 @@ def window_backoff(waveform: WaveformConfig) -> int:
     return max(waveform.cp_len // 4, 1)
 
 
+def match_threshold(waveform: WaveformConfig) -> float:
+    """Energy share that counts as a preamble: repetitions lower it, as many places of noise pass it."""
+    repeats, length = waveform.preamble_repeats, 2 * waveform.symbol_len
+    return (_MATCH_THRESHOLD + math.log(repeats) / length) / repeats
+
+
+def peak_reach(waveform: WaveformConfig) -> int:
+    """Samples behind a place at which a preamble may match better: at a repetition it matches in part."""
+    return (waveform.preamble_symbols - 1) * waveform.symbol_len
+
+
 def find_burst(
     samples: np.ndarray,
     search: Search,
     waveform: WaveformConfig,
-    threshold: float = MATCH_THRESHOLD,
+    threshold: float | None = None,
     final: bool = False,
 ) -> tuple[Burst | None, Search]:
     """First burst that starts at or after the place of `search`.
@@ -56,14 +68,15 @@ def find_burst(
         samples: complex64 (n,).
         search: where to begin, or to go on.
         waveform: the waveform.
-        threshold: energy share that counts as a preamble.
+        threshold: energy share that counts as a preamble; None for the one of `match_threshold`.
         final: no more samples come: look at incomplete blocks too.
 
     Returns:
         The burst, or None; and where the search goes on once there are more samples. A burst is reported
-        once no place of one OFDM symbol behind it can be stronger.
+        once no place within `peak_reach` behind it can be stronger.
     """
-    length, reach = 2 * waveform.symbol_len, waveform.symbol_len
+    length, reach = waveform.preamble_symbols * waveform.symbol_len, peak_reach(waveform)
+    least = np.float32(match_threshold(waveform) if threshold is None else threshold)
     sizes = _block_sizes(waveform)
     place, step = search.place, search.block
     while True:
@@ -72,7 +85,7 @@ def find_burst(
         if len(block) < (length if final else bank.size):
             return None, Search(place, step)
         match, found = bank.match(block)
-        first, peak = _first_peak(match, np.float32(threshold), reach)
+        first, peak = _first_peak(match, least, reach)
         if first < 0:
             place, step = place + len(match), step + 1
             continue
@@ -89,7 +102,7 @@ def find_burst(
 @lru_cache(maxsize=8)
 def _block_sizes(waveform: WaveformConfig) -> tuple[int, ...]:
     """FFT lengths of a search's blocks, the last one repeated; none longer than the shortest frame."""
-    short = max(_SHORT, 1 << (3 * waveform.symbol_len - 1).bit_length())
+    short = max(_SHORT, 1 << ((2 * waveform.preamble_symbols - 1) * waveform.symbol_len - 1).bit_length())
     return (short,) * 2 + tuple(size for size in (2 * short, 4 * short) if size <= _LONG)
 
 
