@@ -20,7 +20,9 @@ def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
 
 def frame_samples(n_symbols: int, waveform: WaveformConfig) -> int:
     """Samples of a frame: preamble, header and payload with pilots and cyclic prefixes."""
-    count = waveform.preamble_symbols + header_ofdm_symbols(waveform) + payload_ofdm_symbols(n_symbols, waveform)
+    count = (
+        waveform.preamble_symbols + header_ofdm_symbols(waveform) + payload_ofdm_symbols(n_symbols, waveform)
+    )
     return count * waveform.symbol_len
 
 

@@ -46,7 +46,7 @@ def read_preamble(samples, start, cfo, count, lag, shape, tables, estimation):  
 
     samples: complex64; start, cfo: of the burst; lag: OFDM symbols over which its offset is refined, or 0;
     shape: OFDM symbol's samples, and those before its window;
-    tables: the last two of :func:`spectra`; estimation: sync words, complex64 (words, fft_len), least squares'
+    tables: the last two of :func:`spectra`; estimation: sync words, complex64 (words, fft_len), least squares
     scale, places of empty bins in all words, bins of the estimate.
     Returns the cycles a sample, spectra, channel, complex64 (fft_len,), its power, and noise of a bin.
     """

@@ -186,7 +186,9 @@ def _coarse_clock_offset(z: np.ndarray, carriers: np.ndarray, first: int, wavefo
         .reshape(rows // _SFO_BLOCK, _SFO_BLOCK, len(low))
         .sum(axis=1)
     )
-    steps = first + float(waveform.preamble_symbols) + _SFO_BLOCK * np.arange(len(pairs)) + (_SFO_BLOCK - 1) / 2.0
+    steps = (
+        first + float(waveform.preamble_symbols) + _SFO_BLOCK * np.arange(len(pairs)) + (_SFO_BLOCK - 1) / 2.0
+    )
     found = np.zeros(len(_SFO_GRID_PPM))
     distances = carriers[high] - carriers[low]
     for distance in np.unique(distances):

@@ -1,10 +1,10 @@
 """The header on the air: 5G NR LDPC of rate 1/6, interleaved, scrambled, BPSK.
 
 Found and equalised by the receiver it needs about -4.7 dB for 1 % loss, the most robust payload -6.4 dB
-(``m4sc bench phy --only header``): the header is not the stronger of the two. To be 3 dB stronger it would
-take several times its 31 OFDM symbols, and a longer preamble, since detection is lost at nearly the same
-SNR; a short semantic frame of 35 OFDM symbols would become mostly header. Air time decides comparisons
-between systems, so it stays as it is.
+(``m4sc bench phy --only header``): by default the header is not the stronger of the two. To be 3 dB stronger
+it takes three times its 31 OFDM symbols, and three preambles, since detection is lost at nearly the same SNR:
+``preamble_repeats`` and ``header_repeats`` of the waveform. A short semantic frame of 35 OFDM symbols becomes
+mostly header by that, and air time decides comparisons between systems, so it is not the default.
 """
 
 from __future__ import annotations

@@ -22,7 +22,14 @@ _PILOT_SIGNS = (
 
 _PILOT_ROWS = 512
 # Signs of the repetitions: Barker codes, so that a preamble found a repetition off is weaker.
-_COVERS = {1: (1,), 2: (1, -1), 3: (1, 1, -1), 4: (1, 1, -1, 1), 5: (1, 1, 1, -1, 1), 7: (1, 1, 1, -1, -1, 1, -1)}
+_COVERS = {
+    1: (1,),
+    2: (1, -1),
+    3: (1, 1, -1),
+    4: (1, 1, -1, 1),
+    5: (1, 1, 1, -1, 1),
+    7: (1, 1, 1, -1, -1, 1, -1),
+}
 _MAX_HEADER_REPEATS = 8
 
 
