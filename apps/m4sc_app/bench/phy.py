@@ -45,6 +45,7 @@ QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
 _REPEATS = 3  # of preamble and header, for headers that outlast every payload
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
+_REPEATED_HEADER_SNRS = tuple(0.5 * n for n in range(-12, -29, -1))
 
 
 def phy(
@@ -131,12 +132,12 @@ def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
     detail = f"1 % of {work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers"
     repeated = WaveformConfig(preamble_repeats=_REPEATS, header_repeats=_REPEATS)
     more = f"preamble and header {_REPEATS} times; {detail}"
-    for name, waveform, how in (
-        ("header_snr_db", WaveformConfig(), detail),
-        ("repeated_header_snr_db", repeated, more),
+    for name, waveform, grid, how in (
+        ("header_snr_db", WaveformConfig(), _HEADER_SNRS, detail),
+        ("repeated_header_snr_db", repeated, _REPEATED_HEADER_SNRS, more),
     ):
         with meter.track(name, None) as advance:
-            found = header_snr_db(waveform, work.header_frames, seed, _HEADER_SNRS, progress=advance)
+            found = header_snr_db(waveform, work.header_frames, seed, grid, progress=advance)
         yield _figure(name, found, "dB", how)
     robust = get_mcs(0)
     detail = f"table of schemes: rate {robust.rate:g}, {robust.bits_per_symbol} bit, 256 bytes, BLER 1 %"
