@@ -18,7 +18,7 @@ from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from PIL import Image
 
 pytest.importorskip("PyQt5.QtWidgets")
-from PyQt5 import QtWidgets
+from PyQt5 import QtWidgets, sip
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -72,14 +72,16 @@ def running() -> Iterator[Callable[..., Any]]:
         source = m4sc.message_source(["x"], "text", repeat=1)  # something that sends
         tb.msg_connect(source, "messages", view, "sent")
         tb.start()
-        flowgraphs.append((tb, source))
+        flowgraphs.append((tb, source, view))
         assert wait_until(lambda: view.counters["sent"] == 1)
         return view
 
     yield make
-    for tb, _ in flowgraphs:
+    for tb, _, view in flowgraphs:
         tb.stop()
         tb.wait()
+        # here and now: the collector might run in a thread of GNU Radio, where no widget may die
+        sip.delete(view.widget)
 
 
 def test_the_picture_sent_is_shown(running: Any) -> None:
