@@ -121,7 +121,7 @@ def align(
     shares: SharesOption = "",
     cpu: CpuOption = False,
 ) -> None:
-    """Stage 1: received tokens meet the word embeddings of what they mean; the LLM does not run.
+    """Stage 1: received tokens meet the word embeddings of what they mean; no answer is written.
 
     Example: m4sc train align --data DATA --budget-minutes 10
     """

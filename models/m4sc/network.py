@@ -12,6 +12,7 @@ from m4sc.codec import ChannelDecoder, ChannelEncoder
 from m4sc.config import LATENTS, ModelConfig
 from m4sc.kan import make_layer
 from m4sc.llm import LanguageModel
+from m4sc.warm_start import take_fitting
 
 _MODALITIES = ("image", "speech", "text")
 _PART = 4096  # tokens at a time, for memory's sake
@@ -128,13 +129,7 @@ class Network(nn.Module):
         Raises:
             ValueError: none fits.
         """
-        own = self.trained_state()
-        found = load_file(str(folder / "model.safetensors"))
-        fitting = {key: v.float() for key, v in found.items() if key in own and v.shape == own[key].shape}
-        if not fitting:
-            raise ValueError(f"no tensor in {folder.name} fits this configuration; start without it")
-        self.load_state_dict(fitting, strict=False)
-        return len(fitting)
+        return take_fitting(self, self.trained_state(), folder)
 
     def load_trained(self, folder: Path) -> None:
         """Read what :meth:`save` wrote.

@@ -5,35 +5,20 @@ Several clips are cut from one recording; the split is by recording, so that non
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from m4sc.data.example import SPEECH_RATE_HZ, Data, Example, check_split, require
+from m4sc.data.example import Data, Example, check_split
+from m4sc.data.sound_archive import clips
 from m4sc.data.wordings import pick, wordings_of
 
 TEST_SHARE = 0.2
 _GAIN_DB = (-12.0, 3.0)
 _NOISE_DB = (15.0, 40.0)
-
-
-@dataclass(frozen=True)
-class _Clip:
-    name: str
-    ogg: bytes
-
-    def __call__(self) -> np.ndarray:
-        samples, rate = soundfile.read(io.BytesIO(self.ogg), dtype="float32")
-        if rate != SPEECH_RATE_HZ or samples.ndim != 1:
-            raise ValueError(f"{self.name} has {rate} Hz, {samples.ndim} axes; wanted 16000, mono")
-        return samples
 
 
 @dataclass(frozen=True)
@@ -69,33 +54,25 @@ def sound_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: i
         FileNotFoundError: no such data set.
     """
     check_split(split, ("train", "test"))
-    folder = require(Path(data_dir) / "esc50_part", "ESC-50")
-    meta = require(folder / "meta.csv", "ESC-50's meta.csv")
-    archives = sorted(folder.glob("*.zip"))
-    if not archives:
-        raise FileNotFoundError(f"{folder} holds no zip file with ESC-50's clips")
     rng = np.random.default_rng(seed)
     choices = wordings_of("sound", wording)
     examples = []
-    with meta.open(newline="", encoding="utf-8") as file, zipfile.ZipFile(archives[0]) as archive:
-        present = set(archive.namelist())
-        for row in csv.DictReader(file):
-            if split_of(row["clip_id"]) != split or row["file"] not in present:
-                continue
-            name = f"esc50-{Path(row['file']).stem}"
-            examples.append(
-                Example(
-                    id=name,
-                    modality="speech",
-                    task="sound",
-                    instruction=pick(choices, rng),
-                    answers=(row["category"].replace("_", " "),),
-                    kind="esc50",
-                    source=_Clip(row["file"], archive.read(row["file"])),
-                    media_id=name,
-                    wording=wording,
-                )
+    found = clips(Path(data_dir) / "esc50_part", "ESC-50", lambda row: split_of(row["clip_id"]) == split)
+    for row, clip in found:
+        name = f"esc50-{Path(row['file']).stem}"
+        examples.append(
+            Example(
+                id=name,
+                modality="speech",
+                task="sound",
+                instruction=pick(choices, rng),
+                answers=(row["category"].replace("_", " "),),
+                kind="esc50",
+                source=clip,
+                media_id=name,
+                wording=wording,
             )
+        )
     return examples
 
 

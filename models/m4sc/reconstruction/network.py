@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m4sc.reconstruction.config import ReconstructionConfig
 from m4sc.reconstruction.scale import ScaleCode
 from m4sc.reconstruction.tiles import join
 from m4sc.reconstruction.transform import karhunen_loeve, linear_powers
+from m4sc.warm_start import take_fitting
 
 PIXEL_UNIT = 64.0  # grey levels; about the standard deviation of a picture
 _CONDITIONS = 2
@@ -126,12 +126,7 @@ class ReconstructionNetwork(nn.Module):
             ValueError: none fits.
         """
         own = {key: value for key, value in self.state_dict().items() if "coder." in key}
-        found = load_file(str(folder / "model.safetensors"))
-        fitting = {key: v.float() for key, v in found.items() if key in own and v.shape == own[key].shape}
-        if not fitting:
-            raise ValueError(f"no tensor in {folder.name} fits this configuration; start without it")
-        self.load_state_dict(fitting, strict=False)
-        return len(fitting)
+        return take_fitting(self, own, folder)
 
     def coefficients(self, tiles: Tensor) -> Tensor:
         """Tiles, float (n, 3, tile, tile), to the coefficients of their non-linear code, float (n, count)."""
