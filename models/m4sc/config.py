@@ -32,8 +32,8 @@ class ModelConfig:
             sends the first symbols of each token.
         encode_tasks: tasks whose message the transmitter's LLM reads; of the others the projected tokens
             are sent (light path).
-        latent_counts: semantic latents, S, that the transmitter's LLM may send; nested, so that a lower count
-            sends the first ones.
+        latent_counts: semantic latents, S, that the transmitter's LLM may send, each for an equal part of the
+            message.
         latent_symbols: complex symbols a semantic latent.
     """
 
@@ -81,7 +81,7 @@ class ModelConfig:
         "down_proj",
     )
     image_rates: tuple[int, ...] = (2, 4, 8)
-    encode_tasks: tuple[str, ...] = ("summarize", "text-question")
+    encode_tasks: tuple[str, ...] = ("summarize", "text-question", "sound")
     latent_counts: tuple[int, ...] = (4, 8, 16, 32)
     latent_symbols: int = 8
 

@@ -57,7 +57,7 @@ class LanguageModel(nn.Module):
     """A causal LM.
 
     With the adapter "decode" it reads [received latents; instruction] and writes the answer; with the adapter
-    "encode", where a task needs one, [instruction; message; queries] and its states are the latents.
+    "encode", where a task needs one, [instruction; message; queries] and gives its states at the queries.
     """
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
@@ -177,20 +177,20 @@ class LanguageModel(nn.Module):
         """Token numbers of an answer as it is trained, with its end mark."""
         return self.token_ids(template.answer_text(answer))
 
-    def encode(self, instructions: list[str], messages: list[Tensor], queries: Tensor) -> Tensor:
+    def encode(self, instructions: list[str], messages: list[Tensor], queries: list[Tensor]) -> Tensor:
         """Final states at the queries behind each message, for its instruction.
 
         Args:
             instructions: one a message.
             messages: tokens of each, float (t, hidden).
-            queries: float (count, hidden).
+            queries: of each, float (count, hidden).
 
         Returns:
             float (n, count, hidden).
         """
         rows = [
-            torch.cat([self.embed_text(template.before_message(wording)), tokens, queries])
-            for wording, tokens in zip(instructions, messages, strict=True)
+            torch.cat([self.embed_text(template.before_message(wording)), tokens, asked])
+            for wording, tokens, asked in zip(instructions, messages, queries, strict=True)
         ]
         model = self._encoder()
         # padding stands on the right, where causal attention does not look
@@ -202,7 +202,7 @@ class LanguageModel(nn.Module):
         hidden = model.base_model.model.model(
             inputs_embeds=embeds, attention_mask=self._placed(mask), use_cache=False
         ).last_hidden_state
-        count = len(queries)
+        count = len(queries[0])
         return torch.stack(
             [states[len(row) - count : len(row)] for states, row in zip(hidden, rows, strict=True)]
         )

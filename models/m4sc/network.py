@@ -16,6 +16,15 @@ from m4sc.warm_start import take_fitting
 
 _MODALITIES = ("image", "speech", "text")
 _PART = 4096  # tokens at a time, for memory's sake
+_FIRST_GAIN = 0.3  # of the transmitter's LLM, beside the message's own tokens
+
+
+def _part_means(messages: list[Tensor], count: int) -> Tensor:
+    """Mean token of each of `count` equal parts of n messages, each float (t, d): float (n, count, d).
+
+    The parts of a message of fewer tokens overlap.
+    """
+    return torch.stack([nn.functional.adaptive_avg_pool1d(own.T, count).T for own in messages])
 
 
 class Network(nn.Module):
@@ -40,6 +49,8 @@ class Network(nn.Module):
             codecs = (*_MODALITIES, LATENTS)
             most = max(config.latent_counts)
             self.queries = nn.Parameter(torch.randn(most, config.hidden_dim) * self.llm.embedding_rms)
+            self.state_gain = nn.Parameter(torch.full((config.hidden_dim,), _FIRST_GAIN))
+            self._state_rms = self.llm.embedding_rms
         for name in codecs:
             shape = (
                 config.hidden_dim,
@@ -69,8 +80,10 @@ class Network(nn.Module):
     ) -> Tensor:
         """What the transmitter's LLM makes of messages of a modality for instructions.
 
-        It reads [instruction; tokens; learned queries]; its final states at the queries are the latents.
-        Attention looks back only, so that the first latents do not depend on how many follow.
+        Query i stands for the i-th of `count` equal parts of the message: a learned vector and the mean of that
+        part's tokens. The LLM reads [instruction; tokens; queries]; a latent is its part's mean and, scaled,
+        the final state at its query. So the latents say something of the message before anything is trained,
+        and the LLM learns what to add for the instruction.
 
         Args:
             modality: of all messages.
@@ -82,15 +95,25 @@ class Network(nn.Module):
             float (n, count, hidden).
         """
         tokens = [self.tokens(modality, own[None])[0] for own in features]
-        return self.llm.encode(instructions, tokens, self.queries[:count])
+        parts = _part_means(tokens, count)
+        states = self.llm.encode(instructions, tokens, list(self.queries[:count] + parts))
+        unit = nn.functional.rms_norm(states.float(), states.shape[-1:])
+        return parts + self.state_gain * self._state_rms * unit
+
+    def part_means(self, modality: str, features: list[Tensor], count: int) -> Tensor:
+        """What of :meth:`semantic_latents` needs no LLM, float (n, count, hidden)."""
+        return _part_means([self.tokens(modality, own[None])[0] for own in features], count)
 
     def send_latents(
         self, modality: str, features: list[Tensor], instructions: list[str], count: int
     ) -> Tensor:
         """Arguments as :meth:`semantic_latents`; to unit-power symbols, float (n, count, s, 2)."""
-        latents = self.semantic_latents(modality, features, instructions, count)
+        return self.modulate(self.semantic_latents(modality, features, instructions, count))
+
+    def modulate(self, latents: Tensor) -> Tensor:
+        """Semantic latents, float (n, count, hidden), to unit-power symbols, float (n, count, s, 2)."""
         every = torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device)
-        return self.encoders[LATENTS](latents.float(), every)
+        return self.encoders[LATENTS](latents, every)
 
     def receive(self, modality: str, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Symbols and complex noise variances to latents for the LLM, float (n, t, hidden)."""

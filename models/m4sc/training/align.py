@@ -56,7 +56,7 @@ class Alignment(Objective):
         if task == "text":
             return self._text(draw(self.pools[task], 48, self.rng))
         if task in self.network.config.encode_tasks:
-            return self._semantic_latents(draw(self.pools[task], 16, self.rng))
+            return self._semantic_latents(draw(self.pools[task], 32, self.rng))
         batch = draw(self.pools[task], 64, self.rng)
         symbols, noise_var, lengths = self.received(batch, [])
         latents = self.network.receive(batch[0].modality, symbols, noise_var)
@@ -75,16 +75,24 @@ class Alignment(Objective):
         return loss
 
     def _semantic_latents(self, batch: list[Sample]) -> Tensor:
-        """Of messages that the transmitter's LLM reads, the mean received latent says the whole answer."""
-        network, entry = self.network, get_task(batch[0].task)
-        ids = draw_ids(network, batch, self.rng, exchange=False) if batch[0].modality == "text" else []
+        """Of messages that the transmitter's LLM will read, whose latents begin as means of their parts.
+
+        Each received latent is nearest to what was sent as it among the batch's; their mean says the answer.
+        """
+        network, modality = self.network, batch[0].modality
+        ids = draw_ids(network, batch, self.rng, exchange=False) if modality == "text" else []
         features, lengths = inputs(network, batch, ids)
         each = [row[:length] for row, length in zip(features, lengths, strict=True)]
-        told = [entry.instructions[int(self.rng.integers(len(entry.instructions)))] for _ in batch]
-        symbols = network.send_latents(batch[0].modality, each, told, draw_count(network.config, self.rng))
-        y, noise_var = self.channels.through(symbols, self.rng, self.generator)
+        sent = network.part_means(modality, each, draw_count(network.config, self.rng))
+        y, noise_var = self.channels.through(network.modulate(sent), self.rng, self.generator)
         latents = network.receive(LATENTS, y, noise_var)
-        return self._contrast(latents.mean(1), [sample.answers[0] for sample in batch])
+        said = self._contrast(latents.mean(1), [sample.answers[0] for sample in batch])
+        return said + self._same(latents.flatten(0, 1), sent.detach().flatten(0, 1))
+
+    def _same(self, received: Tensor, sent: Tensor) -> Tensor:
+        """InfoNCE of each received latent against all that were sent, both float (n, d)."""
+        scores = _SCALE * normalize(received, dim=-1) @ normalize(sent, dim=-1).T
+        return cross_entropy(scores, torch.arange(len(sent), device=sent.device))
 
     def _tiles(self, latents: Tensor, answers: list[str]) -> Tensor:
         labels = [label.strip() for answer in answers for label in answer.replace(";", ",").split(",")]
