@@ -75,9 +75,13 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._receiver = self._fresh()
 
     def _fresh(self) -> Any:
-        from m4sc.phy.receiver import BurstReceiver
+        from m4sc.phy.threaded_receiver import ThreadedReceiver
 
-        return BurstReceiver(self.waveform)
+        return ThreadedReceiver(self._hand_on, self._failed, self.waveform, self._demodulator())
+
+    def _demodulator(self) -> Any:
+        """Of the frames that this block receives; None for the project's own."""
+        return None
 
     @property
     def counters(self) -> dict[str, int]:
@@ -88,12 +92,14 @@ class frame_receiver(gr.sync_block):  # noqa: N801
 
     def start(self) -> bool:
         """Begin with an empty receiver; called by the scheduler."""
+        self._receiver.stop()
         self._receiver = self._fresh()
         return True
 
     def stop(self) -> bool:
         """Hand on a burst that the end of the stream cut off; called by the scheduler."""
         self._take(self._receiver.flush)
+        self._receiver.stop()
         return True
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
@@ -111,24 +117,27 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         return len(samples)
 
     def _push(self, samples: np.ndarray) -> None:
-        part = samples.copy()  # the scheduler reuses its buffer
-        self._take(lambda: self._receiver.push(part))
+        self._take(lambda: self._receiver.push(samples))
 
     def _take(self, call: Any) -> None:
-        """Publish the frames that ``call`` returns; a fault costs these samples, not the flowgraph."""
+        """Let the receiver work; a fault costs these samples, not the flowgraph."""
         try:
-            frames = call()
+            call()
         except Exception as exc:  # an exception in work() would hang the flowgraph
-            self._counts["errors"] += 1
-            self._fault(f"{type(exc).__name__}: {exc}")
+            self._failed(exc)
             return
         self._report_faults()
-        for frame in frames or ():
-            try:
-                self._publish(frame)
-            except Exception as exc:  # one odd frame must not cost those after it
-                self._counts["errors"] += 1
-                self._fault(f"{type(exc).__name__}: {exc}")
+
+    def _hand_on(self, frame: Any) -> None:
+        """Publish a frame: the receiver's second thread calls this."""
+        try:
+            self._publish(frame)
+        except Exception as exc:  # one odd frame must not cost those after it
+            self._failed(exc)
+
+    def _failed(self, exc: Exception) -> None:
+        self._counts["errors"] += 1
+        self._fault(f"{type(exc).__name__}: {exc}")
 
     def _meta(self, frame: Any) -> dict[str, Any]:
         return meta_of(frame)

@@ -33,10 +33,11 @@ class packet_receiver(frame_receiver):  # noqa: N801
         frame_receiver.__init__(self, waveform)
         self._counts["crc_errors"] = 0
 
-    def _fresh(self) -> Any:
-        from m4sc.phy.packet_demodulator import packet_receiver as receiver_of_packets
+    def _demodulator(self) -> Any:
+        from m4sc.phy.packet_demodulator import PacketDemodulator
+        from m4sc.phy.waveform import WaveformConfig
 
-        return receiver_of_packets(self.waveform, self._format)
+        return PacketDemodulator(self.waveform or WaveformConfig(), self._format)
 
     def _meta(self, frame: Any) -> dict[str, Any]:
         return {

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pmt
+
+# pmt::serialize's format: one call that reads bytes costs a fraction of a call for each entry and element.
+_NULL, _PAIR, _ENTRY, _SYMBOL = b"\x06", b"\x07", b"\x09\x07", b"\x02"
+_TRUE, _FALSE = b"\x00", b"\x01"
+_INT32, _INT64, _DOUBLE = struct.Struct(">Bi"), struct.Struct(">Bq"), struct.Struct(">Bd")
+_UNIFORM = struct.Struct(">BBIBB")  # tag, kind, number of items, padding: one byte of 0
+_LONG = 10_000  # characters; a serialised symbol's length has 16 bits
+_KINDS = {"u1": (0, "u1"), "f4": (8, ">f4"), "c8": (10, ">c8")}
 
 
 class PduError(ValueError):
@@ -23,11 +33,11 @@ def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes) -> Any:
     Raises:
         TypeError: a payload of another dtype.
     """
-    pairs = pmt.make_dict()
+    parts = [_PAIR]
     for key, value in meta.items():
         if value is not None:
-            pairs = pmt.dict_add(pairs, pmt.intern(key), _item(value))
-    return pmt.cons(pairs, _vector(payload))
+            parts += _ENTRY, _symbol(key), _item(value)
+    return pmt.deserialize_str(b"".join([*parts, _NULL, _vector(payload)]))
 
 
 def read_pdu(message: Any) -> tuple[dict[str, Any], np.ndarray]:
@@ -57,25 +67,52 @@ def is_done(meta: Mapping[str, Any]) -> bool:
     return bool(meta.get("done", False))
 
 
-def _item(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if not isinstance(value, np.ndarray):
-        return pmt.to_pmt(value)
+@lru_cache(maxsize=1024)
+def _symbol(text: str) -> bytes:
+    data = text.encode()
+    return _SYMBOL + struct.pack(">H", len(data)) + data
+
+
+def _item(value: Any) -> bytes:
+    encode = _ENCODERS.get(type(value))
+    if encode is not None:
+        return encode(value)
+    return _item(value.item()) if isinstance(value, np.generic) else _any(value)
+
+
+def _integer(value: int) -> bytes:
+    if -(2**31) <= value < 2**31:
+        return _INT32.pack(3, value)
+    return _INT64.pack(13, value) if -(2**63) <= value < 2**63 else _any(value)
+
+
+def _text(value: str) -> bytes:
+    return _symbol(value) if len(value) < _LONG else _any(value)
+
+
+def _array(value: np.ndarray) -> bytes:
     if value.dtype != np.uint8:
         value = value.astype(np.complex64 if np.iscomplexobj(value) else np.float32, copy=False)
     return _vector(value)
 
 
-def _vector(payload: np.ndarray | bytes) -> Any:
-    """A uniform vector; of a list, whose numbers are Python's, it is made three times as fast."""
+def _any(value: Any) -> bytes:
+    return bytes(pmt.serialize_str(pmt.to_pmt(value)))
+
+
+def _vector(payload: np.ndarray | bytes) -> bytes:
     if isinstance(payload, bytes | bytearray):
-        return pmt.init_u8vector(len(payload), list(payload))
-    values = payload.ravel().tolist()
-    if payload.dtype == np.uint8:
-        return pmt.init_u8vector(payload.size, values)
-    if payload.dtype == np.float32:
-        return pmt.init_f32vector(payload.size, values)
-    if payload.dtype == np.complex64:
-        return pmt.init_c32vector(payload.size, values)
-    raise TypeError(f"PDU payloads are uint8, float32 or complex64; got {payload.dtype}")
+        return _UNIFORM.pack(10, 0, len(payload), 1, 0) + bytes(payload)
+    kind = _KINDS.get(payload.dtype.str[1:])
+    if kind is None:
+        raise TypeError(f"PDU payloads are uint8, float32 or complex64; got {payload.dtype}")
+    return _UNIFORM.pack(10, kind[0], payload.size, 1, 0) + payload.astype(kind[1]).tobytes()
+
+
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+    bool: lambda value: _TRUE if value else _FALSE,
+    int: _integer,
+    float: lambda value: _DOUBLE.pack(4, value),
+    str: _text,
+    np.ndarray: _array,
+}

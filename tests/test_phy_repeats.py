@@ -66,7 +66,8 @@ def test_symbols_offset_and_noise_are_right_with_any_number_of_repetitions(repea
     waveform = replace(PLAIN, preamble_repeats=repeats)
     samples, sent = stream(waveform, 8, 25.0, 1.23)
     frames, receiver = receive(samples, 5000, waveform)
-    assert [f.header.sequence for f in frames] == list(range(8)) and not receiver.counters["header_errors"]
+    assert [f.header.sequence for f in frames] == list(range(8))
+    assert not any(fault.strong for fault in receiver.take_faults())  # noise alone may look like a preamble
     errors = [np.mean(np.abs(f.symbols - s) ** 2 / f.noise_var) for f, s in zip(frames, sent, strict=True)]
     assert abs(10 * np.log10(np.mean(errors))) < 1.0
     assert np.mean([f.cfo_hz for f in frames]) == pytest.approx(1.23e6 / 64, abs=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.equalizer_kernels import moving_phase, turn_back
+from m4sc.phy.equalizer_kernels import clock_offset, lever_sums, moving_phase, turn_back, turn_clock_back
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
 
@@ -38,6 +38,15 @@ def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots)
                 advance[k] * common
             )
     return found
+
+
+@compiled
+def with_body(head, samples, start, cfo, first, count, symbol_len, skip, advance, roots):  # type: ignore[no-untyped-def]
+    """Spectra `head` and those of :func:`spectra` behind them, complex64 (len(head) + count, fft_len)."""
+    bins = np.empty((len(head) + count, head.shape[1]), np.complex64)
+    bins[: len(head)] = head
+    bins[len(head) :] = spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots)
+    return bins
 
 
 @compiled
@@ -143,6 +152,86 @@ def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-unty
             k = pilot_bins[i]
             total += (straight[row, k] * np.conj(h[k])).real * pilots[row, i]
     return total / max((straight.shape[0] - first) * len(pilot_bins), 1) / power, power
+
+
+@compiled
+def finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
+    """A frame whose phases are undone, from the decoded header on: what is left of the clock's offset, a
+    second channel estimate with the header as training sequence, and the payload.
+
+    straight: complex64 (rows, fft_len); h: complex64 (fft_len,); sent: complex64 (header symbols, data);
+    pilots: float64 (rows, pilots); noise_var: of a bin; bins: of data, pilots and both;
+    clock: signed carriers, float64 (fft_len,), slope of one ppm;
+    smoother: as :func:`smooth` takes it, with its places, and the least-squares scale of the header;
+    limits: payload symbols, rows at the end that show a cut, symbols of the phase's window, least noise.
+    Returns symbols and their noise variances, the channel, its mean power and noise, ppm, and the tail.
+    """
+    data_bins, pilot_bins, used = bins
+    n_symbols, tail_rows, window, least = limits
+    products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
+    more = lever_sums(straight, h, data_bins, clock[0], sent)
+    ppm = clock_offset(products + more[0], spread + more[1], noise_var, clock[1])
+    straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
+    n_head = len(sent)
+    known = np.zeros((n_head, straight.shape[1]), np.complex64)
+    for row in range(n_head):
+        for i in range(len(data_bins)):
+            known[row, data_bins[i]] = sent[row, i]
+        for i in range(len(pilot_bins)):
+            known[row, pilot_bins[i]] = pilots[row, i]
+    into, eigenvalues, out, places, scale = smoother
+    taps, observed = len(eigenvalues), n_head * len(used)
+    h_ls = least_squares(straight[:n_head], known, scale)
+    ridge = min(noise_var / max(power_at(h_ls, places), 1e-30), 1.0) * taps + 1e-6
+    h = smooth(into, eigenvalues, out, places, h_ls, ridge)
+    noise = error_power(straight[:n_head], known, h, used) * observed / max(observed - taps, 1)
+    symbols, gain, power = equalize(straight, n_head, data_bins, h)
+    tail, pilot_power = pilot_share(straight, max(len(straight) - tail_rows, 0), pilot_bins, h, pilots)
+    # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
+    turned = phase_error(noise / pilot_power, len(straight), len(pilot_bins), window)
+    variances = np.empty(n_symbols, np.float32)
+    for i in range(n_symbols):
+        variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / observed) + turned, least)
+    return symbols[:n_symbols], variances, h, power, noise, ppm, tail if len(pilot_bins) else 1.0
+
+
+@compiled
+def finish_packet(straight, h, pilots, noise_var, bins, clock, shape):  # type: ignore[no-untyped-def]
+    """A packet whose phases are undone, less what is left of the clock's offset; as :func:`finish_frame`.
+
+    shape: symbols of the header; rows at the end that show a cut.
+    Returns symbols, the channel's mean power, ppm, and the tail.
+    """
+    data_bins, pilot_bins, _ = bins
+    products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
+    ppm = clock_offset(products, spread, noise_var, clock[1])
+    straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
+    symbols, _, power = equalize(straight, shape[0], data_bins, h)
+    tail, _ = pilot_share(straight, max(len(straight) - shape[1], 0), pilot_bins, h, pilots)
+    return symbols, power, ppm, tail if len(pilot_bins) else 1.0
+
+
+@compiled
+def phase_error(noise_var, count, pilots, window):  # type: ignore[no-untyped-def]
+    """Variance, rad^2, of a phase followed by `pilots` of this noise over their power; 0 without any."""
+    return noise_var / (2.0 * min(window, count) * pilots) if pilots else 0.0
+
+
+@compiled
+def binary_llrs(straight, data_bins, h, scale):  # type: ignore[no-untyped-def]
+    """LLRs of BPSK symbols, positive for +1, float32 (symbols * data carriers,).
+
+    scale: 4 over the noise variance of a bin.
+    """
+    count = len(data_bins)
+    found = np.empty(len(straight) * count, np.float32)
+    for row in range(len(straight)):
+        for i in range(count):
+            k = data_bins[i]
+            found[row * count + i] = scale * (
+                straight[row, k].real * h[k].real + straight[row, k].imag * h[k].imag
+            )
+    return found
 
 
 @compiled

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from m4sc.phy.airtime import header_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import equalize, error_power, least_squares, power_at
+from m4sc.phy.burst_kernels import binary_llrs, finish_frame, power_at
 from m4sc.phy.equalizer import (
     PHASE_WINDOW,
     ChannelSmoother,
-    clock_offset,
     follow,
-    phase_error_var,
     straighten,
-    without_clock_offset,
 )
 from m4sc.phy.header import FrameHeader, HeaderError
-from m4sc.phy.header_code import decode_header, header_symbols
-from m4sc.phy.preamble_demodulator import PreambleDemodulator, inverse
+from m4sc.phy.header_code import header_code
+from m4sc.phy.preamble_demodulator import TAIL_SYMBOLS, PreambleDemodulator, inverse
 from m4sc.phy.sync import Burst
 from m4sc.phy.waveform import WaveformConfig
 
@@ -64,12 +61,14 @@ class Opening:
     Attributes:
         burst: with its fine carrier offset.
         header: decoded.
+        sent: complex64 (header symbols, data carriers), the header's symbols.
         bins: complex64 (header symbols, fft_len), spectra of the header.
         h, noise_var: first channel estimate, complex (fft_len,), and noise variance of a bin.
     """
 
     burst: Burst
     header: FrameHeader
+    sent: np.ndarray
     bins: np.ndarray
     h: np.ndarray
     noise_var: float
@@ -80,6 +79,7 @@ class FrameDemodulator(PreambleDemodulator):
 
     def __init__(self, waveform: WaveformConfig) -> None:
         super().__init__(waveform, header_ofdm_symbols(waveform))
+        self._header_code = header_code(waveform)
         pilots = np.zeros((self.header_symbols, waveform.fft_len), np.complex64)
         pilots[:, self.pilot_bins] = waveform.pilots(self.header_symbols)
         self._pilots, both = pilots, self.sync_weight + np.sum(np.abs(pilots) ** 2, axis=0)
@@ -87,7 +87,8 @@ class FrameDemodulator(PreambleDemodulator):
         weight = np.zeros(waveform.fft_len)
         weight[self.data_bins] = self.header_symbols
         weight[self.pilot_bins] = np.sum(np.abs(waveform.pilots(self.header_symbols)) ** 2, axis=0)
-        self._smooth_header, self._header_scale = ChannelSmoother(weight, waveform), inverse(weight)
+        smoother = ChannelSmoother(weight, waveform)
+        self._finish = *smoother.factors, smoother.bins, inverse(weight)
 
     def open(self, samples: np.ndarray, burst: Burst) -> Opening:
         """Read the header of a burst whose `opening_samples` are there.
@@ -107,13 +108,13 @@ class FrameDemodulator(PreambleDemodulator):
             straight, _ = follow(bins, h, w, *how)
         else:
             straight, _ = follow(bins, h, w)
-        soft = np.real(straight[:, self.data_bins] * np.conj(h[self.data_bins])).ravel()
-        header = decode_header(4.0 / max(noise_var, 1e-30) * soft, w)
+        llr = binary_llrs(straight, self.data_bins, h, 4.0 / max(noise_var, 1e-30))
+        header, sent = self._header_code.decode(llr)
         if not 0 < header.n_symbols <= w.max_payload_symbols:
             raise FrameTooLongError(
                 f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
             )
-        return Opening(burst, header, bins, h, noise_var)
+        return Opening(burst, header, sent.reshape(len(bins), -1), bins, h, noise_var)
 
     def _with_pilots(self, words: np.ndarray, straight: np.ndarray, noise: float) -> np.ndarray:
         """Channel from sync words and the header's pilots together, complex64 (fft_len,)."""
@@ -125,70 +126,47 @@ class FrameDemodulator(PreambleDemodulator):
         n_body = payload_ofdm_symbols(opening.header.n_symbols, self.waveform)
         return self.opening_samples + n_body * self.waveform.symbol_len
 
-    def close(self, samples: np.ndarray, opening: Opening, origin: int = 0) -> ReceivedFrame:
+    def close(
+        self, samples: np.ndarray, opening: Opening, origin: int = 0, skipped: int = 0
+    ) -> ReceivedFrame:
         """Second estimate, with the decoded header as a long training sequence, then the payload.
 
-        origin: number in the stream of the first of `samples`.
+        origin, skipped: as :class:`m4sc.phy.receiver.BurstDemodulator` has them.
         """
         w, header, n_head = self.waveform, opening.header, self.header_symbols
         n_body = payload_ofdm_symbols(header.n_symbols, w)
-        body = self.bins(samples, opening.burst, w.preamble_symbols + n_head, n_body)
-        bins = np.concatenate([opening.bins, body])
+        bins = self.with_body(opening.bins, samples, opening.burst, n_body, skipped)
         straight, ppm = follow(bins, opening.h, w)
-        known = self._known(header, n_head)
         if not self.pilot_bins.size:
-            straight = self._steady(straight, opening.h * known)
-        pilots = (
-            self.pilot_bins,
-            straight[:, self.pilot_bins],
-            opening.h[self.pilot_bins] * w.pilots(len(bins)),
+            straight = self._steady(straight, opening)
+        symbols, noise_var, h, power, noise, more, tail = finish_frame(
+            straight,
+            opening.h,
+            opening.sent,
+            w.pilots(len(bins)),
+            opening.noise_var,
+            (self.data_bins, self.pilot_bins, self.used_bins),
+            self.clock,
+            self._finish,
+            (header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR),
         )
-        head = self.data_bins, straight[:n_head, self.data_bins], (opening.h * known)[:, self.data_bins]
-        more = clock_offset((pilots, head), opening.noise_var, w)
-        straight, ppm = without_clock_offset(straight, more, opening.h, w), ppm + more
-        h, noise, observed = self._second_estimate(straight[:n_head], known, opening.noise_var)
-        symbols, gain, power = equalize(straight, n_head, self.data_bins, h)
-        tail, pilot_power = self.tail(straight, h)
-        # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
-        own = noise / gain * (1.0 + self._smooth_header.taps / observed) + phase_error_var(
-            noise / pilot_power, len(bins), w
-        )
-        own = np.maximum(own, _MIN_NOISE_VAR).astype(np.float32)
-        noise_var = np.broadcast_to(own, (n_body, len(own))).ravel()[: header.n_symbols]
         return ReceivedFrame(
             header=header,
-            symbols=symbols[: header.n_symbols],
+            symbols=symbols,
             noise_var=noise_var,
             snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
             cfo_hz=opening.burst.cfo * w.samp_rate,
-            sfo_ppm=ppm,
+            sfo_ppm=ppm + more,
             h_hat=h[self.data_bins],
             start_sample=origin + opening.burst.start,
             tail=tail,
         )
 
-    def _steady(self, straight: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def _steady(self, straight: np.ndarray, opening: Opening) -> np.ndarray:
         """Without pilots: undo the line that the header's phases show, complex64 (symbols, fft_len)."""
-        phases = np.unwrap(np.angle((straight[: len(wanted)] * np.conj(wanted)).sum(axis=1)))
+        wanted = opening.h[self.data_bins] * opening.sent
+        seen = straight[: len(wanted), self.data_bins]
+        phases = np.unwrap(np.angle((seen * np.conj(wanted)).sum(axis=1)))
         slope, first = np.polyfit(np.arange(len(wanted)), phases, 1)
         line = first + slope * np.arange(len(straight))
         return straighten(straight, line, np.zeros(len(straight)), self.waveform)
-
-    def _known(self, header: FrameHeader, count: int) -> np.ndarray:
-        """What header and pilots are known to hold, complex64 (count, fft_len); 0 on the payload."""
-        sent = np.zeros((count, self.waveform.fft_len), dtype=np.complex64)
-        sent[: self.header_symbols, self.data_bins] = header_symbols(header, self.waveform).reshape(
-            self.header_symbols, -1
-        )
-        sent[:, self.pilot_bins] = self.waveform.pilots(count)
-        return sent
-
-    def _second_estimate(
-        self, straight: np.ndarray, sent: np.ndarray, noise: float
-    ) -> tuple[np.ndarray, float, int]:
-        """Channel, noise variance of a bin, and how many observations are behind them."""
-        h_ls = least_squares(straight, sent, self._header_scale)
-        power = max(power_at(h_ls, self._smooth_header.bins), 1e-30)
-        h = self._smooth_header(h_ls, min(noise / power, 1.0))
-        error, observed = error_power(straight, sent, h, self.used_bins), len(straight) * len(self.used_bins)
-        return h, error * observed / max(observed - self._smooth_header.taps, 1), observed

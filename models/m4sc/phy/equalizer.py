@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency, undo_phase
+from m4sc.phy.burst_kernels import phase_error, pilot_products, smooth, steady_frequency, undo_phase
 from m4sc.phy.equalizer_kernels import moving_phase, turn_back
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.waveform import WaveformConfig
 
 DELAY_TAPS_PER_PREFIX = 1.25
 _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
-_SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for `clock_offset` alone
-_SFO_PRIOR_PPM = 20.0
+_SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for the frame's end alone
 _SFO_BLOCK = 8  # symbols over which no slope of the grid turns far
 PHASE_WINDOW = 11  # OFDM symbols over which a common phase is averaged
 _SPARSE_ROUNDS = 6
@@ -83,43 +81,9 @@ class ChannelSmoother:
         return np.asarray((self._basis @ mean).astype(np.complex64))
 
 
-@lru_cache(maxsize=16)
-def signed_carriers(waveform: WaveformConfig) -> np.ndarray:
-    """Carrier number of each FFT bin, float (fft_len,): 0, 1, ..., -1."""
-    return np.fft.fftfreq(waveform.fft_len) * waveform.fft_len
-
-
 def slope_unit(waveform: WaveformConfig) -> float:
     """Slope of one ppm of sampling-clock offset, rad a carrier and OFDM symbol."""
     return 2 * np.pi * waveform.symbol_len / waveform.fft_len * 1e-6  # symbol_len * 1e-6 samples a symbol
-
-
-def clock_offset(
-    blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], noise_var: float, waveform: WaveformConfig
-) -> float:
-    """Sampling-clock offset that is left, ppm, from everything known in a frame.
-
-    Within a block, phases are regressed on carrier times symbol number, both less their means: neither a
-    phase common to a symbol nor one of a carrier, as a wrong channel estimate leaves it, counts. The
-    estimate is shrunk towards 0 as one of variance `_SFO_PRIOR_PPM`^2 seen in noise.
-
-    Args:
-        blocks: bins, int (n,), seen there, complex (symbols, n), phases undone, and wanted, the same shape:
-            channel times what was sent, 0 where that is not known.
-        noise_var: of a bin.
-        waveform: the waveform.
-    """
-    products = spread = 0.0
-    for bins, seen, wanted in blocks:
-        carriers, steps = signed_carriers(waveform)[bins], np.arange(len(seen)) - (len(seen) - 1) / 2.0
-        weight = wanted.real**2 + wanted.imag**2
-        lever = carriers - float(weight.sum(axis=0) @ carriers) / (float(weight.sum()) + 1e-30)
-        turned = np.imag(seen * np.conj(wanted))
-        products += float(steps @ turned @ lever)
-        spread += float(steps**2 @ weight @ lever**2)
-    unit = slope_unit(waveform)
-    spread = spread * unit**2 + 1e-30
-    return products * unit / spread / (1.0 + 0.5 * noise_var / spread / _SFO_PRIOR_PPM**2)
 
 
 def follow(
@@ -197,25 +161,6 @@ def _coarse_clock_offset(z: np.ndarray, carriers: np.ndarray, first: int, wavefo
     return float(_SFO_GRID_PPM[np.argmax(found)])
 
 
-def without_clock_offset(
-    straight: np.ndarray, ppm: float, h: np.ndarray, waveform: WaveformConfig
-) -> np.ndarray:
-    """Undo what is left of the clock's offset, complex64 (symbols, fft_len).
-
-    The phase that `track` found is that of the pilots' centre of power, around which the slope turns.
-
-    Args:
-        straight: complex64 (symbols, fft_len), phases undone.
-        ppm: from `clock_offset`.
-        h: complex (fft_len,), channel.
-        waveform: the waveform.
-    """
-    power = np.abs(h[waveform.pilot_bins]) ** 2 * np.mean(np.abs(waveform.pilots(len(straight))) ** 2, axis=0)
-    centre = float(power @ np.array(waveform.pilot_carriers, float)) / (float(power.sum()) + 1e-30)
-    slope = ppm * slope_unit(waveform) * np.arange(len(straight))
-    return straighten(straight, -centre * slope, slope, waveform)
-
-
 def straighten(
     bins: np.ndarray, phase: np.ndarray, slope: np.ndarray, waveform: WaveformConfig
 ) -> np.ndarray:
@@ -228,6 +173,4 @@ def phase_error_var(noise_var: float, count: int, waveform: WaveformConfig) -> f
 
     0 without pilots: then no phase is followed, and none is made worse.
     """
-    if not waveform.pilot_carriers:
-        return 0.0
-    return noise_var / (2.0 * min(PHASE_WINDOW, count) * len(waveform.pilot_carriers))
+    return float(phase_error(noise_var, count, len(waveform.pilot_carriers), PHASE_WINDOW))

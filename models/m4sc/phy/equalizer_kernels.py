@@ -6,6 +6,8 @@ import numpy as np
 
 from m4sc.phy.fec.compiled import compiled
 
+_PRIOR_PPM = 20.0
+
 
 @compiled
 def turn_back(bins, phase, slope):  # type: ignore[no-untyped-def]
@@ -33,6 +35,65 @@ def turn_back(bins, phase, slope):  # type: ignore[no-untyped-def]
             straight[row, k] = bins[row, k] * np.complex64(turn)
             turn *= step
     return straight
+
+
+@compiled
+def lever_sums(straight, h, bins, carriers, sent):  # type: ignore[no-untyped-def]
+    """Regression of phases on carrier times symbol number, both less their means: products, spread.
+
+    straight: complex64 (rows, fft_len), of which the first len(sent) count; h: complex64 (fft_len,);
+    bins: int (n,); carriers: float64 (fft_len,), signed; sent: (symbols, n), complex64 or float64, 0 where not known.
+    """
+    rows, middle = len(sent), (len(sent) - 1) / 2.0
+    total = weighted = 0.0
+    weight = np.empty((rows, len(bins)))
+    for i in range(len(bins)):
+        k = bins[i]
+        gain = np.float64(h[k].real) ** 2 + np.float64(h[k].imag) ** 2
+        for row in range(rows):
+            weight[row, i] = gain * (np.float64(sent[row, i].real) ** 2 + np.float64(sent[row, i].imag) ** 2)
+            total += weight[row, i]
+            weighted += weight[row, i] * carriers[k]
+    centre = weighted / (total + 1e-30)
+    products = spread = 0.0
+    for row in range(rows):
+        for i in range(len(bins)):
+            k = bins[i]
+            lever = (row - middle) * (carriers[k] - centre)
+            products += lever * np.float64((straight[row, k] * np.conj(h[k] * sent[row, i])).imag)
+            spread += lever * lever * weight[row, i]
+    return products, spread
+
+
+@compiled
+def clock_offset(products, spread, noise_var, unit):  # type: ignore[no-untyped-def]
+    """Sampling-clock offset, ppm, of the sums of :func:`lever_sums`.
+
+    Neither a phase common to a symbol nor one of a carrier, as a wrong channel estimate leaves it, counts.
+    The estimate is shrunk towards 0 as one of variance `_PRIOR_PPM`^2 seen in noise of `noise_var` a bin.
+    unit: slope of one ppm, rad a carrier and symbol.
+    """
+    spread = spread * unit**2 + 1e-30
+    return products * unit / spread / (1.0 + 0.5 * noise_var / spread / _PRIOR_PPM**2)
+
+
+@compiled
+def turn_clock_back(straight, slope, h, pilot_bins, carriers, pilots):  # type: ignore[no-untyped-def]
+    """Undo a timing slope that grows by `slope`, rad a carrier, each symbol: complex64 (rows, fft_len).
+
+    The phase that pilots gave is that of their centre of power, around which it turns.
+    pilots: float64 (rows, pilots).
+    """
+    total = weighted = 0.0
+    for i in range(len(pilot_bins)):
+        k, power = pilot_bins[i], 0.0
+        for row in range(len(pilots)):
+            power += pilots[row, i] ** 2
+        power *= np.float64(h[k].real) ** 2 + np.float64(h[k].imag) ** 2
+        total += power
+        weighted += power * carriers[k]
+    slopes = slope * np.arange(len(straight))
+    return turn_back(straight, -weighted / (total + 1e-30) * slopes, slopes)
 
 
 @compiled

@@ -30,7 +30,10 @@ def transform(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untype
         turn = roots[:: len(roots) // length]
         if length % 4 == 0:
             radix = 4
-            _pass_of_4(re, im, more_re, more_im, stride, turn)
+            if stride == 1:
+                _first_of_4(re, im, more_re, more_im, turn)
+            else:
+                _pass_of_4(re, im, more_re, more_im, stride, turn)
         else:
             radix = 2
             while length % radix:
@@ -66,6 +69,27 @@ def _pass_of_4(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped
             vr[q], vi[q] = w2r * r - w2i * i, w2r * i + w2i * r
             r, i = left_r - right_r, left_i - right_i
             wr[q], wi[q] = w3r * r - w3i * i, w3r * i + w3i * r
+
+
+@vectorized
+def _first_of_4(re, im, out_re, out_im, turn):  # type: ignore[no-untyped-def]
+    """The pass of a single FFT whose inner loop would have one turn: here the butterflies are the loop."""
+    part = len(turn) // 4
+    ar, br, cr, dr = re[:part], re[part : 2 * part], re[2 * part : 3 * part], re[3 * part : 4 * part]
+    ai, bi, ci, di = im[:part], im[part : 2 * part], im[2 * part : 3 * part], im[3 * part : 4 * part]
+    for p in range(part):
+        w1r, w1i = turn[p].real, turn[p].imag
+        w2r, w2i = w1r * w1r - w1i * w1i, 2 * w1r * w1i
+        w3r, w3i = w1r * w2r - w1i * w2i, w1r * w2i + w1i * w2r
+        even_r, even_i, odd_r, odd_i = ar[p] + cr[p], ai[p] + ci[p], br[p] + dr[p], bi[p] + di[p]
+        left_r, left_i, right_r, right_i = ar[p] - cr[p], ai[p] - ci[p], bi[p] - di[p], dr[p] - br[p]
+        out_re[4 * p], out_im[4 * p] = even_r + odd_r, even_i + odd_i
+        r, i = left_r + right_r, left_i + right_i
+        out_re[4 * p + 1], out_im[4 * p + 1] = w1r * r - w1i * i, w1r * i + w1i * r
+        r, i = even_r - odd_r, even_i - odd_i
+        out_re[4 * p + 2], out_im[4 * p + 2] = w2r * r - w2i * i, w2r * i + w2i * r
+        r, i = left_r - right_r, left_i - right_i
+        out_re[4 * p + 3], out_im[4 * p + 3] = w3r * r - w3i * i, w3r * i + w3i * r
 
 
 @vectorized

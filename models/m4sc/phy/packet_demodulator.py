@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from m4sc.phy.airtime import payload_ofdm_symbols
-from m4sc.phy.burst_kernels import equalize, hard_bits
+from m4sc.phy.burst_kernels import finish_packet, hard_bits
 from m4sc.phy.demodulator import FrameTooLongError
-from m4sc.phy.equalizer import clock_offset, follow, without_clock_offset
+from m4sc.phy.equalizer import follow
 from m4sc.phy.packet import CRC_BYTES, PacketFormat, PacketHeader, decide_payload, parse_header
-from m4sc.phy.preamble_demodulator import PreambleDemodulator
+from m4sc.phy.preamble_demodulator import TAIL_SYMBOLS, PreambleDemodulator
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync import Burst
 from m4sc.phy.waveform import WaveformConfig
@@ -83,17 +83,22 @@ class PacketDemodulator(PreambleDemodulator):
         n_symbols = self.packet_format.payload_symbols(opening.header.n_bytes)
         return payload_ofdm_symbols(n_symbols, self.waveform)
 
-    def close(self, samples: np.ndarray, opening: PacketOpening, origin: int = 0) -> ReceivedPacket:
-        """Track pilots, equalise, decide and check; origin: number of the first of `samples`."""
+    def close(
+        self, samples: np.ndarray, opening: PacketOpening, origin: int = 0, skipped: int = 0
+    ) -> ReceivedPacket:
+        """Track pilots, equalise, decide and check; origin, skipped: as of ``BurstDemodulator``."""
         w, header, h = self.waveform, opening.header, opening.h
-        first = w.preamble_symbols + _HEADER_SYMBOLS
-        body = self.bins(samples, opening.burst, first, self._body_rows(opening))
-        bins = np.concatenate([opening.bins, body])
+        bins = self.with_body(opening.bins, samples, opening.burst, self._body_rows(opening), skipped)
         straight, ppm = follow(bins, h, w)
-        pilots = self.pilot_bins, straight[:, self.pilot_bins], h[self.pilot_bins] * w.pilots(len(bins))
-        more = clock_offset((pilots,), opening.noise_var, w)
-        straight = without_clock_offset(straight, more, h, w)
-        symbols, _, power = equalize(straight, _HEADER_SYMBOLS, self.data_bins, h)
+        symbols, power, more, tail = finish_packet(
+            straight,
+            h,
+            w.pilots(len(bins)),
+            opening.noise_var,
+            (self.data_bins, self.pilot_bins, self.used_bins),
+            self.clock,
+            (_HEADER_SYMBOLS, TAIL_SYMBOLS),
+        )
         n_symbols = self.packet_format.payload_symbols(header.n_bytes)
         payload, valid = decide_payload(symbols[:n_symbols], header.n_bytes, self.packet_format)
         return ReceivedPacket(
@@ -105,7 +110,7 @@ class PacketDemodulator(PreambleDemodulator):
             sfo_ppm=ppm + more,
             h_hat=h[self.data_bins],
             start_sample=origin + opening.burst.start,
-            tail=self.tail(straight, h)[0],
+            tail=tail,
         )
 
 

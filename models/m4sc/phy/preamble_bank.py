@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +12,7 @@ from m4sc.phy.fft_kernels import roots_of_unity, transform
 from m4sc.phy.frame import add_prefix
 from m4sc.phy.waveform import WaveformConfig
 
-MAX_OFFSET_CARRIERS = 3.0
+MAX_OFFSET_CARRIERS = 2.8
 _WEAK_PATH = 0.02  # of the strongest; the preamble's own side lobes lie below from four samples on
 _OVER_NOISE = 10.0
 
@@ -39,14 +40,15 @@ class PreambleBank:
         energy, self.size, self.length = np.abs(known) ** 2, size, len(known)
         self.places = size - self.length + 1
         self._step = max(1, size // self.length)
-        reach = int(MAX_OFFSET_CARRIERS * size / waveform.fft_len / self._step)
-        shifts = self._step * np.arange(-reach, reach + 1)
+        count = 2 * MAX_OFFSET_CARRIERS * size / waveform.fft_len / self._step
+        rows = 8 * math.ceil(count / 8)  # vectors of 8 floats are left whole
+        shifts = self._step * (np.arange(rows) - (rows - 1) / 2)
         # Phases are counted from the preamble's centre of energy, so that neighbours are in phase half-way.
         centre = float(np.arange(self.length) @ energy) / energy.sum()
         turn = 2 * np.pi * self._step / size * (np.arange(self.length) - centre)
         self._half_gain = np.float32(energy.sum() / (energy @ (2 + 2 * np.cos(turn))))
-        spectrum = np.conj(np.fft.fft(known, size)) / np.linalg.norm(known) / size
-        kernels = np.stack([np.roll(spectrum, shift) for shift in shifts], axis=1)
+        turned = known * np.exp(2j * np.pi / size * np.outer(shifts, np.arange(self.length)))
+        kernels = np.conj(np.fft.fft(turned, size)).T / np.linalg.norm(known) / size
         kernels = kernels * np.exp(2j * np.pi * centre / size * shifts)
         self._kernels = (
             np.ascontiguousarray(kernels.real, np.float32),
@@ -62,6 +64,18 @@ class PreambleBank:
         """
         match, re, im = _match(block, *self._kernels, self._roots, self.length, self._half_gain)
         return match, (re, im)
+
+    def scan(
+        self, block: np.ndarray, threshold: np.float32, reach: int
+    ) -> tuple[int, int, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """First place of a block above `threshold`, and the strongest from there up to `reach` behind it.
+
+        Either is -1 if there is none, or if it is not known yet. The other values are those of :meth:`match`.
+        """
+        first, peak, match, re, im = _scan(
+            block, *self._kernels, self._roots, self.length, self._half_gain, threshold, reach
+        )
+        return first, peak, match, (re, im)
 
     def refine(
         self, found: tuple[np.ndarray, np.ndarray], peak: int, places: int, share: float, backoff: int
@@ -90,6 +104,31 @@ def _match(block, kernel_re, kernel_im, roots, length, half_gain):  # type: igno
     places, rows = len(block) - length + 1, kernel_re.shape[1]
     re, im = _correlate(block, kernel_re, kernel_im, roots)
     return _share(block, _strongest(re, im, places, rows, half_gain)), re, im
+
+
+@compiled
+def _scan(block, kernel_re, kernel_im, roots, length, half_gain, threshold, reach):  # type: ignore[no-untyped-def]
+    match, re, im = _match(block, kernel_re, kernel_im, roots, length, half_gain)
+    first, peak = _first_peak(match, threshold, reach)
+    return first, peak, match, re, im
+
+
+@compiled
+def _first_peak(match, threshold, reach):  # type: ignore[no-untyped-def]
+    """See :meth:`PreambleBank.scan`."""
+    first = 0
+    while first < len(match) and not match[first] > threshold:
+        first += 1
+    if first == len(match):
+        return -1, -1
+    peak, place = first, first + 1
+    while place <= peak + reach:
+        if place == len(match):
+            return first, -1
+        if match[place] > match[peak]:
+            peak = place
+        place += 1
+    return first, peak
 
 
 @compiled

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.burst_kernels import pilot_share, read_preamble, spectra
-from m4sc.phy.equalizer import ChannelSmoother
+from m4sc.phy.burst_kernels import read_preamble, with_body
+from m4sc.phy.equalizer import ChannelSmoother, slope_unit
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.sync import Burst, window_backoff
 from m4sc.phy.waveform import WaveformConfig
 
-_TAIL_SYMBOLS = 4
+TAIL_SYMBOLS = 4  # at a frame's end, that show whether it was cut
 _FEW_QUIET = 8
 _PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
@@ -36,6 +36,7 @@ class PreambleDemodulator:
         self.opening_samples = (waveform.preamble_symbols + header_symbols) * waveform.symbol_len
         self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
         self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])
+        self.clock = waveform.signed_carriers, slope_unit(waveform)
         self._roots = roots_of_unity(waveform.fft_len)
         carriers = np.fft.fftfreq(waveform.fft_len)
         self._advance = np.exp(2j * np.pi * self.backoff * carriers).astype(np.complex64)
@@ -49,13 +50,17 @@ class PreambleDemodulator:
         inside = silent & (weight > 0)
         self._quiet = np.flatnonzero(inside if inside.sum() >= _FEW_QUIET else silent)
 
-    def bins(self, samples: np.ndarray, burst: Burst, first: int, count: int) -> np.ndarray:
-        """Spectra of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len)."""
-        w, skip = self.waveform, self.waveform.cp_len - self.backoff
-        found = spectra(
-            samples, burst.start, burst.cfo, first, count, w.symbol_len, skip, self._advance, self._roots
-        )
-        return np.asarray(found)
+    def with_body(
+        self, head: np.ndarray, samples: np.ndarray, burst: Burst, count: int, skipped: int
+    ) -> np.ndarray:
+        """Spectra of the header, `head`, and of the `count` symbols behind, complex64 (.., fft_len).
+
+        skipped: samples before `samples`, that the burst's start counts.
+        """
+        w, first = self.waveform, self.waveform.preamble_symbols + self.header_symbols
+        shape = (first, count, w.symbol_len, w.cp_len - self.backoff)
+        start = burst.start - skipped
+        return np.asarray(with_body(head, samples, start, burst.cfo, *shape, self._advance, self._roots))
 
     def read_opening(self, samples: np.ndarray, burst: Burst) -> tuple[Burst, np.ndarray, np.ndarray, float]:
         """Burst with its fine carrier offset, spectra of preamble and header, channel, noise variance."""
@@ -86,14 +91,3 @@ class PreambleDemodulator:
     def is_noisy(self, noise: float, power: float) -> bool:
         """Whether the SNR is so low that taps which noise explains are better pruned."""
         return noise > _LOW_SNR_NOISE * power
-
-    def tail(self, straight: np.ndarray, h: np.ndarray) -> tuple[float, float]:
-        """Last pilots over what they should be, about 1, or 0 where nothing was sent; power of all.
-
-        1 without pilots: nothing shows it.
-        """
-        if not self.pilot_bins.size:
-            return 1.0, 1.0
-        first, pilots = max(len(straight) - _TAIL_SYMBOLS, 0), self.waveform.pilots(len(straight))
-        share, power = pilot_share(straight, first, self.pilot_bins, h, pilots)
-        return share, power

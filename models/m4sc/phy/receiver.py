@@ -11,12 +11,12 @@ import numpy as np
 from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, ReceivedFrame
 from m4sc.phy.header import HeaderError
 from m4sc.phy.sample_buffer import SampleBuffer
-from m4sc.phy.sync import Burst, Search, find_burst, peak_reach
+from m4sc.phy.sync import Burst, BurstSearch, Search, peak_reach
 from m4sc.phy.waveform import WaveformConfig
 
 __all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]
 
-_TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
+TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
 _STRONG_MATCH = 0.3  # of a preamble: beyond doubt, also where data is sent
 _MAX_FAULTS = 1000  # kept for a caller that does not ask
 
@@ -36,8 +36,17 @@ class BurstDemodulator(Protocol):
     def samples_of(self, opening: Any) -> int:
         """Samples of the whole frame."""
 
-    def close(self, samples: np.ndarray, opening: Any, origin: int = 0) -> Any:
-        """The frame, with its ``tail``; origin: number of the first of `samples`."""
+    def close(self, samples: np.ndarray, opening: Any, origin: int = 0, skipped: int = 0) -> Any:
+        """The frame, with its ``tail``.
+
+        origin: number of the sample that the burst's start counts from; skipped: how many from there on are
+        left out of `samples`.
+        """
+
+
+def moved(opening: Any, start: int) -> Any:
+    """An opening whose burst begins at another place."""
+    return replace(opening, burst=opening.burst._replace(start=start))
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class BurstReceiver:
             frames=0, header_errors=0, too_long=0, truncated=0, non_finite=0
         )
         self._demodulator = demodulator or FrameDemodulator(self.waveform)
-        self._buffer = SampleBuffer()
+        self._buffer, self._search = SampleBuffer(), BurstSearch(self.waveform)
         self._origin = 0  # sample number of the buffer's first sample
         self._next = Search(0)  # where in the buffer the search goes on
         self._last: int | None = None  # where the stream ended, once no more samples come
@@ -132,17 +141,20 @@ class BurstReceiver:
             self._faults.append(Fault(kind, self._origin + place, strong, reason))
 
     def _trim(self) -> None:
-        """Forget what is behind the frame under way, or behind the search."""
-        burst = self._opening.burst if self._opening is not None else self._burst
-        keep = min(self._next.place if burst is None else burst.start, len(self._buffer))
+        """Forget what nobody will look at again."""
+        keep = min(self._kept_from(), len(self._buffer))
         self._buffer.drop(keep)
         self._origin += keep
-        self._next = replace(self._next, place=self._next.place - keep)
+        self._next = self._next._replace(place=self._next.place - keep)
         if self._burst is not None:
-            self._burst = replace(self._burst, start=self._burst.start - keep)
+            self._burst = self._burst._replace(start=self._burst.start - keep)
         if self._opening is not None:
-            moved = replace(self._opening.burst, start=self._opening.burst.start - keep)
-            self._opening = replace(self._opening, burst=moved)
+            self._opening = moved(self._opening, self._opening.burst.start - keep)
+
+    def _kept_from(self) -> int:
+        """Place of the first sample that is still needed: of the frame under way, or of the search."""
+        burst = self._opening.burst if self._opening is not None else self._burst
+        return self._next.place if burst is None else burst.start
 
     def _advance(self) -> list[Any]:
         """Frames that the buffer completes; stops where samples are missing."""
@@ -152,20 +164,27 @@ class BurstReceiver:
             if self._opening is not None:
                 if self._end(self._opening) > (len(samples) if self._last is None else self._last):
                     return frames
-                frame = self._demodulator.close(samples, self._opening, self._origin)
-                if frame.tail < _TAIL_LOST and self._last is None and self._short_of_margin():
-                    return frames  # whether another frame began inside it shows a little later
-                frames += self._close(self._opening, frame)
+                finished = self._finish(samples, self._opening)
+                if finished is None:
+                    return frames
+                frames += finished
             elif self._burst is not None:
                 if self._burst.start + self._demodulator.opening_samples > len(samples):
                     return frames
                 self._open(self._burst)
             else:
-                self._burst, self._next = find_burst(
-                    samples, self._next, self.waveform, final=self._last is not None
+                self._burst, self._next = self._search.find(
+                    samples, self._next, final=self._last is not None
                 )
                 if self._burst is None:
                     return frames
+
+    def _finish(self, samples: np.ndarray, opening: Any) -> list[Any] | None:
+        """The frame whose samples are all there, or nothing where it was cut off; None to wait for more."""
+        frame = self._demodulator.close(samples, opening, self._origin)
+        if frame.tail < TAIL_LOST and self._last is None and self._short_of_margin():
+            return None  # whether another frame began inside it shows a little later
+        return self._close(opening, frame)
 
     def _short_of_margin(self) -> bool:
         return self._end(self._opening) + self._margin > len(self._buffer)
@@ -199,19 +218,23 @@ class BurstReceiver:
     def _close(self, opening: Any, frame: Any) -> list[Any]:
         """The frame whose samples are all there, unless it was cut and another one began inside it."""
         end = self._end(opening)
-        other = self._inside(opening.burst, end) if frame.tail < _TAIL_LOST else None
+        other = self._inside(opening.burst, end) if frame.tail < TAIL_LOST else None
         if other is not None:
             self._abandon("truncated", "another frame began before this one had ended")
             self._next = Search(other.start)
             return []
         self.counters["frames"] += 1
-        self._next = Search(end - self._demodulator.backoff)
-        self._burst, self._opening = None, None
+        self._go_on_behind(opening)
         return [frame]
+
+    def _go_on_behind(self, opening: Any) -> None:
+        """Search on where a frame ends."""
+        self._next = Search(self._end(opening) - self._demodulator.backoff)
+        self._burst, self._opening = None, None
 
     def _inside(self, burst: Burst, end: int) -> Burst | None:
         begin = burst.start + self.waveform.preamble_symbols * self.waveform.symbol_len
         part = self._buffer.samples[: end + self._margin]
-        found, _ = find_burst(part, Search(begin), self.waveform, _STRONG_MATCH, final=True)
+        found, _ = self._search.find(part, Search(begin), _STRONG_MATCH, final=True)
         # One that follows back to back may seem to begin up to a prefix earlier.
         return found if found is not None and found.start < end - self.waveform.cp_len else None

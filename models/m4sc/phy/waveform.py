@@ -118,6 +118,11 @@ class WaveformConfig:
         """FFT bins of the pilot carriers, int (n,)."""
         return np.array(self.pilot_carriers, int) % self.fft_len
 
+    @cached_property
+    def signed_carriers(self) -> np.ndarray:
+        """Carrier number of each FFT bin, float64 (fft_len,): 0, 1, ..., -1."""
+        return np.fft.fftfreq(self.fft_len) * self.fft_len
+
     def pilots(self, n_symbols: int) -> np.ndarray:
         """Pilot values of the first symbols after the preamble, float64 (n_symbols, pilots), read-only."""
         table = self._pilot_table

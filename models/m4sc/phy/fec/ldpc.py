@@ -128,16 +128,16 @@ class LdpcCode:
         limit, shape = np.float32(_LARGEST_LLR), (self.k, self.fillers, z, self.graph.columns)
         words, received, place = fill_words(rows, *shape, limit)
         last = int(self.buffer[place]) // z if received else 0
-        checks = self._checks(max(4, last + 1 - self.graph.info_columns))
+        checks = self.checks(max(4, last + 1 - self.graph.info_columns))
         scale = np.float32(np.interp(self.k / max(received, 1), *_SCALES[self.graph.number]))
         decode_layered(words, *checks, scale, iterations)
         bits = (words.reshape(len(rows), -1)[:, : self.k] < 0).astype(np.uint8)
         return bits[0] if soft.ndim == 1 else bits
 
-    def _checks(self, rows: int) -> tuple[np.ndarray, ...]:
+    def checks(self, rows: int) -> tuple[np.ndarray, ...]:
         """The first `rows` checks: start, column, shift as :func:`decode_layered` takes them.
 
-        Those behind have a parity bit that was not received, and say nothing. Nor do columns of nothing but
+        Those behind those that were received say nothing. Nor do columns of nothing but
         fillers: their edges are left out.
         """
         if rows in self._checks_of:
