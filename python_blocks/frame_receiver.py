@@ -75,9 +75,9 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._receiver = self._fresh()
 
     def _fresh(self) -> Any:
-        from m4sc.phy.threaded_receiver import ThreadedReceiver
+        from m4sc.phy.receiver import BurstReceiver
 
-        return ThreadedReceiver(self._hand_on, self._failed, self.waveform, self._demodulator())
+        return BurstReceiver(self.waveform, self._demodulator())
 
     def _demodulator(self) -> Any:
         """Of the frames that this block receives; None for the project's own."""
@@ -92,14 +92,12 @@ class frame_receiver(gr.sync_block):  # noqa: N801
 
     def start(self) -> bool:
         """Begin with an empty receiver; called by the scheduler."""
-        self._receiver.stop()
         self._receiver = self._fresh()
         return True
 
     def stop(self) -> bool:
         """Hand on a burst that the end of the stream cut off; called by the scheduler."""
         self._take(self._receiver.flush)
-        self._receiver.stop()
         return True
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
@@ -120,20 +118,18 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._take(lambda: self._receiver.push(samples))
 
     def _take(self, call: Any) -> None:
-        """Let the receiver work; a fault costs these samples, not the flowgraph."""
+        """Have the frames that ``call`` returns published; a fault costs these samples, not the flowgraph."""
         try:
-            call()
+            frames = call()
         except Exception as exc:  # an exception in work() would hang the flowgraph
             self._failed(exc)
             return
         self._report_faults()
-
-    def _hand_on(self, frame: Any) -> None:
-        """Publish a frame: the receiver's second thread calls this."""
-        try:
-            self._publish(frame)
-        except Exception as exc:  # one odd frame must not cost those after it
-            self._failed(exc)
+        for frame in frames:
+            try:
+                self._publish(frame)
+            except Exception as exc:  # one odd frame must not cost those after it
+                self._failed(exc)
 
     def _failed(self, exc: Exception) -> None:
         self._counts["errors"] += 1
@@ -150,12 +146,18 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         meta = self._meta(frame)
         self.message_port_pub(self._symbols, make_pdu(meta, self._payload(frame)))
         self._counts["frames"] += 1
+        if not (self._is_heard(self._csi) or self._is_heard(self._status)):
+            return
         keys = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
         known = {key: meta.get(key) for key in keys}
         self.message_port_pub(self._csi, make_pdu(known, meta["h_hat"]))
         self.message_port_pub(
             self._status, make_pdu({"block": self._block_name, "event": "received", **known}, b"")
         )
+
+    def _is_heard(self, port: Any) -> bool:
+        """Whether anything is connected: a message for nobody need not be built."""
+        return not pmt.is_null(self.message_subscribers(port))
 
     def _report_faults(self) -> None:
         """Publish and log what the receiver found wrong with the samples."""

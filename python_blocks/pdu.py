@@ -15,7 +15,7 @@ _NULL, _PAIR, _ENTRY, _SYMBOL = b"\x06", b"\x07", b"\x09\x07", b"\x02"
 _TRUE, _FALSE = b"\x00", b"\x01"
 _INT32, _INT64, _DOUBLE = struct.Struct(">Bi"), struct.Struct(">Bq"), struct.Struct(">Bd")
 _UNIFORM = struct.Struct(">BBIBB")  # tag, kind, number of items, padding: one byte of 0
-_LONG = 10_000  # characters; a serialised symbol's length has 16 bits
+_LONG = 250  # characters; pmt reads no symbol that is much longer than 1000 bytes
 _KINDS = {"u1": (0, "u1"), "f4": (8, ">f4"), "c8": (10, ">c8")}
 
 
@@ -33,11 +33,22 @@ def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes) -> Any:
     Raises:
         TypeError: a payload of another dtype.
     """
-    parts = [_PAIR]
+    entries, others = [], []
     for key, value in meta.items():
         if value is not None:
-            parts += _ENTRY, _symbol(key), _item(value)
-    return pmt.deserialize_str(b"".join([*parts, _NULL, _vector(payload)]))
+            item = _item(value)
+            if item is None:
+                others.append((key, value))
+            else:
+                entries.append(_ENTRY + _symbol(key) + item)
+    # pmt's dictionaries have the newest entry first
+    pdu = pmt.deserialize_str(b"".join([_PAIR, *reversed(entries), _NULL, _vector(payload)]))
+    if others:
+        pairs = pmt.car(pdu)
+        for key, value in others:
+            pairs = pmt.dict_add(pairs, pmt.intern(key), pmt.to_pmt(value))
+        pdu = pmt.cons(pairs, pmt.cdr(pdu))
+    return pdu
 
 
 def read_pdu(message: Any) -> tuple[dict[str, Any], np.ndarray]:
@@ -73,31 +84,28 @@ def _symbol(text: str) -> bytes:
     return _SYMBOL + struct.pack(">H", len(data)) + data
 
 
-def _item(value: Any) -> bytes:
+def _item(value: Any) -> bytes | None:
+    """A value's bytes; None for one that the format has no bytes for."""
     encode = _ENCODERS.get(type(value))
     if encode is not None:
         return encode(value)
-    return _item(value.item()) if isinstance(value, np.generic) else _any(value)
+    return _item(value.item()) if isinstance(value, np.generic) else None
 
 
-def _integer(value: int) -> bytes:
+def _integer(value: int) -> bytes | None:
     if -(2**31) <= value < 2**31:
         return _INT32.pack(3, value)
-    return _INT64.pack(13, value) if -(2**63) <= value < 2**63 else _any(value)
+    return _INT64.pack(13, value) if -(2**63) <= value < 2**63 else None
 
 
-def _text(value: str) -> bytes:
-    return _symbol(value) if len(value) < _LONG else _any(value)
+def _text(value: str) -> bytes | None:
+    return _symbol(value) if len(value) < _LONG else None
 
 
 def _array(value: np.ndarray) -> bytes:
     if value.dtype != np.uint8:
         value = value.astype(np.complex64 if np.iscomplexobj(value) else np.float32, copy=False)
     return _vector(value)
-
-
-def _any(value: Any) -> bytes:
-    return bytes(pmt.serialize_str(pmt.to_pmt(value)))
 
 
 def _vector(payload: np.ndarray | bytes) -> bytes:
@@ -109,7 +117,7 @@ def _vector(payload: np.ndarray | bytes) -> bytes:
     return _UNIFORM.pack(10, kind[0], payload.size, 1, 0) + payload.astype(kind[1]).tobytes()
 
 
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+_ENCODERS: dict[type, Callable[[Any], bytes | None]] = {
     bool: lambda value: _TRUE if value else _FALSE,
     int: _integer,
     float: lambda value: _DOUBLE.pack(4, value),

@@ -18,7 +18,8 @@ from m4sc.phy.packet import (
     parse_header,
     payload_points,
 )
-from m4sc.phy.packet_demodulator import ReceivedPacket, packet_receiver
+from m4sc.phy.packet_demodulator import PacketDemodulator, ReceivedPacket, packet_receiver
+from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.waveform import WaveformConfig
 from m4sc_app.bench import compatibility as exchange
 
@@ -106,6 +107,43 @@ def test_a_length_of_nothing_and_a_cut_packet_are_counted_and_the_next_received(
     found, counters = receive(samples, how, 1000)
     assert [p.payload for p in found] == [b"next"]
     assert counters["too_long"] == 1 and counters["truncated"] == 1
+
+
+class OneByOne(PacketDemodulator):
+    """Without the compiled loop over packets."""
+
+    def run(self, *_: object) -> None:
+        return None
+
+
+@settings(max_examples=25, deadline=None)  # the first call may compile
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    how=formats,
+    snr_db=st.sampled_from([-2.0, 4.0, 12.0, 40.0]),
+    chunk=st.integers(200, 9000),
+)
+def test_the_compiled_loop_finds_the_same_packets_to_the_bit(
+    seed: int, how: PacketFormat, snr_db: float, chunk: int
+) -> None:
+    rng, parts = np.random.default_rng(seed), [np.zeros(300)]
+    for number in range(8):
+        packet = modulate_packet(rng.bytes(int(rng.integers(1, 400))), number, WAVEFORM, how)
+        kept = len(packet) if rng.random() < 0.8 else int(rng.integers(100, len(packet)))  # cut off
+        parts += packet[:kept], np.zeros(int(rng.integers(600)) * int(rng.integers(2)))
+    samples = np.concatenate([*parts, np.zeros(2000)])
+    samples = samples * np.exp(2j * np.pi * rng.uniform(-1.0, 1.0) / 64 * np.arange(len(samples)))
+    noise = rng.standard_normal((2, len(samples))).T @ np.array([1, 1j])
+    samples = (samples + noise * np.sqrt(0.5 * 10 ** (-snr_db / 10))).astype(np.complex64)
+    results = []
+    for demodulator in (OneByOne(WAVEFORM, how), PacketDemodulator(WAVEFORM, how)):
+        receiver, found = BurstReceiver(WAVEFORM, demodulator), []
+        for start in range(0, len(samples), chunk):
+            found += receiver.push(samples[start : start + chunk])
+        found += receiver.flush()
+        plain = [(*p[:6], p.h_hat.tobytes(), *p[7:]) for p in found]
+        results.append((plain, receiver.counters, receiver.take_faults()))
+    assert results[0] == results[1]
 
 
 def test_noise_gives_no_packet() -> None:

@@ -80,10 +80,10 @@ class Network(nn.Module):
     ) -> Tensor:
         """What the transmitter's LLM makes of messages of a modality for instructions.
 
-        Query i stands for the i-th of `count` equal parts of the message: a learned vector and the mean of that
-        part's tokens. The LLM reads [instruction; tokens; queries]; a latent is its part's mean and, scaled,
-        the final state at its query. So the latents say something of the message before anything is trained,
-        and the LLM learns what to add for the instruction.
+        Query i stands for the i-th of `count` equal parts of the message: a learned vector and the mean of
+        that part's tokens. The LLM reads [instruction; tokens; queries]; a latent is its part's mean and,
+        scaled, the final state at its query. So the latents say something of the message before anything is
+        trained, and the LLM learns what to add for the instruction.
 
         Args:
             modality: of all messages.

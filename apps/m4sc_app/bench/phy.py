@@ -195,19 +195,26 @@ def _stock(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     theirs, ours = (stock.spread_packets(s, work.packets, 30.0) for s in (theirs, ours))
     theirs_rx = stock.stock_receiver(theirs, work.packets, _STOCK_BYTES)
     own = stock.our_receiver(ours, work.packets)
-    same = stock.our_packet_receiver(theirs, work.packets)
+    same = stock.our_packet_receiver(theirs, work.packets, _STOCK_BYTES)
+    alone = stock.our_packet_loop(theirs, work.packets, _STOCK_BYTES)
     slower = min(own, same, key=lambda speed: speed.msps)
     detail = f"{work.packets} packets of {n_symbols} QPSK symbols at 30 dB, 400 samples apart"
     for name, speed, what in (
         ("rx_msps", slower, "the slower of the two that follow"),
         ("rx_own_frames_msps", own, "frame_receiver in a flowgraph, frames of its own"),
-        ("rx_same_samples_msps", same, "our receiver on the very samples of digital.ofdm_rx"),
+        (
+            "rx_same_samples_msps",
+            same,
+            "packet_receiver in a flowgraph, on the very samples of digital.ofdm_rx",
+        ),
+        ("rx_loop_msps", alone, "our receiver without a flowgraph, on the very samples of digital.ofdm_rx"),
         ("stock_rx_msps", theirs_rx, "digital.ofdm_rx in a flowgraph"),
     ):
         yield _figure(
             name, speed.msps, "Msps", f"{what}; received {speed.received} of {speed.sent}; {detail}"
         )
     yield _figure("rx_speedup", slower.msps / theirs_rx.msps, "x", f"of rx_msps; {detail}")
+    yield _figure("rx_loop_speedup", alone.msps / theirs_rx.msps, "x", f"of rx_loop_msps; {detail}")
     yield _figure("tx_msps", ours_tx.msps, "Msps", detail)
     yield _figure("stock_tx_msps", theirs_tx.msps, "Msps", detail)
     yield _figure("tx_speedup", ours_tx.msps / theirs_tx.msps, "x", detail)

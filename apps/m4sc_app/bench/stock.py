@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,30 +103,57 @@ def our_transmitter(packets: int, n_symbols: int) -> tuple[Speed, np.ndarray]:
 
 def our_receiver(samples: np.ndarray, packets: int) -> Speed:
     """Our `frame_receiver` in a flowgraph, over samples of :func:`our_transmitter`."""
-    from gnuradio import blocks, gr, m4sc
+    from gnuradio import m4sc
     from m4sc.phy.receiver import BurstReceiver
 
-    BurstReceiver().push(samples[: 2 * len(samples) // packets])  # tables, compiled code
-    graph = gr.top_block("our receiver", catch_exceptions=False)
-    source, receiver = blocks.vector_source_c(samples, False), m4sc.frame_receiver()
-    graph.connect(source, receiver)
-    started = time.perf_counter()
-    graph.run()
-    seconds = time.perf_counter() - started
-    return Speed(len(samples) / seconds / 1e6, receiver.counters["frames"], packets)
+    warm = BurstReceiver()
+    warm.push(samples[: 2 * len(samples) // packets])  # tables, compiled code
+    warm.flush()
+    seconds, messages = _receive(m4sc.frame_receiver(), samples)
+    return Speed(len(samples) / seconds / 1e6, len(messages), packets)
 
 
-def our_packet_receiver(samples: np.ndarray, packets: int, chunk: int = 8192) -> Speed:
-    """Our receiver of packets over samples of :func:`stock_transmitter`, in chunks as a scheduler gives."""
+def our_packet_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Speed:
+    """Our `packet_receiver` in a flowgraph, over samples of :func:`stock_transmitter`."""
+    import pmt
+    from gnuradio import m4sc
     from m4sc.phy.packet import PacketFormat
     from m4sc.phy.packet_demodulator import packet_receiver
     from m4sc.phy.waveform import WaveformConfig
 
-    waveform, how = WaveformConfig(), PacketFormat(_BITS)
-    packet_receiver(waveform, how).push(samples[: 2 * len(samples) // packets])  # tables, compiled code
-    receiver = packet_receiver(waveform, how)
+    warm = packet_receiver(WaveformConfig(), PacketFormat(_BITS))
+    warm.push(samples[: 2 * len(samples) // packets])  # tables, compiled code
+    warm.flush()
+    seconds, messages = _receive(m4sc.packet_receiver(bits_per_symbol=_BITS), samples)
+    known = {bytes(row) for row in _payloads(packets, n_bytes)}
+    found = {bytes(pmt.u8vector_elements(pmt.cdr(message))) for message in messages}
+    return Speed(len(samples) / seconds / 1e6, len(known & found), packets)
+
+
+def our_packet_loop(samples: np.ndarray, packets: int, n_bytes: int, chunk: int = 8192) -> Speed:
+    """Our receiver of packets by itself, without a flowgraph, in chunks as a scheduler gives."""
+    from m4sc.phy.packet import PacketFormat
+    from m4sc.phy.packet_demodulator import packet_receiver
+    from m4sc.phy.waveform import WaveformConfig
+
+    receiver = packet_receiver(WaveformConfig(), PacketFormat(_BITS))
     started = time.perf_counter()
     found = [p for i in range(0, len(samples), chunk) for p in receiver.push(samples[i : i + chunk])]
     found += receiver.flush()
     seconds = time.perf_counter() - started
-    return Speed(len(samples) / seconds / 1e6, len({p.payload for p in found if p.valid}), packets)
+    known = {bytes(row) for row in _payloads(packets, n_bytes)}
+    return Speed(len(samples) / seconds / 1e6, len(known & {p.payload for p in found if p.valid}), packets)
+
+
+def _receive(receiver: Any, samples: np.ndarray) -> tuple[float, list[Any]]:
+    """Seconds of a flowgraph that receives the samples, and the messages with their content."""
+    from gnuradio import blocks, gr
+
+    graph = gr.top_block("our receiver", catch_exceptions=False)
+    source, store = blocks.vector_source_c(samples, False), blocks.message_debug(False)
+    graph.connect(source, receiver)
+    graph.msg_connect(receiver, "symbols", store, "store")
+    started = time.perf_counter()
+    graph.run()
+    seconds = time.perf_counter() - started
+    return seconds, [store.get_message(number) for number in range(store.num_messages())]

@@ -11,6 +11,15 @@ from m4sc.phy.fft_kernels import transform
 _LEAST_GAIN = 1e-12  # of the mean
 
 
+@compiled
+def all_finite(samples):  # type: ignore[no-untyped-def]
+    """Whether no sample of complex64 (n,) is NaN or infinite: only of those, x - x is not 0."""
+    strange = 0
+    for x in samples.view(np.float32):
+        strange += x - x != 0
+    return strange == 0
+
+
 @vectorized
 def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots):  # type: ignore[no-untyped-def]
     """Orthonormal FFTs of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len).
@@ -50,23 +59,31 @@ def with_body(head, samples, start, cfo, first, count, symbol_len, skip, advance
 
 
 @compiled
-def read_preamble(samples, start, cfo, count, lag, shape, tables, estimation):  # type: ignore[no-untyped-def]
+def read_preamble(samples, start, cfo, count, lag, shape, tables, estimation, smoother, low_snr):  # type: ignore[no-untyped-def]
     """What the first `count` OFDM symbols of a burst say, with the offset found at the sync words.
 
     samples: complex64; start, cfo: of the burst; lag: OFDM symbols over which its offset is refined, or 0;
     shape: OFDM symbol's samples, and those before its window;
     tables: the last two of :func:`spectra`; estimation: sync words, complex64 (words, fft_len), least squares
-    scale, places of empty bins in all words, bins of the estimate.
-    Returns the cycles a sample, spectra, channel, complex64 (fft_len,), its power, and noise of a bin.
+    scale, places of empty bins in all words; smoother: as :func:`smooth` takes it, with its places;
+    low_snr: noise over the channel's power above which the estimate is left as it is.
+    Returns the cycles a sample, spectra, channel, complex64 (fft_len,), noise of a bin, and whether that is
+    above `low_snr`.
     """
-    sync, scale, quiet, used = estimation
+    sync, scale, quiet = estimation
+    into, eigenvalues, out, places = smoother
     n_words = len(sync)
     for _ in range(2 if lag > 0 else 0):  # the first leaves a little between the carriers
         words = spectra(samples, start, cfo, 0, n_words, shape[0], shape[1], tables[0], tables[1])
         cfo = cfo + angle_between(words, sync, lag) / (2 * np.pi * shape[0] * lag)
     bins = spectra(samples, start, cfo, 0, count, shape[0], shape[1], tables[0], tables[1])
-    h_ls = least_squares(bins[:n_words], sync, scale)
-    return cfo, bins, h_ls, power_at(h_ls, used), power_at(bins.ravel(), quiet)
+    h = least_squares(bins[:n_words], sync, scale)
+    noise, power = power_at(bins[:n_words].copy().reshape(-1), quiet), max(power_at(h, places), 1e-30)
+    noisy = noise > low_snr * power
+    if not noisy:
+        ridge = min(noise / power, 1.0) * len(eigenvalues) + 1e-6
+        h = smooth(into, eigenvalues, out, places, h, ridge)
+    return cfo, bins, h, noise, noisy
 
 
 @compiled
@@ -155,6 +172,30 @@ def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-unty
 
 
 @compiled
+def close_frame(head, burst, shape, tables, phase, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
+    """A short frame from its samples: :func:`with_body`, :func:`undo_phase`, :func:`finish_frame`.
+
+    burst: samples, start, cfo; shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the
+    last three of :func:`undo_phase`.
+    """
+    every = with_body(
+        head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
+    )
+    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2])
+    return finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits)
+
+
+@compiled
+def close_packet(head, burst, shape, tables, phase, h, pilots, noise_var, bins, clock, ends):  # type: ignore[no-untyped-def]
+    """The same of a packet: :func:`finish_packet` with its `ends`."""
+    every = with_body(
+        head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
+    )
+    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2])
+    return finish_packet(straight, h, pilots, noise_var, bins, clock, ends)
+
+
+@compiled
 def finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
     """A frame whose phases are undone, from the decoded header on: what is left of the clock's offset, a
     second channel estimate with the header as training sequence, and the payload.
@@ -164,7 +205,7 @@ def finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, li
     clock: signed carriers, float64 (fft_len,), slope of one ppm;
     smoother: as :func:`smooth` takes it, with its places, and the least-squares scale of the header;
     limits: payload symbols, rows at the end that show a cut, symbols of the phase's window, least noise.
-    Returns symbols and their noise variances, the channel, its mean power and noise, ppm, and the tail.
+    Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail.
     """
     data_bins, pilot_bins, used = bins
     n_symbols, tail_rows, window, least = limits
@@ -192,22 +233,22 @@ def finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, li
     variances = np.empty(n_symbols, np.float32)
     for i in range(n_symbols):
         variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / observed) + turned, least)
-    return symbols[:n_symbols], variances, h, power, noise, ppm, tail if len(pilot_bins) else 1.0
+    return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail if len(pilot_bins) else 1.0
 
 
 @compiled
-def finish_packet(straight, h, pilots, noise_var, bins, clock, shape):  # type: ignore[no-untyped-def]
+def finish_packet(straight, h, pilots, noise_var, bins, clock, ends):  # type: ignore[no-untyped-def]
     """A packet whose phases are undone, less what is left of the clock's offset; as :func:`finish_frame`.
 
-    shape: symbols of the header; rows at the end that show a cut.
+    ends: symbols of the header; rows at the end that show a cut.
     Returns symbols, the channel's mean power, ppm, and the tail.
     """
     data_bins, pilot_bins, _ = bins
     products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
     ppm = clock_offset(products, spread, noise_var, clock[1])
     straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
-    symbols, _, power = equalize(straight, shape[0], data_bins, h)
-    tail, _ = pilot_share(straight, max(len(straight) - shape[1], 0), pilot_bins, h, pilots)
+    symbols, _, power = equalize(straight, ends[0], data_bins, h)
+    tail, _ = pilot_share(straight, max(len(straight) - ends[1], 0), pilot_bins, h, pilots)
     return symbols, power, ppm, tail if len(pilot_bins) else 1.0
 
 
@@ -235,11 +276,12 @@ def binary_llrs(straight, data_bins, h, scale):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def hard_bits(symbols, data_bins, h):  # type: ignore[no-untyped-def]
-    """Whether a BPSK symbol is positive, uint8 (data carriers,), of complex64 (fft_len,)."""
+def hard_bits(bins, pilot_bins, data_bins, h, pilots, phase):  # type: ignore[no-untyped-def]
+    """Whether the first symbol's data are positive, uint8 (data carriers,); phase: as :func:`close_frame`."""
+    straight = undo_phase(bins, pilot_bins, h, pilots, phase[0], phase[1], phase[2])
     bits = np.empty(len(data_bins), np.uint8)
     for i in range(len(data_bins)):
-        bits[i] = (symbols[data_bins[i]] * np.conj(h[data_bins[i]])).real > 0
+        bits[i] = (straight[0, data_bins[i]] * np.conj(h[data_bins[i]])).real > 0
     return bits
 
 

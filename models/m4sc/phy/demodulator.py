@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from m4sc.phy.airtime import header_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import binary_llrs, finish_frame, power_at
+from m4sc.phy.burst_kernels import close_frame, finish_frame, with_body
 from m4sc.phy.equalizer import (
     PHASE_WINDOW,
     ChannelSmoother,
     follow,
+    is_short,
+    phase_tables,
     straighten,
 )
 from m4sc.phy.header import FrameHeader, HeaderError
@@ -28,8 +31,7 @@ class FrameTooLongError(HeaderError):
     """The header promises no symbol, or more than the receiver accepts."""
 
 
-@dataclass(frozen=True)
-class ReceivedFrame:
+class ReceivedFrame(NamedTuple):
     """One frame.
 
     Attributes:
@@ -98,9 +100,9 @@ class FrameDemodulator(PreambleDemodulator):
             FrameTooLongError: its length is 0 or above the waveform's limit.
         """
         w = self.waveform
-        burst, head, h, noise_var = self.read_opening(samples, burst)
+        burst, head, h, noise_var, noisy = self.read_opening(samples, burst)
         bins = head[w.preamble_symbols :]
-        if self.is_noisy(noise_var, power_at(h, self.used_bins)):
+        if noisy:
             # So far below, a clock's offset cannot be seen in a header, nor does it do much harm there.
             how = PHASE_WINDOW * w.header_repeats, w.header_repeats == 1
             straight, _ = follow(bins, h, w, *how)
@@ -108,8 +110,7 @@ class FrameDemodulator(PreambleDemodulator):
             straight, _ = follow(bins, h, w, *how)
         else:
             straight, _ = follow(bins, h, w)
-        llr = binary_llrs(straight, self.data_bins, h, 4.0 / max(noise_var, 1e-30))
-        header, sent = self._header_code.decode(llr)
+        header, sent = self._header_code.decode(straight, self.data_bins, h, noise_var)
         if not 0 < header.n_symbols <= w.max_payload_symbols:
             raise FrameTooLongError(
                 f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
@@ -135,21 +136,19 @@ class FrameDemodulator(PreambleDemodulator):
         """
         w, header, n_head = self.waveform, opening.header, self.header_symbols
         n_body = payload_ofdm_symbols(header.n_symbols, w)
-        bins = self.with_body(opening.bins, samples, opening.burst, n_body, skipped)
-        straight, ppm = follow(bins, opening.h, w)
-        if not self.pilot_bins.size:
-            straight = self._steady(straight, opening)
-        symbols, noise_var, h, power, noise, more, tail = finish_frame(
-            straight,
-            opening.h,
-            opening.sent,
-            w.pilots(len(bins)),
-            opening.noise_var,
-            (self.data_bins, self.pilot_bins, self.used_bins),
-            self.clock,
-            self._finish,
-            (header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR),
-        )
+        count = n_head + n_body
+        body, pilots, ppm = self.body_of(samples, opening.burst, n_body, skipped), w.pilots(count), 0.0
+        bins = self.data_bins, self.pilot_bins, self.used_bins
+        limits = header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
+        known = opening.sent, pilots, opening.noise_var, bins, self.clock, self._finish, limits
+        if is_short(count) and self.pilot_bins.size:
+            found = close_frame(opening.bins, *body, phase_tables(count), opening.h, *known)
+        else:
+            straight, ppm = follow(with_body(opening.bins, *body[0], *body[1], *body[2]), opening.h, w)
+            if not self.pilot_bins.size:
+                straight = self._steady(straight, opening)
+            found = finish_frame(straight, opening.h, *known)
+        symbols, noise_var, h, power, noise, more, tail = found
         return ReceivedFrame(
             header=header,
             symbols=symbols,
@@ -157,7 +156,7 @@ class FrameDemodulator(PreambleDemodulator):
             snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
             cfo_hz=opening.burst.cfo * w.samp_rate,
             sfo_ppm=ppm + more,
-            h_hat=h[self.data_bins],
+            h_hat=h,
             start_sample=origin + opening.burst.start,
             tail=tail,
         )

@@ -13,7 +13,7 @@ from m4sc.phy.waveform import WaveformConfig
 
 DELAY_TAPS_PER_PREFIX = 1.25
 _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
-_SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for the frame's end alone
+SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for the frame's end alone
 _SFO_BLOCK = 8  # symbols over which no slope of the grid turns far
 PHASE_WINDOW = 11  # OFDM symbols over which a common phase is averaged
 _SPARSE_ROUNDS = 6
@@ -86,6 +86,17 @@ def slope_unit(waveform: WaveformConfig) -> float:
     return 2 * np.pi * waveform.symbol_len / waveform.fft_len * 1e-6  # symbol_len * 1e-6 samples a symbol
 
 
+def is_short(count: int) -> bool:
+    """Whether the clock's offset is not searched in a frame of `count` OFDM symbols behind the preamble."""
+    return count < SFO_SYMBOLS
+
+
+@lru_cache(maxsize=256)
+def phase_tables(count: int, window: int = PHASE_WINDOW) -> tuple[int, int, np.ndarray]:
+    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`."""
+    return window, _PHASE_LINE_SYMBOLS, _padded_roots(max(64, 1 << (count - 1).bit_length()))
+
+
 def follow(
     bins: np.ndarray,
     h: np.ndarray,
@@ -98,10 +109,9 @@ def follow(
     window: OFDM symbols over which a phase is averaged, if the clock's offset is not searched.
     """
     count = len(bins)
-    if count < _SFO_SYMBOLS or not search_clock:
-        pilots, roots = waveform.pilots(count), _padded_roots(max(64, 1 << (count - 1).bit_length()))
-        shape = (window, _PHASE_LINE_SYMBOLS)
-        return undo_phase(bins, waveform.pilot_bins, h, pilots, *shape, roots), 0.0
+    if is_short(count) or not search_clock:
+        tables = phase_tables(count, window)
+        return undo_phase(bins, waveform.pilot_bins, h, waveform.pilots(count), *tables), 0.0
     phase, slope, ppm = track(bins, h, waveform)
     return straighten(bins, phase, slope, waveform), ppm
 
@@ -122,7 +132,7 @@ def track(
     count = len(bins)
     z = pilot_products(bins, waveform.pilot_bins, h, waveform.pilots(first + count)[first:])
     ppm, slope = 0.0, np.zeros(count)
-    if count >= _SFO_SYMBOLS:
+    if count >= SFO_SYMBOLS:
         carriers, unit = np.array(waveform.pilot_carriers), slope_unit(waveform)
         steps = np.arange(first, first + count) + float(waveform.preamble_symbols)
         ppm = _coarse_clock_offset(z, carriers, first, waveform)

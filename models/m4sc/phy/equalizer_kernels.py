@@ -42,7 +42,8 @@ def lever_sums(straight, h, bins, carriers, sent):  # type: ignore[no-untyped-de
     """Regression of phases on carrier times symbol number, both less their means: products, spread.
 
     straight: complex64 (rows, fft_len), of which the first len(sent) count; h: complex64 (fft_len,);
-    bins: int (n,); carriers: float64 (fft_len,), signed; sent: (symbols, n), complex64 or float64, 0 where not known.
+    bins: int (n,); carriers: float64 (fft_len,), signed; sent: (symbols, n), complex64 or float64, 0 where
+    not known.
     """
     rows, middle = len(sent), (len(sent) - 1) / 2.0
     total = weighted = 0.0

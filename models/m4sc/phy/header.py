@@ -19,11 +19,6 @@ class HeaderError(ValueError):
     """Bytes that are no valid header."""
 
 
-def has_crc(data: bytes) -> bool:
-    """Whether `HEADER_BYTES` bytes end with the CRC-32 of those before."""
-    return _CRC.unpack(data[_FORMAT.size :])[0] == zlib.crc32(data[: _FORMAT.size])
-
-
 class PayloadKind(IntEnum):
     """How the payload's symbols carry their content."""
 
@@ -127,7 +122,7 @@ class FrameHeader:
         if len(data) != HEADER_BYTES:
             raise HeaderError(f"a header has {HEADER_BYTES} bytes; got {len(data)}")
         body = data[: _FORMAT.size]
-        if not has_crc(data):
+        if _CRC.unpack(data[_FORMAT.size :])[0] != zlib.crc32(body):
             raise HeaderError("the header's CRC is wrong")
         version, kinds, n, sequence, source, user, task, mcs, print_, flags, segment, segments, size = (
             _FORMAT.unpack(body)

@@ -20,9 +20,9 @@ from m4sc.phy.waveform import WaveformConfig
 
 CRC_BYTES = 4
 MAX_PAYLOAD_BYTES = 4095 - CRC_BYTES
-_LENGTH_BITS, _NUMBER_BITS, _CRC8_BITS = 12, 12, 8
-_HEADER_BITS = _LENGTH_BITS + _NUMBER_BITS + _CRC8_BITS
-_MAX_WRONG_ZEROS = 2  # of the header's unused bits
+FIELDS = _LENGTH_BITS, _NUMBER_BITS, _CRC8_BITS = 12, 12, 8
+_HEADER_BITS = sum(FIELDS)
+MAX_WRONG_ZEROS = 2  # of the header's unused bits
 _LFSR_MASK, _LFSR_LENGTH = 0x8A, 8
 _HEADER_SEED, _PAYLOAD_SEED = 0x6F, 0x7F
 # Points by the value of their bits, as digital.constellation_* numbers and scales them.
@@ -59,6 +59,11 @@ class PacketFormat:
     def points(self) -> np.ndarray:
         """Constellation, complex128 (2^bits,); that of QPSK has a mean energy of 4, the others of 1."""
         return _POINTS[self.bits_per_symbol]
+
+    @property
+    def points_32(self) -> np.ndarray:
+        """The same, complex64."""
+        return _POINTS_32[self.bits_per_symbol]
 
     def payload_symbols(self, n_bytes: int) -> int:
         """Data symbols of `n_bytes`, CRC included."""
@@ -118,7 +123,12 @@ def header_bits(header: PacketHeader, count: int, packet_format: PacketFormat) -
     used = _bits(header.n_bytes, _LENGTH_BITS) + _bits(number, _NUMBER_BITS)
     used += _bits(_crc8(header.n_bytes, number), _CRC8_BITS)
     bits = np.array(used + [0] * (count - len(used)), np.uint8)
-    return bits ^ lfsr_bits(_HEADER_SEED, count) if packet_format.scramble else bits
+    return bits ^ header_scrambler(count, packet_format)
+
+
+def header_scrambler(count: int, packet_format: PacketFormat) -> np.ndarray:
+    """Bits to be added to a header of `count` symbols, uint8 (count,)."""
+    return lfsr_bits(_HEADER_SEED, count) & np.uint8(packet_format.scramble)
 
 
 def parse_header(bits: np.ndarray, packet_format: PacketFormat) -> PacketHeader:
@@ -127,16 +137,16 @@ def parse_header(bits: np.ndarray, packet_format: PacketFormat) -> PacketHeader:
     Raises:
         HeaderError: wrong CRC-8, or ones where zeros are sent.
     """
-    plain = bits ^ lfsr_bits(_HEADER_SEED, len(bits)) if packet_format.scramble else bits
+    plain = bits ^ header_scrambler(len(bits), packet_format)
     left = int.from_bytes(np.packbits(plain, bitorder="little").tobytes(), "little")
     fields = []
-    for width in (_LENGTH_BITS, _NUMBER_BITS, _CRC8_BITS):
+    for width in FIELDS:
         fields.append(left & (1 << width) - 1)
         left >>= width
     n_bytes, number, crc = fields
     if crc != _crc8(n_bytes, number):
         raise HeaderError("the packet header's CRC is wrong")
-    if left.bit_count() > _MAX_WRONG_ZEROS:
+    if left.bit_count() > MAX_WRONG_ZEROS:
         raise HeaderError("the packet header has ones where zeros are sent")
     return PacketHeader(n_bytes, number)
 
@@ -172,9 +182,15 @@ def decide_payload(symbols: np.ndarray, n_bytes: int, packet_format: PacketForma
         packet_format: of the transmitter.
     """
     width = packet_format.bits_per_symbol
-    whole = nearest_bytes(np.asarray(symbols, np.complex64), _POINTS_32[width], width, n_bytes)
+    points = packet_format.points_32
+    whole = nearest_bytes(np.asarray(symbols, np.complex64), points, width, n_bytes)
+    return check_payload(whole, packet_format)
+
+
+def check_payload(whole: np.ndarray, packet_format: PacketFormat) -> tuple[bytes, bool]:
+    """Received bytes, uint8 (n,), to the payload, and whether the CRC-32 behind it is right."""
     if packet_format.scramble:
-        whole = whole ^ _scrambler_bytes(n_bytes)
+        whole = whole ^ _scrambler_bytes(len(whole))
     received = whole.tobytes()
     payload, crc = received[:-CRC_BYTES], received[-CRC_BYTES:]
     return payload, zlib.crc32(payload) == int.from_bytes(crc, "little")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class PreambleBank:
     """Correlations by FFTs of one length.
 
     The grid's offsets lie a little less than 1 / preamble apart, where the correlations are nearly
-    independent; those half-way between are sums of two neighbours. A preamble loses 0.7 dB at most. A shift
+    independent; those half-way between are sums of two neighbours. A preamble loses 1 dB at most. A shift
     of the preamble's spectrum by one bin is an offset of 1 / size.
 
     Attributes:
@@ -65,17 +66,10 @@ class PreambleBank:
         match, re, im = _match(block, *self._kernels, self._roots, self.length, self._half_gain)
         return match, (re, im)
 
-    def scan(
-        self, block: np.ndarray, threshold: np.float32, reach: int
-    ) -> tuple[int, int, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """First place of a block above `threshold`, and the strongest from there up to `reach` behind it.
-
-        Either is -1 if there is none, or if it is not known yet. The other values are those of :meth:`match`.
-        """
-        first, peak, match, re, im = _scan(
-            block, *self._kernels, self._roots, self.length, self._half_gain, threshold, reach
-        )
-        return first, peak, match, (re, im)
+    @property
+    def tables(self) -> tuple[Any, ...]:
+        """What :func:`search_blocks` takes of a bank."""
+        return *self._kernels, self._roots, self._half_gain, self._first, float(self._step)
 
     def refine(
         self, found: tuple[np.ndarray, np.ndarray], peak: int, places: int, share: float, backoff: int
@@ -107,15 +101,50 @@ def _match(block, kernel_re, kernel_im, roots, length, half_gain):  # type: igno
 
 
 @compiled
-def _scan(block, kernel_re, kernel_im, roots, length, half_gain, threshold, reach):  # type: ignore[no-untyped-def]
-    match, re, im = _match(block, kernel_re, kernel_im, roots, length, half_gain)
-    first, peak = _first_peak(match, threshold, reach)
-    return first, peak, match, re, im
+def search_blocks(samples, place, block, banks, length, threshold, timing, final):  # type: ignore[no-untyped-def]
+    """The loop of :meth:`m4sc.phy.sync.BurstSearch.find`.
+
+    banks: tables of each; timing: samples behind a place where a match may be better, samples by which a
+    window opens inside the prefix, and the prefix.
+    Returns whether there is a burst, its start, offset and match, and where the search goes on.
+    """
+    reach, backoff, cp_len = timing
+    longest = len(banks) - 1
+    while True:
+        kernel_re, kernel_im, roots, half_gain, first_shift, step = banks[min(block, longest)]
+        size, rows = kernel_re.shape
+        part = samples[place : place + size]
+        if len(part) < (length if final else size):
+            return False, 0, 0.0, 0.0, place, block
+        match, re, im = _match(part, kernel_re, kernel_im, roots, length, half_gain)
+        first, peak = _first_peak(match, threshold, reach)
+        if first < 0:
+            place, block = place + len(match), block + 1
+            continue
+        last = len(part) < size
+        if peak < 0 and (last or (first == 0 and block >= longest)):
+            peak = np.argmax(match)  # ever stronger over a whole block: no burst does that
+        if peak >= 0:
+            share = np.float64(match[peak])
+            noise_share = max(1.0 - share, 0.0) / (share * length)
+            move, half = _refine(re, im, peak, len(match), rows, half_gain, cp_len, backoff, noise_share)
+            return (
+                True,
+                place + peak + move,
+                (first_shift + 0.5 * step * half) / size,
+                share,
+                place + peak,
+                0,
+            )
+        place, block = place + first, (block + 1 if first == 0 else 0)
 
 
 @compiled
 def _first_peak(match, threshold, reach):  # type: ignore[no-untyped-def]
-    """See :meth:`PreambleBank.scan`."""
+    """First place above `threshold`, and the strongest from there up to `reach` behind it.
+
+    Either is -1 if there is none, or if it is not known yet.
+    """
     first = 0
     while first < len(match) and not match[first] > threshold:
         first += 1

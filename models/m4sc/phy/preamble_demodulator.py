@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
-from m4sc.phy.burst_kernels import read_preamble, with_body
+from m4sc.phy.burst_kernels import read_preamble
 from m4sc.phy.equalizer import ChannelSmoother, slope_unit
 from m4sc.phy.fft_kernels import roots_of_unity
-from m4sc.phy.sync import Burst, window_backoff
+from m4sc.phy.sync import Burst, BurstSearch, Search, window_backoff
 from m4sc.phy.waveform import WaveformConfig
 
+TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
 TAIL_SYMBOLS = 4  # at a frame's end, that show whether it was cut
 _FEW_QUIET = 8
 _PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
@@ -19,6 +24,19 @@ _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below ab
 def inverse(weight: np.ndarray) -> np.ndarray:
     """1 / weight, float32, 0 where there is none."""
     return np.divide(1.0, weight, out=np.zeros_like(weight, float), where=weight > 0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a demodulator found by itself: frames, and how things stand behind them.
+
+    search: where it goes on; burst: found, its header not read yet; opening: header read, payload under way.
+    """
+
+    frames: list[Any]
+    search: Search
+    burst: Burst | None
+    opening: Any
 
 
 class PreambleDemodulator:
@@ -50,36 +68,50 @@ class PreambleDemodulator:
         inside = silent & (weight > 0)
         self._quiet = np.flatnonzero(inside if inside.sum() >= _FEW_QUIET else silent)
 
-    def with_body(
-        self, head: np.ndarray, samples: np.ndarray, burst: Burst, count: int, skipped: int
-    ) -> np.ndarray:
-        """Spectra of the header, `head`, and of the `count` symbols behind, complex64 (.., fft_len).
+    def body_of(
+        self, samples: np.ndarray, burst: Burst, count: int, skipped: int
+    ) -> tuple[tuple[Any, ...], tuple[int, ...], tuple[np.ndarray, np.ndarray]]:
+        """What the kernels take to read the `count` OFDM symbols behind a header: burst, shape, tables.
 
         skipped: samples before `samples`, that the burst's start counts.
         """
-        w, first = self.waveform, self.waveform.preamble_symbols + self.header_symbols
+        w = self.waveform
+        first = w.preamble_symbols + self.header_symbols
         shape = (first, count, w.symbol_len, w.cp_len - self.backoff)
-        start = burst.start - skipped
-        return np.asarray(with_body(head, samples, start, burst.cfo, *shape, self._advance, self._roots))
+        return (samples, burst.start - skipped, burst.cfo), shape, (self._advance, self._roots)
 
-    def read_opening(self, samples: np.ndarray, burst: Burst) -> tuple[Burst, np.ndarray, np.ndarray, float]:
-        """Burst with its fine carrier offset, spectra of preamble and header, channel, noise variance."""
-        cfo, head, h_ls, power, noise = read_preamble(
-            samples,
-            burst.start,
-            burst.cfo,
-            self.waveform.preamble_symbols + self.header_symbols,
-            self._lag(burst),
-            (self.waveform.symbol_len, self.waveform.cp_len - self.backoff),
-            (self._advance, self._roots),
-            (self._sync, self._sync_scale, self._quiet, self._smooth_sync.bins),
+    def read_opening(
+        self, samples: np.ndarray, burst: Burst
+    ) -> tuple[Burst, np.ndarray, np.ndarray, float, bool]:
+        """Burst with its fine carrier offset, spectra of preamble and header, channel, noise variance.
+
+        The last value says whether the SNR is so low that taps which noise explains are better pruned.
+        """
+        count, _, *tables = self.opening_tables
+        cfo, head, h, noise, noisy = read_preamble(
+            samples, burst.start, burst.cfo, count, self._lag(burst), *tables
         )
-        power = max(power, 1e-30)
-        if self.is_noisy(noise, power):
-            h = self._smooth_sync.sparse(h_ls, noise)
-        else:
-            h = self._smooth_sync(h_ls, min(noise / power, 1.0))
-        return Burst(burst.start, cfo, burst.match), head, h, noise
+        if noisy:
+            h = self._smooth_sync.sparse(h, noise)
+        return Burst(burst.start, cfo, burst.match), head, h, noise, noisy
+
+    @cached_property
+    def opening_tables(self) -> tuple[Any, ...]:
+        """Symbols of preamble and header, lag of one preamble, and what ``read_preamble`` takes behind."""
+        w, smoother = self.waveform, self._smooth_sync
+        return (
+            w.preamble_symbols + self.header_symbols,
+            1,
+            (w.symbol_len, w.cp_len - self.backoff),
+            (self._advance, self._roots),
+            (self._sync, self._sync_scale, self._quiet),
+            (*smoother.factors, smoother.bins),
+            _LOW_SNR_NOISE,
+        )
+
+    def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:
+        """As :class:`m4sc.phy.receiver.BurstDemodulator` has it: no such way."""
+        return None
 
     def _lag(self, burst: Burst) -> int:
         """OFDM symbols over which the offset is refined; 0 where the search's is better: it is coherent."""
@@ -87,7 +119,3 @@ class PreambleDemodulator:
         if repeats == 1:
             return 1
         return 2 * (repeats - 1) if burst.match > _PLAIN_MATCH else 0
-
-    def is_noisy(self, noise: float, power: float) -> bool:
-        """Whether the SNR is so low that taps which noise explains are better pruned."""
-        return noise > _LOW_SNR_NOISE * power

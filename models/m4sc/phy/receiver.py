@@ -8,15 +8,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from m4sc.phy.burst_kernels import all_finite
 from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, ReceivedFrame
 from m4sc.phy.header import HeaderError
+from m4sc.phy.preamble_demodulator import TAIL_LOST, Run
 from m4sc.phy.sample_buffer import SampleBuffer
 from m4sc.phy.sync import Burst, BurstSearch, Search, peak_reach
 from m4sc.phy.waveform import WaveformConfig
 
 __all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]
 
-TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
 _STRONG_MATCH = 0.3  # of a preamble: beyond doubt, also where data is sent
 _MAX_FAULTS = 1000  # kept for a caller that does not ask
 
@@ -29,6 +30,12 @@ class BurstDemodulator(Protocol):
 
     opening_samples: int
     backoff: int
+
+    def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:
+        """The plain cases at once: frames from the search's place on, up to the first that is not plain.
+
+        None where the demodulator has no such way for its waveform.
+        """
 
     def open(self, samples: np.ndarray, burst: Burst) -> Any:
         """Read a header; raises HeaderError."""
@@ -106,9 +113,9 @@ class BurstReceiver:
 
     def _finite(self, samples: np.ndarray) -> np.ndarray:
         """Zeros where a sample is NaN or infinite; of chunk after chunk with such samples, one fault."""
-        finite = np.isfinite(samples)
-        broken = not finite.all()
+        broken = not all_finite(samples)
         if broken:
+            finite = np.isfinite(samples)
             self.counters["non_finite"] += int(len(samples) - finite.sum())
             at = len(self._buffer) + int(np.argmin(finite))
             if not self._broken:
@@ -173,11 +180,22 @@ class BurstReceiver:
                     return frames
                 self._open(self._burst)
             else:
-                self._burst, self._next = self._search.find(
-                    samples, self._next, final=self._last is not None
-                )
-                if self._burst is None:
+                found = self._find(samples)
+                frames += found
+                if self._burst is None and self._opening is None and not found:
                     return frames
+
+    def _find(self, samples: np.ndarray) -> list[Any]:
+        """Frames of the plain cases, then one burst that needs a closer look, if there is any."""
+        run = None
+        if self._last is None:
+            run = self._demodulator.run(samples, self._next, self._search, self._origin)
+        if run is None:
+            self._burst, self._next = self._search.find(samples, self._next, final=self._last is not None)
+            return []
+        self._next, self._burst, self._opening = run.search, run.burst, run.opening
+        self.counters["frames"] += len(run.frames)
+        return run.frames
 
     def _finish(self, samples: np.ndarray, opening: Any) -> list[Any] | None:
         """The frame whose samples are all there, or nothing where it was cut off; None to wait for more."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4sc.phy.preamble_bank import preamble_bank
+from m4sc.phy.preamble_bank import preamble_bank, search_blocks
 from m4sc.phy.waveform import WaveformConfig
 
 # Share of the energy that must lie in the preamble. In noise the share of one offset is exponential with
 # mean 1 / len(preamble): with the defaults, some fifty of a million samples pass, and fail at the header.
 _MATCH_THRESHOLD = 0.08  # of one preamble; see `match_threshold`
+_BANKS = 4
 _SHORT, _LONG = 512, 2048  # FFT lengths: the first blocks of a search, and those far behind its begin
 
 
@@ -58,9 +59,17 @@ class BurstSearch:
         short = max(_SHORT, 1 << ((2 * waveform.preamble_symbols - 1) * waveform.symbol_len - 1).bit_length())
         # none longer than the shortest frame
         sizes = (short,) * 2 + tuple(size for size in (2 * short, 4 * short) if size <= _LONG)
-        self._banks = [preamble_bank(waveform, size) for size in sizes]  # the last one repeated
-        self._length, self._reach = waveform.preamble_symbols * waveform.symbol_len, peak_reach(waveform)
-        self._backoff, self._threshold = window_backoff(waveform), match_threshold(waveform)
+        # the last one repeated; always as many, since a tuple of another length is compiled anew
+        sizes += (sizes[-1],) * (_BANKS - len(sizes))
+        self._banks = tuple(preamble_bank(waveform, size).tables for size in sizes)
+        self._length = waveform.preamble_symbols * waveform.symbol_len
+        self._timing = peak_reach(waveform), window_backoff(waveform), waveform.cp_len
+        self._threshold = match_threshold(waveform)
+
+    @property
+    def tables(self) -> tuple[Any, ...]:
+        """What :func:`m4sc.phy.preamble_bank.search_blocks` takes behind a search, but for the end."""
+        return self._banks, self._length, np.float32(self._threshold), self._timing
 
     def find(
         self, samples: np.ndarray, search: Search, threshold: float | None = None, final: bool = False
@@ -77,22 +86,8 @@ class BurstSearch:
             The burst, or None; and where the search goes on once there are more samples. A burst is reported
             once no place within `peak_reach` behind it can be stronger.
         """
-        least = np.float32(self._threshold if threshold is None else threshold)
-        place, step, longest = search.place, search.block, len(self._banks) - 1
-        while True:
-            bank = self._banks[min(step, longest)]
-            block = samples[place : place + bank.size]
-            if len(block) < (self._length if final else bank.size):
-                return None, Search(place, step)
-            first, peak, match, found = bank.scan(block, least, self._reach)
-            if first < 0:
-                place, step = place + len(match), step + 1
-                continue
-            last = len(block) < bank.size
-            if peak < 0 and (last or (first == 0 and step >= longest)):
-                peak = int(np.argmax(match))  # ever stronger over a whole block: no burst does that
-            if peak >= 0:
-                share = float(match[peak])
-                move, cfo = bank.refine(found, peak, len(match), share, self._backoff)
-                return Burst(place + peak + move, cfo, share), Search(place + peak)
-            place, step = place + first, (step + 1 if first == 0 else 0)
+        least = self._threshold if threshold is None else threshold
+        found, start, cfo, match, place, block = search_blocks(
+            samples, *search, self._banks, self._length, np.float32(least), self._timing, final
+        )
+        return (Burst(start, cfo, match) if found else None), Search(place, block)
