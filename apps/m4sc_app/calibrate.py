@@ -72,7 +72,8 @@ def calibrate_command(
 
     Example:  m4sc calibrate "uhd:type=b200?freq=2.45G&antenna=RX2" --transmit "uhd:serial=...?freq=2.45G"
     """
-    from m4sc_app.link_run import interruptible, need_gnuradio, read_waveform
+    from m4sc_app.link_run import interruptible, need_gnuradio
+    from m4sc_app.waveform_file import read_waveform
 
     if not (step_db > 0 and last_db >= first_db and seconds > 0):
         raise UserError("--step-db and --seconds must be above 0, --last-db not below --first-db")

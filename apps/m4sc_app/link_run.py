@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from m4sc_flowgraphs.link_events import LinkEvent
@@ -107,25 +106,6 @@ def _show(event: LinkEvent, view: LinkView, gaps: SequenceGaps) -> None:
         if lost:
             view.say("lost", count=lost, sequence=event.values["sequence"])
     view.show(event)
-
-
-def read_waveform(path: Path | None) -> Any:
-    """The waveform of a JSON file, or the default one.
-
-    Raises:
-        UserError: no such file, not JSON, or parameters that make no waveform.
-    """
-    from m4sc.phy.waveform import WaveformConfig
-
-    if path is None:
-        return WaveformConfig()
-    try:
-        waveform = WaveformConfig.from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, AttributeError) as exc:
-        raise UserError(f"{path} describes no waveform: {exc}") from exc
-    if not waveform.samp_rate > 0:
-        raise UserError(f"{path}: samp_rate is {waveform.samp_rate}; give samples a second above 0")
-    return waveform
 
 
 def check_limits(**values: float) -> None:

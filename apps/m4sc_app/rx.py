@@ -45,11 +45,11 @@ def run_rx(
         check_limits,
         interruptible,
         need_gnuradio,
-        read_waveform,
         run_station,
         warm_up,
     )
     from m4sc_app.link_view import LinkView
+    from m4sc_app.waveform_file import read_waveform
 
     need_gnuradio()
     from m4sc_flowgraphs.radio_ends import open_receive

@@ -14,6 +14,7 @@ from m4sc.tasks import Task, get_task
 
 from m4sc_app.errors import MissingPartError, UserError
 from m4sc_app.iqfile import write_iq
+from m4sc_app.waveform_file import read_waveform
 
 _GAP_SAMPLES = 400  # silence before, between and after the bursts
 
@@ -59,6 +60,7 @@ def run_send(
     snr_db: float | None,
     cfo_hz: float,
     source_id: int,
+    shape: Path | None,
     model: str,
     seed: int,
     as_json: bool,
@@ -70,8 +72,7 @@ def run_send(
     if not math.isfinite(cfo_hz) or (snr_db is not None and not math.isfinite(snr_db)):
         raise UserError("--snr-db and --cfo-hz must be finite numbers")
     messages = read_messages(files, task_)
-    waveforms = part("m4sc.phy.waveform", "the physical layer")
-    waveform = waveforms.WaveformConfig()
+    waveform = read_waveform(shape)
     system = load_system(model)
     bursts, sent = [], []
     for sequence, (file, message) in enumerate(zip(files, messages, strict=True)):
