@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.fec import compiled as compiled_module
 from m4sc.phy.fec.ldpc import LdpcCode, choose_base_graph, ldpc_code
+from m4sc.phy.fec.ldpc_encoder import code_word
 from m4sc.phy.fec.ldpc_stream import LdpcStream
 from m4sc.phy.ldpc_gap import measure_gap, reference_cases
 
@@ -51,6 +52,54 @@ def test_code_words_are_those_of_sionna() -> None:
         assert own != ((code.k, code.n, code.graph.number) in FORCED)
         tried.add((code.graph.number, version))
     assert tried == {(graph, version) for graph in (1, 2) for version in range(4)}
+
+
+def _standard_bits(code: LdpcCode, info: np.ndarray, limit: int, version: int) -> np.ndarray:
+    """Clauses 5.4.2.1 and 5.4.2.2 as they are written, with the whole code word given."""
+    z, number = code.graph.lifting, code.graph.number
+    word = code_word(code.graph, info)
+    every = (66 if number == 1 else 50) * z
+    d = [None if code.k <= i + 2 * z < code.k + code.fillers else word[i + 2 * z] for i in range(every)]
+    n_cb = min(every, limit)
+    factor = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}[number][version]
+    k0 = factor * n_cb // every * z
+    e, j = [], 0
+    while len(e) < code.n:
+        if d[(k0 + j) % n_cb] is not None:
+            e.append(d[(k0 + j) % n_cb])
+        j += 1
+    rows = np.array(e, np.uint8).reshape(code.bits_per_symbol, -1)
+    return rows.T.ravel()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    k=st.integers(30, 2000),
+    more=st.floats(1.1, 4.0),
+    share=st.floats(0.5, 1.2),
+    step=st.sampled_from([1, 2, 4]),
+    version=st.integers(0, 3),
+)
+def test_a_limited_buffer_sends_the_bits_of_the_standard_and_decodes(
+    k: int, more: float, share: float, step: int, version: int
+) -> None:
+    number = choose_base_graph(k, 1 / more)
+    whole = ldpc_code(k, step, step, number)
+    z, least = whole.graph.lifting, whole.graph.info_columns * whole.graph.lifting
+    limit = max(int(share * (66 if number == 1 else 50) * z), least)
+    code = ldpc_code(k, step * int(np.ceil(more * k / step)), step, number, limit)
+    info = np.random.default_rng(k).integers(0, 2, k, dtype=np.uint8)
+    coded = code.encode(info, version)
+    assert np.array_equal(coded, _standard_bits(code, info, limit, version))
+    soft = code.soft_buffer(8.0 * (1.0 - 2.0 * coded), version)
+    for other in (0, 3):  # those hold the information
+        soft = soft + code.soft_buffer(8.0 * (1.0 - 2.0 * code.encode(info, other)), other)
+    assert np.array_equal(code.decode_buffer(soft), info)
+
+
+def test_too_small_a_buffer_is_refused() -> None:
+    with pytest.raises(ValueError, match="circular buffer"):
+        ldpc_code(1000, 2000, 2, 1, 500)
 
 
 def test_code_words_of_sionna_are_decoded() -> None:

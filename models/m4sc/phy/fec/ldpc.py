@@ -1,6 +1,6 @@
 """5G NR LDPC code of one code block: rate matching with redundancy versions, encoder, decoder.
 
-3GPP TS 38.212 clauses 5.3.2 and 5.4.2, without limited buffer. LLRs are positive for a 0.
+3GPP TS 38.212 clauses 5.3.2 and 5.4.2. LLRs are positive for a 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from m4sc.phy.fec.soft_buffer import fill_buffer, fill_words
 
 MAX_INFO_BITS = {1: 8448, 2: 3840}
 REDUNDANCY_VERSIONS = (0, 1, 2, 3)
-_START_COLUMNS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}  # table 5.4.2.1-2, full buffer
+_STARTS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}  # table 5.4.2.1-2: of so many columns of a full buffer
 # Scale of the min-sum messages by rate and base graph: where the block error rate was least among scales 0.55
 # to 0.85 in AWGN (k = 6000 on graph 1; 288 and 2000 on graph 2; 20 iterations).
 _SCALES = {
@@ -41,12 +41,14 @@ class LdpcCode:
         k: information bits, CRCs included.
         n: coded bits, a multiple of `bits_per_symbol`.
         bits_per_symbol: of the modulation.
+        buffer_limit: bits of the circular buffer, fillers included, N_ref of clause 5.4.2.1; None for all.
     """
 
     graph: BaseGraph
     k: int
     n: int
     bits_per_symbol: int
+    buffer_limit: int | None = None
 
     @property
     def fillers(self) -> int:
@@ -57,8 +59,14 @@ class LdpcCode:
     def buffer(self) -> np.ndarray:
         """Places in the code word of the circular buffer, fillers left out, int64 (buffer size,)."""
         z = self.graph.lifting
-        word = np.arange(2 * z, self.graph.columns * z)
+        word = np.arange(2 * z, 2 * z + self._limit)
         return word[(word < self.k) | (word >= self.k + self.fillers)]
+
+    @property
+    def _limit(self) -> int:
+        """N_cb: bits of the circular buffer with its fillers."""
+        every = (self.graph.columns - 2) * self.graph.lifting
+        return every if self.buffer_limit is None else min(every, self.buffer_limit)
 
     def start(self, version: int) -> int:
         """Place in `buffer` of the first bit of a redundancy version.
@@ -72,8 +80,9 @@ class LdpcCode:
 
     @cached_property
     def _starts(self) -> tuple[int, ...]:
-        columns = 2 + np.array(_START_COLUMNS[self.graph.number])
-        return tuple(int(n) for n in np.searchsorted(self.buffer, columns * self.graph.lifting))
+        z, every = self.graph.lifting, self.graph.columns - 2
+        columns = 2 + np.array(_STARTS[self.graph.number]) * self._limit // (every * z)
+        return tuple(int(n) for n in np.searchsorted(self.buffer, columns * z))
 
     def encode(self, bits: np.ndarray, version: int = 0) -> np.ndarray:
         """Information to coded, interleaved bits.
@@ -155,11 +164,13 @@ class LdpcCode:
 
 
 @lru_cache(maxsize=64)
-def ldpc_code(k: int, n: int, bits_per_symbol: int, number: int) -> LdpcCode:
+def ldpc_code(k: int, n: int, bits_per_symbol: int, number: int, buffer_limit: int | None = None) -> LdpcCode:
     """The code of `k` information and `n` coded bits on base graph `number`.
 
+    buffer_limit: see :class:`LdpcCode`; at least what holds the information.
+
     Raises:
-        ValueError: `k` too long, or `n` not a multiple of `bits_per_symbol`.
+        ValueError: `k` too long, `n` not a multiple of `bits_per_symbol`, or too small a buffer.
     """
     if not 1 <= k <= MAX_INFO_BITS[number]:
         raise ValueError(
@@ -169,4 +180,7 @@ def ldpc_code(k: int, n: int, bits_per_symbol: int, number: int) -> LdpcCode:
         raise ValueError(f"{n} coded bits are not a positive multiple of {bits_per_symbol}")
     columns = 22 if number == 1 else 10 if k > 640 else 9 if k > 560 else 8 if k > 192 else 6
     lifting = next(z for z in lifting_sizes() if columns * z >= k)
-    return LdpcCode(base_graph(number, lifting), k, n, bits_per_symbol)
+    least = (22 if number == 1 else 10) * lifting
+    if buffer_limit is not None and buffer_limit < least:
+        raise ValueError(f"a circular buffer of {buffer_limit} bits is less than the {least} of this code")
+    return LdpcCode(base_graph(number, lifting), k, n, bits_per_symbol, buffer_limit)

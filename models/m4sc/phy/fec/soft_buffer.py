@@ -40,7 +40,7 @@ def fill_words(soft, k, fillers, lifting, columns, limit):  # type: ignore[no-un
     blocks, size = soft.shape
     words = np.zeros((blocks, columns * lifting), np.float32)
     head = max(k - 2 * lifting, 0)
-    tail = columns * lifting - size
+    tail = 2 * lifting + fillers  # a limited buffer ends before the word does
     received, last = 0, 0
     for place in range(size):
         seen = False
