@@ -83,6 +83,11 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         """Of the frames that this block receives; None for the project's own."""
         return None
 
+    def _warm_up(self) -> None:
+        from m4sc.phy.warm_up import warm_up_frames
+
+        warm_up_frames(self._fresh())
+
     @property
     def counters(self) -> dict[str, int]:
         """Counts of this block and of the receiver behind it."""
@@ -91,7 +96,8 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         return {**{key: int(value) for key, value in inner.items()}, **self._counts}
 
     def start(self) -> bool:
-        """Begin with an empty receiver; called by the scheduler."""
+        """Compile what is not compiled yet, and begin with an empty receiver; called by the scheduler."""
+        self._warm_up()
         self._receiver = self._fresh()
         return True
 

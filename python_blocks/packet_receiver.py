@@ -39,6 +39,11 @@ class packet_receiver(frame_receiver):  # noqa: N801
 
         return PacketDemodulator(self.waveform or WaveformConfig(), self._format)
 
+    def _warm_up(self) -> None:
+        from m4sc.phy.warm_up import warm_up_packets
+
+        warm_up_packets(self._fresh(), self._format)
+
     def _meta(self, frame: Any) -> dict[str, Any]:
         return {
             "sequence": frame.number,

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.fft_kernels import roots_of_unity, transform
+from m4sc.phy.packet import PacketFormat
+from m4sc.phy.packet_demodulator import packet_receiver
 from m4sc.phy.preamble_bank import preamble, preamble_bank
+from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync import BurstSearch, Search
+from m4sc.phy.warm_up import warm_up_frames, warm_up_packets
 from m4sc.phy.waveform import WaveformConfig
 
 WAVEFORM = WaveformConfig()
@@ -52,6 +56,12 @@ def test_a_preamble_at_any_offset_keeps_its_place_and_loses_about_1_db_at_most(
         assert int(np.argmax(match)) == 50 and 0.785 < match[50] < 1.0 + 1e-5
         move, cfo = bank.refine(found, 50, len(match), float(match[50]), 4)
         assert move == 0 and cfo * waveform.fft_len == pytest.approx(offset, abs=0.15)
+
+
+def test_warming_up_receives_a_frame_and_a_packet() -> None:
+    how = PacketFormat(2)
+    assert warm_up_frames(BurstReceiver(WAVEFORM)) == warm_up_frames(BurstReceiver(TWICE)) == 1
+    assert warm_up_packets(packet_receiver(WAVEFORM, how), how) == 1
 
 
 def test_match_is_the_share_of_the_energy_and_does_not_depend_on_level() -> None:

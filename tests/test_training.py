@@ -319,6 +319,7 @@ def one_of_two(llm_folder: Path, out: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # forked processes of a torch with several threads may wait for ever
 def test_two_processes_train_one_model(llm_folder: Path, tmp_path: Path) -> None:
     from accelerate import debug_launcher
 

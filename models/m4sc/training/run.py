@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, broadcast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -61,8 +62,12 @@ def make_accelerator(bf16: bool | None = None, cpu: bool = False) -> Accelerator
     """
     if bf16 is None and not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported():
         bf16 = True
+    precision = None if bf16 is None else ("bf16" if bf16 else "no")
+    # Accelerate keeps the first one's precision for the process, and refuses another
+    if precision and AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
+        AcceleratorState._reset_state()
     return Accelerator(
-        mixed_precision=None if bf16 is None else ("bf16" if bf16 else "no"),
+        mixed_precision=precision,
         cpu=cpu,
         # a batch of texts leaves the picture's modules without gradient
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
