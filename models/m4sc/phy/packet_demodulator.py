@@ -11,7 +11,6 @@ import numpy as np
 
 from m4sc.phy.airtime import payload_ofdm_symbols
 from m4sc.phy.burst_kernels import close_packet, finish_packet, hard_bits, with_body
-from m4sc.phy.burst_run import OPENED, SEARCHING, SHORT, run_packets
 from m4sc.phy.demodulator import FrameTooLongError
 from m4sc.phy.equalizer import SFO_SYMBOLS, follow, is_short, phase_tables
 from m4sc.phy.packet import (
@@ -23,6 +22,7 @@ from m4sc.phy.packet import (
     header_scrambler,
     parse_header,
 )
+from m4sc.phy.packet_run import OPENED, SEARCHING, SHORT, run_packets
 from m4sc.phy.preamble_demodulator import TAIL_LOST, TAIL_SYMBOLS, PreambleDemodulator, Run
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync import Burst, BurstSearch, Search
@@ -157,7 +157,7 @@ class PacketDemodulator(PreambleDemodulator):
 
     @cached_property
     def _run_tables(self) -> tuple[Any, ...]:
-        """What :func:`m4sc.phy.burst_run.run_packets` takes behind the search."""
+        """What :func:`m4sc.phy.packet_run.run_packets` takes behind the search."""
         w, form, count = self.waveform, self.packet_format, len(self.data_bins)
         body = (self.data_bins, self.pilot_bins, self.used_bins), self.clock
         return (
