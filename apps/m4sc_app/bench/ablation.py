@@ -49,11 +49,16 @@ class Budget:
 
     minutes: float
     steps: int | None = None
+    adapters: Path | None = None  # weights whose language model's adapters training starts from
+    bf16: bool | None = None  # of the stages after align; None for what Accelerate finds
 
     def __str__(self) -> str:
-        if self.steps is None:
-            return f"{self.minutes:g} minutes of training"
-        return f"{self.steps} steps of align and {2 * self.steps} of instruct"
+        spent = f"{self.minutes:g} minutes of training"
+        if self.steps is not None:
+            spent = f"{self.steps} steps of align and {2 * self.steps} of instruct"
+        if self.adapters is None:
+            return spent
+        return f"{spent}, from the language model's adapters of {self.adapters.name} and nothing else"
 
     def stage(
         self, name: str, share: float, shares: dict[str, float], rates: tuple[float, float], seed: int
@@ -86,6 +91,13 @@ def ablation(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of align, twice as many of instruct, instead of minutes.")
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights whose language model's adapters, and nothing else, all variants start from."
+        ),
+    ] = None,
+    bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="As of `m4sc train`.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Variants by name; all if not given.")] = None,
     n: Annotated[int, typer.Option(min=1, help="Test examples a task.")] = 200,
     snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10",
@@ -94,6 +106,9 @@ def ablation(
     """Train each variant in align and instruct with one budget, score it, and write a Markdown table.
 
     Finished variants are read from the folder, one that was stopped goes on.
+
+    From scratch a variant needs tens of minutes before it answers anything; from trained weights' adapters
+    (--init) a few suffice, and projector and channel codec still begin anew in all of them.
 
     Example: m4sc bench ablation --data DATA --features runs/default/features --budget-minutes 20
     """
@@ -110,7 +125,7 @@ def ablation(
     tests = {task: test_examples(task, data, n, cache_dir=cache, seed=seed) for task in _TASKS}
     samples = [sample for sample in load_features(features, "train") if sample.task in _TASKS]
     snrs_db = [float(item) for item in snr.split(",")]
-    rows, budget = [], Budget(minutes, steps)
+    rows, budget = [], Budget(minutes, steps, init, bf16)
     for variant in chosen:
         rows += list(run_variant(variant, samples, tests, out / variant.name, budget, snrs_db, seed))
         (out / "ablation.md").write_text(table(rows, chosen, budget), encoding="utf-8")
@@ -177,10 +192,15 @@ def _trained(
     from m4sc.training.channels import LIGHT_CHANNELS, ChannelMix
     from m4sc.training.instruct import Instruction
     from m4sc.training.run import make_accelerator, train
+    from m4sc.warm_start import take_fitting
 
     torch.manual_seed(seed)
     network = _network(config, variant.hears_noise)
-    accelerator = make_accelerator(None, not torch.cuda.is_available())
+    if budget.adapters is not None:
+        adapters = {key: value for key, value in network.trained_state().items() if key.startswith("llm.")}
+        take_fitting(network, adapters, budget.adapters)
+    cpu = not torch.cuda.is_available()
+    accelerator = make_accelerator(False if cpu else None, cpu)
     network.to(accelerator.device)
     joint = variant.channel == "joint"
     clean = ChannelMix(shares={"awgn": 1.0}, low_db=40.0, high_db=40.0)
@@ -190,6 +210,7 @@ def _trained(
     out.mkdir(parents=True, exist_ok=True)
     objective: Objective = Alignment(network, samples, seed, channels)
     train(objective, budget.stage("align", part / 3, shares, (1e-3, 0.0), seed), out, accelerator)
+    accelerator = make_accelerator(budget.bf16, cpu)
     objective = Instruction(network, samples, seed + 1, _BATCH, channels)
     train(objective, budget.stage("instruct", part * 2 / 3, shares, (3e-4, 6e-4), seed), out, accelerator)
     if not joint:
