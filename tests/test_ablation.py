@@ -69,7 +69,7 @@ def test_a_finished_variant_is_not_trained_again(
     assert (
         f"| deaf | {deaf.about} | {rows[0]['score']:.3f} (" in said
         and "classify, 10 dB" in said
-        and "2 steps of align" in said
+        and "10 steps of align and 2 of instruct" in said
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from m4sc.training.run import Stage
 
 _BATCH = 24
+_ALIGN_STEPS = 5  # to one of instruct: about what a budget of minutes comes to
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Budget:
-    """What each variant may spend: minutes, or `steps` of align and twice as many of instruct.
+    """What each variant may spend: minutes, or `steps` of instruct and five times as many of align.
 
     Minutes are fair between variants of different cost; steps where other programs share the machine.
     """
@@ -55,7 +56,7 @@ class Budget:
     def __str__(self) -> str:
         spent = f"{self.minutes:g} minutes of training"
         if self.steps is not None:
-            spent = f"{self.steps} steps of align and {2 * self.steps} of instruct"
+            spent = f"{_ALIGN_STEPS * self.steps} steps of align and {self.steps} of instruct"
         if self.adapters is None:
             return spent
         return f"{spent}, from the language model's adapters of {self.adapters.name} and nothing else"
@@ -63,10 +64,13 @@ class Budget:
     def stage(
         self, name: str, share: float, shares: dict[str, float], rates: tuple[float, float], seed: int
     ) -> Stage:
-        """A stage with a share of the budget, the whole of which is 1."""
+        """A stage with a share of the budget, the whole of which is 1: a third aligns, the rest instructs."""
         from m4sc.training.run import Stage
 
-        steps = None if self.steps is None else max(1, round(3 * self.steps * share))
+        steps = None
+        if self.steps is not None:
+            whole = 3.0 * _ALIGN_STEPS if name == "align" else 1.5
+            steps = max(1, round(whole * self.steps * share))
         return Stage(name, self.minutes * share, shares, *rates, seed, steps=steps)
 
 
@@ -89,7 +93,8 @@ def ablation(
     ),
     minutes: Annotated[float, typer.Option("--budget-minutes", min=0.01, help="Of each variant.")] = 20.0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of align, twice as many of instruct, instead of minutes.")
+        int | None,
+        typer.Option(min=1, help="Steps of instruct, five times as many of align, instead of minutes."),
     ] = None,
     init: Annotated[
         Path | None,

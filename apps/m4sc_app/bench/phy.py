@@ -38,10 +38,11 @@ class Work:
     ldpc_blocks: int
     exchanged: int
     header_frames: int
+    turns: int  # of each transmitter and receiver, in alternation; the median counts
 
 
-FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000)
-QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200)
+FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5)
+QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
 _REPEATS = 3  # of preamble and header, for headers that outlast every payload
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
@@ -190,15 +191,25 @@ def _stock(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     from m4sc_app.bench import stock
 
     n_symbols = 4 * _STOCK_BYTES
-    theirs_tx, theirs = stock.stock_transmitter(work.packets, _STOCK_BYTES)
-    ours_tx, ours = stock.our_transmitter(work.packets, n_symbols)
+    _, theirs = stock.stock_transmitter(work.packets, _STOCK_BYTES)
+    _, ours = stock.our_transmitter(work.packets, n_symbols)
     theirs, ours = (stock.spread_packets(s, work.packets, 30.0) for s in (theirs, ours))
-    theirs_rx = stock.stock_receiver(theirs, work.packets, _STOCK_BYTES)
-    own = stock.our_receiver(ours, work.packets)
-    same = stock.our_packet_receiver(theirs, work.packets, _STOCK_BYTES)
-    alone = stock.our_packet_loop(theirs, work.packets, _STOCK_BYTES)
+    theirs_tx, ours_tx, theirs_rx, own, same, alone = stock.median_speeds(
+        (
+            lambda: stock.stock_transmitter(work.packets, _STOCK_BYTES)[0],
+            lambda: stock.our_transmitter(work.packets, n_symbols)[0],
+            lambda: stock.stock_receiver(theirs, work.packets, _STOCK_BYTES),
+            lambda: stock.our_receiver(ours, work.packets),
+            lambda: stock.our_packet_receiver(theirs, work.packets, _STOCK_BYTES),
+            lambda: stock.our_packet_loop(theirs, work.packets, _STOCK_BYTES),
+        ),
+        work.turns,
+    )
     slower = min(own, same, key=lambda speed: speed.msps)
-    detail = f"{work.packets} packets of {n_symbols} QPSK symbols at 30 dB, 400 samples apart"
+    detail = (
+        f"{work.packets} packets of {n_symbols} QPSK symbols at 30 dB, 400 samples apart; "
+        f"median of {work.turns}, all in turn"
+    )
     for name, speed, what in (
         ("rx_msps", slower, "the slower of the two that follow"),
         ("rx_own_frames_msps", own, "frame_receiver in a flowgraph, frames of its own"),
