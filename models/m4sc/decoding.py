@@ -70,8 +70,7 @@ class Cache:
     """What a batch of sequences has left in the layers.
 
     Attributes:
-        keys: float32 (layers, n, kv_heads, dim, most).
-        values: float32 (layers, n, kv_heads, most, dim).
+        keys, values: float32 (layers, n, kv_heads, most, dim).
         begins: int64 (n,), first place of each sequence that is no padding.
         prompt: places of the prompt, the same for all beams of one.
         length: places filled.
@@ -91,7 +90,7 @@ class Cache:
         if torch.equal(sources, torch.arange(len(sources))):
             return
         said = slice(self.prompt, self.length)
-        self.keys[..., said] = self.keys[..., said][:, sources]
+        self.keys[..., said, :] = self.keys[..., said, :][:, sources]
         self.values[..., said, :] = self.values[..., said, :][:, sources]
 
 
@@ -132,7 +131,7 @@ class Decoder:
         """
         n, t, hidden = embeds.shape
         cache = Cache(
-            torch.zeros(len(self._layers), n, self.kv_heads, self.dim, t + room),
+            torch.zeros(len(self._layers), n, self.kv_heads, t + room, self.dim),
             torch.zeros(len(self._layers), n, self.kv_heads, t + room, self.dim),
             begins,
             t,
@@ -150,7 +149,7 @@ class Decoder:
             q, k, v = qkv.view(n, t, -1, self.dim).split([self.heads, self.kv_heads, self.kv_heads], 2)
             q, k = (part * cos + part.roll(self.dim // 2, -1) * sin for part in (q, k))
             q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (n, heads, t, dim)
-            cache.keys[i, ..., :t] = k.transpose(2, 3)
+            cache.keys[i, :, :, :t] = k
             cache.values[i, :, :, :t] = v
             seen = functional.scaled_dot_product_attention(q, k, v, sees[:, None], enable_gqa=True)
             x = x + layer.out(seen.transpose(1, 2).reshape(n * t, -1))

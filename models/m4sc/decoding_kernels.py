@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled
+from m4sc.phy.fec.compiled import reordered
 
 LEVELS = 63  # 7 bits and no more: pairs of products fit 16 bits on processors without VNNI
 
 
-@compiled
+@reordered
 def _split(row, n, values, z):  # type: ignore[no-untyped-def]
     """Write float32 (width,) as row `row` of `n` in two halves; returns its scale."""
     top = np.float32(1e-12)
@@ -29,7 +29,7 @@ def _split(row, n, values, z):  # type: ignore[no-untyped-def]
     return top
 
 
-@compiled
+@reordered
 def join(y, scale):  # type: ignore[no-untyped-def]
     """Products of both halves to those of whole rows, float32 (2 n, width) to (n, width)."""
     n, fine = len(scale), np.float32(0.5 / LEVELS)
@@ -40,7 +40,7 @@ def join(y, scale):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@reordered
 def normalise(x, weight, eps, z, scale):  # type: ignore[no-untyped-def]
     """RMS norm of x, float32 (n, hidden), into z and scale."""
     values = np.empty(x.shape[1], np.float32)
@@ -54,7 +54,7 @@ def normalise(x, weight, eps, z, scale):  # type: ignore[no-untyped-def]
         scale[row] = _split(row, len(x), values, z)
 
 
-@compiled
+@reordered
 def add_normalise(x, y, weight, eps, z, scale):  # type: ignore[no-untyped-def]
     """Add a product to the residual stream x in place, then its RMS norm into z and scale."""
     n, fine = len(x), np.float32(0.5 / LEVELS)
@@ -64,7 +64,7 @@ def add_normalise(x, y, weight, eps, z, scale):  # type: ignore[no-untyped-def]
     normalise(x, weight, eps, z, scale)
 
 
-@compiled
+@reordered
 def gate(y, z, scale):  # type: ignore[no-untyped-def]
     """silu(first half of y's columns) times the second, into z and scale."""
     n, width, fine = len(scale), y.shape[1] // 2, np.float32(0.5 / LEVELS)
@@ -78,18 +78,18 @@ def gate(y, z, scale):  # type: ignore[no-untyped-def]
         scale[row] = _split(row, n, values, z)
 
 
-@compiled
+@reordered
 def attend(y, bias, turns, keys, values, begins, end, z, scale):  # type: ignore[no-untyped-def]
     """Causal attention of one new token a row, whose key and value join the cache.
 
     Args:
         y: product for queries, keys and values, (2 n, (heads + 2 kv_heads) dim); bias: of its columns.
         turns: float32 (n, 2, dim / 2), cosine and sine of the rotary position.
-        keys: float32 (n, kv_heads, dim, most); values: float32 (n, kv_heads, most, dim).
+        keys, values: float32 (n, kv_heads, most, dim).
         begins: int64 (n,), first place of each row that is no padding; end: place of the new token.
         z, scale: take the result, (heads dim) wide.
     """
-    n, kv_heads, dim, fine = len(keys), keys.shape[1], keys.shape[2], np.float32(0.5 / LEVELS)
+    n, kv_heads, dim, fine = len(keys), keys.shape[1], keys.shape[3], np.float32(0.5 / LEVELS)
     heads, half = y.shape[1] // dim - 2 * kv_heads, dim // 2
     own = np.empty((heads + 2 * kv_heads, dim), np.float32)
     seen, scores = np.empty((heads, dim), np.float32), np.empty(end + 1, np.float32)
@@ -104,17 +104,16 @@ def attend(y, bias, turns, keys, values, begins, end, z, scale):  # type: ignore
                 a, b, cosine, sine = own[h, k], own[h, half + k], turns[row, 0, k], turns[row, 1, k]
                 own[h, k], own[h, half + k] = a * cosine - b * sine, b * cosine + a * sine
         for g in range(kv_heads):
-            keys[row, g, :, end] = own[heads + g]
+            keys[row, g, end] = own[heads + g]
             values[row, g, end] = own[heads + kv_heads + g]
         for h in range(heads):
             g = h * kv_heads // heads
-            scores[:] = 0.0
-            for k in range(dim):
-                q = own[h, k] * shrink
-                for t in range(begins[row], end + 1):
-                    scores[t] += q * keys[row, g, k, t]
-            top = scores[begins[row]]
+            top = np.float32(-np.inf)
             for t in range(begins[row], end + 1):
+                product = np.float32(0.0)
+                for k in range(dim):
+                    product += own[h, k] * keys[row, g, t, k]
+                scores[t] = product * shrink
                 top = max(top, scores[t])
             total = np.float32(0.0)
             seen[h] = 0.0

@@ -25,6 +25,11 @@ def vectorized(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compile(function, fastmath=set(_RELAXED))
 
 
+def reordered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As :func:`vectorized`, where sums may be taken in any order as well."""
+    return _compile(function, fastmath=set(_RELAXED | {"reassoc"}))
+
+
 def _compile(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     try:
         return njit(cache=True, nogil=True, **options)(function)  # type: ignore[no-any-return]
