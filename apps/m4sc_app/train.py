@@ -305,6 +305,50 @@ def reconstruct(
     typer.echo(f"weights in {out}", err=True)
 
 
+@train_app.command()
+def listen(
+    data: DataOption,
+    out: OutOption = Path("runs/listen"),
+    minutes: MinutesOption = 30.0,
+    seed: SeedOption = 0,
+    init: InitOption = None,
+    batch_size: BatchOption = 16,
+    bf16: Bf16Option = None,
+    steps: StepsOption = None,
+    rate_scale: RateOption = 1.0,
+    checkpoint_s: CheckpointOption = 60.0,
+    cpu: CpuOption = False,
+) -> None:
+    """Adapt Whisper, which hears the words of `transcribe`, to the voices of espeak-ng.
+
+    Example: m4sc train listen --data DATA --budget-minutes 30
+    """
+    import torch
+    from m4sc.hearing import HearingConfig, HearingNetwork
+    from m4sc.hearing.ct2_file import read_ct2
+    from m4sc.hearing.training import TASK, Listening, training_utterances
+    from m4sc.hearing.vocabulary import Vocabulary
+    from m4sc.pretrained import resolve
+    from m4sc.training.run import Stage, make_accelerator, train
+
+    accelerator = make_accelerator(bf16, cpu)
+    torch.manual_seed(seed)
+    config = HearingConfig()
+    backbone = resolve(config.speech, "speech")
+    network = HearingNetwork(config, read_ct2(backbone / "model.bin"))
+    if init is not None:
+        network.load_trained(init)
+    utterances = training_utterances(data, out / "voices", seed)
+    typer.echo(f"{len(utterances)} utterances; each is spoken when first needed", err=True)
+    objective = Listening(network, utterances, Vocabulary(backbone), seed, batch_size)
+    rate = 1e-3 * rate_scale
+    stage = Stage("listen", minutes, {TASK: 1.0}, rate, 0.0, seed, checkpoint_s, steps)
+    train(objective, stage, out, accelerator)
+    if accelerator.is_main_process:
+        network.save(out)
+        typer.echo(f"weights in {out}", err=True)
+
+
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch

@@ -12,6 +12,7 @@ from m4sc.codec import ChannelDecoder, ChannelEncoder
 from m4sc.config import LATENTS, ModelConfig
 from m4sc.kan import make_layer
 from m4sc.llm import LanguageModel
+from m4sc.trainable import Trainable
 from m4sc.warm_start import take_fitting
 
 _MODALITIES = ("image", "speech", "text")
@@ -27,8 +28,10 @@ def _part_means(messages: list[Tensor], count: int) -> Tensor:
     return torch.stack([nn.functional.adaptive_avg_pool1d(own.T, count).T for own in messages])
 
 
-class Network(nn.Module):
+class Network(Trainable):
     """Everything that training changes, around frozen backbones."""
+
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig, llm_dtype: torch.dtype = torch.float32) -> None:
         """llm_dtype: of the frozen language model (see :class:`m4sc.llm.LanguageModel`)."""

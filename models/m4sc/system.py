@@ -18,6 +18,7 @@ from m4sc.channel.link import transmit
 from m4sc.config import LATENTS, ModelConfig
 from m4sc.encoders import ImageEncoder, SpeechEncoder
 from m4sc.evidence import Evidence, log_likelihood, with_end
+from m4sc.hearing import adapted_speech
 from m4sc.instruction import END
 from m4sc.message import Message
 from m4sc.network import Network
@@ -60,11 +61,19 @@ class Answer:
 class SemanticSystem:
     """Semantic encoder and decoder around one set of weights, and a codec for pictures beside it."""
 
-    def __init__(self, network: Network, fingerprint: int = 0, pictures: PictureCodec | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        fingerprint: int = 0,
+        pictures: PictureCodec | None = None,
+        listen: Path | None = None,
+    ) -> None:
+        """listen: folder of the adapter that hears words; None for the speech encoder's own."""
         self.network = network.eval()
         self.config: ModelConfig = network.config
         self.fingerprint = fingerprint
         self.pictures = pictures
+        self.listen = listen
 
     @cached_property
     def image_encoder(self) -> ImageEncoder:
@@ -75,9 +84,8 @@ class SemanticSystem:
     @cached_property
     def speech_encoder(self) -> SpeechEncoder:
         """Loaded when the first sound comes."""
-        return SpeechEncoder(
-            self.config.speech, self.config.speech_tokens_per_s, self.config.speech_max_tokens
-        )
+        c = self.config
+        return SpeechEncoder(c.speech, c.speech_tokens_per_s, c.speech_max_tokens, self.listen)
 
     @torch.inference_mode()
     def encode(
@@ -393,8 +401,13 @@ def weights_folder(name_or_path: str) -> Path:
     )
 
 
-def load(name_or_path: str = "default") -> SemanticSystem:
+def load(name_or_path: str = "default", adapted_hearing: bool = True) -> SemanticSystem:
     """Load a trained system; its fingerprint covers configuration and weights. The LLM runs in bfloat16.
+
+    Args:
+        name_or_path: see :func:`weights_folder`.
+        adapted_hearing: words of a sound by the adapter ``listen`` inside or beside the weights, or the
+            shipped one; False for the speech backbone as it is. Only a transmitter hears.
 
     Raises:
         ValueError: no such weights, or weights that do not fit their configuration.
@@ -408,15 +421,20 @@ def load(name_or_path: str = "default") -> SemanticSystem:
     pictures = _load_pictures(folder)
     if pictures is not None:
         fingerprint = zlib.crc32(pictures.fingerprint.to_bytes(4, "big"), fingerprint)
-    return SemanticSystem(network, fingerprint, pictures)
+    listen = _companion(folder, "listen") if adapted_hearing else None
+    if listen is not None and adapted_speech(listen) != network.config.speech:
+        listen = None  # made for another backbone
+    return SemanticSystem(network, fingerprint, pictures, listen)
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:
-    """The picture codec in ``reconstruct`` inside or beside a folder of weights, else the shipped one."""
-    for candidate in (str(folder / "reconstruct"), str(folder.parent / "reconstruct"), "reconstruct"):
-        try:
-            found = weights_folder(candidate)
-        except ValueError:
-            continue
-        return load_codec(found)
+    found = _companion(folder, "reconstruct")
+    return None if found is None else load_codec(found)
+
+
+def _companion(folder: Path, name: str) -> Path | None:
+    """Weights of another part inside or beside a folder of weights, else the shipped ones, if any."""
+    for candidate in (str(folder / name), str(folder.parent / name), name):
+        with contextlib.suppress(ValueError):
+            return weights_folder(candidate)
     return None

@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
@@ -96,9 +97,10 @@ class CachedUtterance:
             self.cache_dir.mkdir(parents=True, exist_ok=True)
             buffer = io.BytesIO()
             soundfile.write(buffer, speak(self.utterance), SPEECH_RATE_HZ, format="FLAC", subtype="PCM_16")
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(buffer.getvalue())
-            temporary.replace(path)
+            # a name of its own: several threads may want one utterance
+            with tempfile.NamedTemporaryFile(dir=self.cache_dir, suffix=".tmp", delete=False) as temporary:
+                temporary.write(buffer.getvalue())
+            Path(temporary.name).replace(path)
         samples, _ = soundfile.read(path, dtype="float32")
         return samples
 

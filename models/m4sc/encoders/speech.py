@@ -1,11 +1,15 @@
-"""Sound to a sequence of features by the frozen Whisper encoder; words by its decoder."""
+"""Sound to a sequence of features by the frozen Whisper encoder; words by the whole of Whisper."""
 
 from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from m4sc.hearing import Listener, adapted_folder
 from m4sc.message import SAMPLE_RATE_HZ
 from m4sc.pretrained import resolve
 
@@ -19,11 +23,18 @@ class SpeechEncoder:
 
     feature_dim = 384
 
-    def __init__(self, name: str = "whisper-tiny.en", tokens_per_s: int = 5, max_tokens: int = 32) -> None:
+    def __init__(
+        self,
+        name: str = "whisper-tiny.en",
+        tokens_per_s: int = 5,
+        max_tokens: int = 32,
+        adapter: Path | None = None,
+    ) -> None:
+        """adapter: of the words (see :mod:`m4sc.hearing`); the features are those of Whisper as it is."""
         from faster_whisper import WhisperModel
 
         self.model = WhisperModel(str(resolve(name, "speech")), device="cpu", compute_type="float32")
-        self.tokens_per_s, self.max_tokens = tokens_per_s, max_tokens
+        self.tokens_per_s, self.max_tokens, self.adapter = tokens_per_s, max_tokens, adapter
 
     def __call__(self, samples: np.ndarray) -> Tensor:
         """Sound, float32 (n,) at 16 kHz, to features, float32 (tokens, 384): means over 1/tokens_per_s.
@@ -43,7 +54,13 @@ class SpeechEncoder:
         states = torch.from_numpy(hidden).T[None]  # (1, 384, frames / 2)
         return torch.nn.functional.adaptive_avg_pool1d(states, tokens)[0].T.contiguous()
 
+    @cached_property
+    def _listener(self) -> Listener | None:
+        return None if self.adapter is None else Listener(adapted_folder(self.adapter))
+
     def transcribe(self, samples: np.ndarray) -> str:
-        """The words that Whisper's own decoder hears."""
+        """The words that Whisper hears, with the adapter if there is one."""
+        if self._listener is not None:
+            return self._listener(samples)
         segments, _ = self.model.transcribe(samples.astype(np.float32), language="en", beam_size=_BEAMS)
         return " ".join(segment.text.strip() for segment in segments).strip()

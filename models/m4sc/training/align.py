@@ -28,7 +28,7 @@ from m4sc.training.objective import Objective
 _SCALE = 20.0
 
 
-class Alignment(Objective):
+class Alignment(Objective[Network]):
     """Losses of stage 1, one method a kind of sample."""
 
     def __init__(

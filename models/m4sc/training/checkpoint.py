@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from m4sc.network import Network
+from m4sc.trainable import Trainable
 
 
 @dataclass
@@ -32,12 +32,13 @@ class RunState:
     curve: list[dict[str, float | str]] = field(default_factory=list)
 
 
-def _trained(network: Network) -> dict[str, Tensor]:
-    """Tensors in full precision that training may change: the frozen LLM is left out."""
-    return {k: v for k, v in network.state_dict().items() if not k.startswith("llm.") or "lora_" in k}
+def _trained(network: Trainable) -> dict[str, Tensor]:
+    """Tensors in full precision that training may change: frozen backbones are left out."""
+    kept = network.trained_state()
+    return {key: values for key, values in network.state_dict().items() if key in kept}
 
 
-def save(path: Path, network: Network, optimizer: Optimizer, state: RunState) -> None:
+def save(path: Path, network: Trainable, optimizer: Optimizer, state: RunState) -> None:
     """Write beside, then rename: a kill leaves the old checkpoint whole."""
     content = {
         "config": network.config.to_json(),
@@ -50,7 +51,7 @@ def save(path: Path, network: Network, optimizer: Optimizer, state: RunState) ->
     scratch.replace(path)
 
 
-def restore(path: Path, network: Network, optimizer: Optimizer, seed: int) -> RunState:
+def restore(path: Path, network: Trainable, optimizer: Optimizer, seed: int) -> RunState:
     """Load a checkpoint into network and optimiser, or begin where there is none.
 
     Raises:

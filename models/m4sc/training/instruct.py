@@ -30,7 +30,7 @@ _MOST_QUESTIONS = 7
 _SHARING = 0.6  # a sequence of seven questions takes as long as about three of one
 
 
-class Instruction(Objective):
+class Instruction(Objective[Network]):
     """Answer cross entropy of random batches, one task a batch."""
 
     def __init__(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.network import Network
+from m4sc.trainable import Trainable
+
+NetworkT = TypeVar("NetworkT", bound=Trainable)
 
 _WITH_GENERATOR = ("cpu", "cuda")
 
 
-class Objective(ABC):
+class Objective(ABC, Generic[NetworkT]):
     """Losses of random batches.
 
     Attributes:
@@ -24,7 +27,7 @@ class Objective(ABC):
     rng: np.random.Generator
     generator: torch.Generator
 
-    def __init__(self, network: Network, seed: int) -> None:
+    def __init__(self, network: NetworkT, seed: int) -> None:
         self.network, self.seed = network, seed
         self.begin_step(0)
 

@@ -77,7 +77,7 @@ def make_accelerator(bf16: bool | None = None, cpu: bool = False) -> Accelerator
 class _Forward(nn.Module):
     """The loss as a module's forward pass, where Accelerate puts precision and the exchange of gradients."""
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective[Any]) -> None:
         super().__init__()
         self.network = objective.network
         self._loss = objective.loss
@@ -112,7 +112,7 @@ class _Clock:
 
 
 def train(
-    objective: Objective, stage: Stage, out_dir: Path, accelerator: Accelerator | None = None
+    objective: Objective[Any], stage: Stage, out_dir: Path, accelerator: Accelerator | None = None
 ) -> list[dict[str, float | str]]:
     """Run a stage to the end of its budget; killed at any point, it goes on from its last checkpoint.
 

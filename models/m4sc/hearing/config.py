@@ -1,0 +1,24 @@
+"""What an adapter of the speech backbone was made for; saved as JSON beside its weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class HearingConfig:
+    """speech: backbone (see :func:`m4sc.pretrained.resolve`); rank, alpha: of the adapter (LoRA)."""
+
+    speech: str = "whisper-tiny.en"
+    rank: int = 32
+    alpha: int = 64
+
+    def to_json(self) -> str:
+        """JSON text with every field."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> HearingConfig:
+        """Inverse of :meth:`to_json`; raises TypeError on unknown keys."""
+        return cls(**json.loads(text))
