@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from m4sc.data.espeak import Utterance, speak
 from m4sc.data.example import Example
 from m4sc.encoders import SpeechEncoder
-from m4sc.hearing import HearingConfig, HearingNetwork, Listener, adapted_folder
+from m4sc.hearing import HearingConfig, HearingNetwork, Listener, adapted_folder, speech_folder
 from m4sc.hearing.ct2_file import Ct2Weights, read_ct2, write_ct2
 from m4sc.hearing.listener import pieces
 from m4sc.hearing.mel import log_mel, padded_seconds
@@ -21,7 +21,7 @@ from m4sc.hearing.training import TASK, Listening
 from m4sc.hearing.vocabulary import Vocabulary
 from m4sc.metrics.speech import word_error_rate
 from m4sc.pretrained import resolve
-from m4sc.system import weights_folder
+from m4sc.shipped import weights_folder
 from m4sc.training.run import Stage, train
 
 pytestmark = pytest.mark.timeout(200)
@@ -139,6 +139,18 @@ def test_a_long_sound_is_cut_where_it_is_quiet() -> None:
     sound = np.ones(40 * 16_000, np.float32)
     sound[22 * 16_000 : 23 * 16_000] = 0.0
     assert 22 * 16_000 < len(pieces(sound)[0]) < 23 * 16_000
+
+
+def test_an_adapter_can_be_part_of_the_backbones_name(
+    adapter: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M4SC_HOME", str(tmp_path))
+    assert speech_folder("whisper-tiny.en") == backbone
+    sound = speak(Utterance("two red cars", "en-us+m3", 150, 50))
+    plain, adapted = SpeechEncoder(), SpeechEncoder(f"whisper-tiny.en+{adapter}")
+    assert (plain(sound) - adapted(sound)).abs().max() > 0.1
+    with pytest.raises(ValueError, match="not of whisper-base"):
+        speech_folder(f"whisper-base+{adapter}")
 
 
 def test_only_the_words_and_the_end_are_asked_for(backbone: Path) -> None:

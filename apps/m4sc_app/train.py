@@ -79,6 +79,9 @@ CheckpointOption = Annotated[
 SharesOption = Annotated[
     str, typer.Option("--shares", help="Other shares of some tasks among the batches, such as vqa=2,text=0.")
 ]
+FrozenOption = Annotated[
+    bool, typer.Option("--frozen-adapters", help="Only projectors and channel codecs learn, not the LLM.")
+]
 CpuOption = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 
 
@@ -156,6 +159,7 @@ def instruct(
     rate_scale: RateOption = 1.0,
     checkpoint_s: CheckpointOption = 60.0,
     shares: SharesOption = "",
+    frozen_adapters: FrozenOption = False,
     cpu: CpuOption = False,
 ) -> None:
     """Stage 2: the adapter learns to answer, together with projectors and codec, through AWGN and Rayleigh.
@@ -167,9 +171,8 @@ def instruct(
     from m4sc.training.run import Stage
 
     weights = _shares(_INSTRUCT_SHARES, shares)
-    stage = Stage(
-        "instruct", minutes, weights, 3e-4 * rate_scale, 6e-4 * rate_scale, seed, checkpoint_s, steps
-    )
+    rates = (3e-4 * rate_scale, 0.0 if frozen_adapters else 6e-4 * rate_scale)
+    stage = Stage("instruct", minutes, weights, *rates, seed, checkpoint_s, steps)
     _answering(data, out, stage, "align", init, batch_size, bf16, cpu)
 
 
@@ -186,6 +189,7 @@ def channel(
     rate_scale: RateOption = 1.0,
     checkpoint_s: CheckpointOption = 60.0,
     shares: SharesOption = "",
+    frozen_adapters: FrozenOption = False,
     cpu: CpuOption = False,
 ) -> None:
     """Stage 3: KAN codec and adapters jointly through AWGN, Rayleigh and TDL with a receiver that estimates.
@@ -197,7 +201,7 @@ def channel(
     from m4sc.training.run import Stage
 
     weights = _shares(_INSTRUCT_SHARES, shares)
-    rates = (2e-4 * rate_scale, 3e-4 * rate_scale)
+    rates = (2e-4 * rate_scale, 0.0 if frozen_adapters else 3e-4 * rate_scale)
     stage = Stage("channel", minutes, weights, *rates, seed, checkpoint_s, steps)
     _answering(data, out, stage, "instruct", init, batch_size, bf16, cpu)
 

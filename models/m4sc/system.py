@@ -25,6 +25,7 @@ from m4sc.network import Network
 from m4sc.phy.fsq import bytes_to_latents, latents_to_bytes
 from m4sc.phy.payload import PayloadFormat, latents_as_sent
 from m4sc.reconstruction.codec import PictureCodec, load_codec
+from m4sc.shipped import weights_folder
 from m4sc.tasks import Task, get_task
 
 _CLEAN_SNR_DB = 60.0
@@ -382,25 +383,6 @@ def _as_payload(latents: np.ndarray, task: str, modality: str, form: PayloadForm
     return Encoded(latents_as_sent(latents, form), task, modality, payload)
 
 
-def weights_folder(name_or_path: str) -> Path:
-    """Folder of shipped weights by name, or the folder given.
-
-    Raises:
-        ValueError: no such weights.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (
-        Path(name_or_path),
-        package / "weights" / name_or_path,
-        package.parent / "weights" / name_or_path,
-    ):
-        if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
-            return folder
-    raise ValueError(
-        f"no weights '{name_or_path}': give a shipped name (default) or a folder with model.safetensors"
-    )
-
-
 def load(name_or_path: str = "default", adapted_hearing: bool = True) -> SemanticSystem:
     """Load a trained system; its fingerprint covers configuration and weights. The LLM runs in bfloat16.
 
@@ -422,7 +404,7 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     if pictures is not None:
         fingerprint = zlib.crc32(pictures.fingerprint.to_bytes(4, "big"), fingerprint)
     listen = _companion(folder, "listen") if adapted_hearing else None
-    if listen is not None and adapted_speech(listen) != network.config.speech:
+    if listen is not None and adapted_speech(listen) != network.config.speech.partition("+")[0]:
         listen = None  # made for another backbone
     return SemanticSystem(network, fingerprint, pictures, listen)
 

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.hearing import Listener, adapted_folder
+from m4sc.hearing import Listener, adapted_folder, speech_folder
 from m4sc.message import SAMPLE_RATE_HZ
-from m4sc.pretrained import resolve
 
 _MEL_RATE_HZ = 100
 _WINDOW_S = 30
@@ -30,10 +29,13 @@ class SpeechEncoder:
         max_tokens: int = 32,
         adapter: Path | None = None,
     ) -> None:
-        """adapter: of the words (see :mod:`m4sc.hearing`); the features are those of Whisper as it is."""
+        """The features are those of Whisper as it is, or with an adapter that is part of its name.
+
+        name: see :func:`m4sc.hearing.speech_folder`; adapter: of the words.
+        """
         from faster_whisper import WhisperModel
 
-        self.model = WhisperModel(str(resolve(name, "speech")), device="cpu", compute_type="float32")
+        self.model = WhisperModel(str(speech_folder(name)), device="cpu", compute_type="float32")
         self.tokens_per_s, self.max_tokens, self.adapter = tokens_per_s, max_tokens, adapter
 
     def __call__(self, samples: np.ndarray) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from m4sc.hearing.config import HearingConfig
 from m4sc.pretrained import resolve
 from m4sc.pretrained.cache import cache_home, convert_once, sha256_file
+from m4sc.shipped import weights_folder
 
 _VERSION = 1
 
@@ -20,6 +21,26 @@ def _config(adapter: Path) -> HearingConfig:
 def adapted_speech(adapter: Path) -> str:
     """Name of the backbone that an adapter was trained on."""
     return _config(adapter).speech
+
+
+def speech_folder(name: str) -> Path:
+    """Folder of a speech backbone, or of one with an adapter, as a model's configuration names it.
+
+    Args:
+        name: as for :func:`m4sc.pretrained.resolve`, or "backbone+adapter" with shipped weights' name or the
+            folder of an adapter.
+
+    Raises:
+        ValueError: no such weights, or an adapter of another backbone.
+        BackboneError: as of :func:`m4sc.pretrained.resolve`.
+    """
+    backbone, plus, adapter = name.partition("+")
+    if not plus or Path(name).is_dir():
+        return resolve(name, "speech")
+    folder = weights_folder(adapter)
+    if adapted_speech(folder) != backbone:
+        raise ValueError(f"the adapter {adapter} is of {adapted_speech(folder)}, not of {backbone}")
+    return adapted_folder(folder)
 
 
 def adapted_folder(adapter: Path) -> Path:

@@ -1,0 +1,24 @@
+"""Where weights lie: shipped ones by name, others by folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def weights_folder(name_or_path: str) -> Path:
+    """Folder of shipped weights by name, or the folder given.
+
+    Raises:
+        ValueError: no such weights.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (
+        Path(name_or_path),
+        package / "weights" / name_or_path,
+        package.parent / "weights" / name_or_path,
+    ):
+        if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
+            return folder
+    raise ValueError(
+        f"no weights '{name_or_path}': give a shipped name (default) or a folder with model.safetensors"
+    )
