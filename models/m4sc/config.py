@@ -16,7 +16,8 @@ class ModelConfig:
     """Everything that a transmitter and its receiver must agree on, weights aside.
 
     Attributes:
-        llm, vision, speech: backbone names or folders (see :func:`m4sc.pretrained.resolve`).
+        llm, vision: backbone names or folders (see :func:`m4sc.pretrained.resolve`).
+        speech: the same, or a name with an adapter (see :func:`m4sc.hearing.speech_folder`).
         image_size, small_image_size: pixels; pictures are squeezed to a square of this side; the second is
             for small ones (see :class:`m4sc.encoders.ImageEncoder`).
         image_grid: tokens a side of a picture.
@@ -39,7 +40,7 @@ class ModelConfig:
 
     llm: str = "smollm2-135m-instruct"
     vision: str = "efficientnet-lite2"
-    speech: str = "whisper-tiny.en"
+    speech: str = "whisper-tiny.en+listen"
     hidden_dim: int = 576
     image_size: int = 320
     small_image_size: int = 256

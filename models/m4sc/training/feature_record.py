@@ -33,7 +33,7 @@ def check_record(cache_dir: Path, config: ModelConfig) -> None:
         told, asked = (", ".join(f"{key} {of.get(key)}" for key in names) for of in (made, wanted))
         raise ValueError(
             f"the features in {cache_dir} were made with {told}, not with {asked}; "
-            "give both commands the same --vision, or another --out"
+            "give both commands the same --vision, or make features anew in another --out"
         )
 
 
