@@ -134,6 +134,17 @@ def test_a_killed_stage_ends_as_one_that_was_left_alone(
     assert curves[0] == curves[1] != []
 
 
+def test_frozen_adapters_stay_and_the_codec_learns(
+    llm_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m4sc.training.features.written_samples", captions)
+    command = [*write_run(tmp_path, llm_folder), "--data", str(tmp_path), "--steps", "3", "--frozen-adapters"]
+    assert main(command) == 0
+    before, after = (load_file(str(tmp_path / name / "model.safetensors")) for name in ("start", "channel"))
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed and not any("lora_" in key for key in changed)
+
+
 # --- in this process ---------------------------------------------------------------------------------------
 
 

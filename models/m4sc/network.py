@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m4sc.codec import ChannelDecoder, ChannelEncoder
@@ -132,22 +132,9 @@ class Network(Trainable):
         """Code word of every token of the vocabulary, float (vocab, symbols, 2)."""
         return torch.cat([self.code_words(part.float()) for part in self.llm.embedding.split(_PART)])
 
-    def trained_state(self) -> dict[str, Tensor]:
-        """Every tensor that training changed, as float16: the frozen LLM is left out."""
-        kept = {
-            key: value.detach().half().contiguous()
-            for key, value in self.state_dict().items()
-            if not key.startswith("llm.") or "lora_" in key
-        }
-        return kept
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and ``config.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
-        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file({key: value.cpu() for key, value in self.trained_state().items()}, str(scratch))
-        scratch.replace(folder / "model.safetensors")
+    def is_trained(self, name: str) -> bool:
+        """All but the frozen LLM."""
+        return not name.startswith("llm.") or "lora_" in name
 
     def start_from(self, folder: Path) -> int:
         """Take over the tensors of other weights that have a name and shape of this network; their number.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Protocol
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
@@ -32,5 +34,21 @@ class Trainable(nn.Module, ABC):
         """Where the weights are."""
 
     @abstractmethod
+    def is_trained(self, name: str) -> bool:
+        """Whether training may change the tensor of this name in the state: frozen backbones are left out."""
+
     def trained_state(self) -> dict[str, Tensor]:
         """Every tensor that training changed, as float16, by its name in the state."""
+        return {
+            name: values.detach().half().contiguous()
+            for name, values in self.state_dict().items()
+            if self.is_trained(name)
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors`` and ``config.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
+        save_file({name: values.cpu() for name, values in self.trained_state().items()}, str(scratch))
+        scratch.replace(folder / "model.safetensors")

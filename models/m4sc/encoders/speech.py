@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from m4sc.hearing import Listener, adapted_folder, speech_folder
 from m4sc.message import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
 
 _MEL_RATE_HZ = 100
 _WINDOW_S = 30
@@ -33,10 +37,15 @@ class SpeechEncoder:
 
         name: see :func:`m4sc.hearing.speech_folder`; adapter: of the words.
         """
+        self._folder = speech_folder(name)
+        self.tokens_per_s, self.max_tokens, self.adapter = tokens_per_s, max_tokens, adapter
+
+    @cached_property
+    def model(self) -> WhisperModel:
+        """Loaded when first needed: an adapter's words do without it."""
         from faster_whisper import WhisperModel
 
-        self.model = WhisperModel(str(speech_folder(name)), device="cpu", compute_type="float32")
-        self.tokens_per_s, self.max_tokens, self.adapter = tokens_per_s, max_tokens, adapter
+        return WhisperModel(str(self._folder), device="cpu", compute_type="float32")
 
     def __call__(self, samples: np.ndarray) -> Tensor:
         """Sound, float32 (n,) at 16 kHz, to features, float32 (tokens, 384): means over 1/tokens_per_s.

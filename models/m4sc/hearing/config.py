@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -20,5 +20,9 @@ class HearingConfig:
 
     @classmethod
     def from_json(cls, text: str) -> HearingConfig:
-        """Inverse of :meth:`to_json`; raises TypeError on unknown keys."""
-        return cls(**json.loads(text))
+        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
+        values = json.loads(text)
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown keys in the adapter's configuration: {', '.join(sorted(unknown))}")
+        return cls(**values)

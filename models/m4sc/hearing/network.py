@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m4sc.hearing.config import HearingConfig
@@ -66,17 +66,9 @@ class HearingNetwork(Trainable):
         scores = hidden[asked[:, 1:]] @ decoder.embed_tokens.weight.T
         return nn.functional.cross_entropy(scores.float(), ids[:, 1:][asked[:, 1:]])
 
-    def trained_state(self) -> dict[str, Tensor]:
-        """The adapters, float16."""
-        return {k: v.detach().half().cpu() for k, v in self.state_dict().items() if "lora_" in k}
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and ``config.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
-        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file(self.trained_state(), str(scratch))
-        scratch.replace(folder / "model.safetensors")
+    def is_trained(self, name: str) -> bool:
+        """The adapters."""
+        return "lora_" in name
 
     def load_trained(self, folder: Path) -> None:
         """Read what :meth:`save` wrote.

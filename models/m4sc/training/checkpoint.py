@@ -34,8 +34,7 @@ class RunState:
 
 def _trained(network: Trainable) -> dict[str, Tensor]:
     """Tensors in full precision that training may change: frozen backbones are left out."""
-    kept = network.trained_state()
-    return {key: values for key, values in network.state_dict().items() if key in kept}
+    return {key: values for key, values in network.state_dict().items() if network.is_trained(key)}
 
 
 def save(path: Path, network: Trainable, optimizer: Optimizer, state: RunState) -> None:
