@@ -31,11 +31,11 @@ class ReconstructionConfig:
     lowest_scale_db: float = -6.0
     scale_step_db: float = 0.4
     scale_power: float = 9.0
-    patch: int = 4
+    patch: int = 2
     encoder_width: int = 64
     encoder_blocks: int = 2
     decoder_width: int = 96
-    decoder_blocks: int = 4
+    decoder_blocks: int = 6
     condition_width: int = 32
     design_snr_db: float = 6.0
     max_side: int = 256
