@@ -32,6 +32,7 @@ from m4sc.reconstruction.training import (
     train_reconstruction,
 )
 from m4sc.reconstruction.transform import karhunen_loeve, linear_powers
+from m4sc.shipped import weights_folder
 from m4sc.system import SemanticSystem
 from PIL import Image
 from tiny_model import tiny_config, write_tiny_llm
@@ -199,7 +200,7 @@ def test_weights_are_saved_and_loaded_alike(codec: PictureCodec, tmp_path: Path)
 
 
 def test_configurations_that_make_no_sense_are_refused() -> None:
-    for bad in ({"tile": 30}, {"symbols": 2}, {"decoder_width": 0}, {"max_side": 16}):
+    for bad in ({"tile": 31}, {"symbols": 2}, {"decoder_width": 0}, {"max_side": 16}):
         with pytest.raises(ValueError):
             ReconstructionConfig(**bad)
     with pytest.raises(ValueError, match="unknown keys"):
@@ -323,3 +324,15 @@ def test_the_package_of_cifar_is_read(tmp_path: Path) -> None:
         load_cifar10_package(tmp_path, "train")
     with pytest.raises(FileNotFoundError):
         load_cifar10_package(tmp_path, "test")
+
+
+def test_a_channel_better_than_any_in_training_does_not_spoil_the_picture() -> None:
+    codec = load_codec(weights_folder("reconstruct"))
+    ramp = np.linspace(40, 200, 32)
+    picture = np.stack([np.add.outer(ramp, ramp) / 2 + offset for offset in (0, 10, 20)], axis=-1).astype(
+        np.uint8
+    )
+    latents = codec.encode(picture)
+    symbols = latents[:, 0] + 1j * latents[:, 1]
+    shown = codec.decode(symbols, np.full(len(symbols), 1e-6, np.float32))
+    assert psnr_db(shown, picture) > 30

@@ -156,7 +156,9 @@ class ReconstructionNetwork(nn.Module):
             two planes of conditions: the noise's level in the picture and the tile's scale, both in decades.
         """
         y = symbols.flatten(1)
-        noise = (0.5 * noise_var).clamp(0.5 * _LEAST_NOISE_VAR, 1e6).repeat_interleave(2, dim=1)  # of each real
+        noise = (
+            (0.5 * noise_var).clamp(0.5 * _LEAST_NOISE_VAR, 1e6).repeat_interleave(2, dim=1)
+        )  # of each real
         word = 2 * self.config.scale_symbols
         scale = self.scale.receive(y[:, :word], noise[:, :word])
         scale = scale if slope is None else scale * slope
