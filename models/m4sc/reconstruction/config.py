@@ -22,6 +22,7 @@ class ReconstructionConfig:
         decoder_width, decoder_blocks: the same of the receiver's.
         condition_width: hidden channels that turn the noise into scales and shifts of each block.
         design_snr_db: SNR that the first allocation of power is optimal for.
+        best_snr_db: highest Es/N0 of training; a better channel is received as one of this.
         max_side: pixels; a larger picture is reduced to this longer side before it is sent.
     """
 
@@ -38,6 +39,7 @@ class ReconstructionConfig:
     decoder_blocks: int = 6
     condition_width: int = 32
     design_snr_db: float = 6.0
+    best_snr_db: float = 22.0
     max_side: int = 256
 
     def __post_init__(self) -> None:

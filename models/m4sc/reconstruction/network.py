@@ -22,7 +22,6 @@ from m4sc.warm_start import take_fitting
 
 PIXEL_UNIT = 64.0  # grey levels; about the standard deviation of a picture
 _CONDITIONS = 2
-_LEAST_NOISE_VAR = 10**-2.2  # of the best training channel: the networks know no better one
 
 
 def _start_at_zero(layer: nn.Conv2d) -> None:
@@ -156,9 +155,8 @@ class ReconstructionNetwork(nn.Module):
             two planes of conditions: the noise's level in the picture and the tile's scale, both in decades.
         """
         y = symbols.flatten(1)
-        noise = (
-            (0.5 * noise_var).clamp(0.5 * _LEAST_NOISE_VAR, 1e6).repeat_interleave(2, dim=1)
-        )  # of each real
+        least = 10 ** (-self.config.best_snr_db / 10)  # the networks know no better channel
+        noise = 0.5 * noise_var.clamp(least, 2e6).repeat_interleave(2, dim=1)  # of each real
         word = 2 * self.config.scale_symbols
         scale = self.scale.receive(y[:, :word], noise[:, :word])
         scale = scale if slope is None else scale * slope

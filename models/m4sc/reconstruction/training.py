@@ -34,8 +34,8 @@ class ReconstructionStage:
         minutes: time budget, earlier runs counted in.
         batch: tiles a step.
         rate: AdamW's learning rate at its highest; a cosine in elapsed time follows.
-        snr_db: lowest and highest Es/N0; the mean of two uniform draws between them, so that the middle is
-            the most frequent.
+        lowest_snr_db: of Es/N0, which is the mean of two uniform draws from here to the codec's
+            ``best_snr_db``, so that the middle is the most frequent.
         rayleigh: share of steps whose symbols fade, each with a gain of its own.
         photographs: share of steps with crops of photographs, larger than a tile.
         ema: decay of the averaged weights a step.
@@ -47,7 +47,7 @@ class ReconstructionStage:
     minutes: float
     batch: int = 16
     rate: float = 6e-4
-    snr_db: tuple[float, float] = (-3.0, 22.0)
+    lowest_snr_db: float = -3.0
     rayleigh: float = 0.15
     photographs: float = 0.1
     ema: float = 0.999
@@ -210,7 +210,8 @@ def _step_loss(
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     pictures = batches.draw(rng)
     channel = "rayleigh" if rng.random() < stage.rayleigh else "awgn"
-    snr_db = torch.from_numpy(rng.uniform(*stage.snr_db, size=(2, len(pictures))).mean(0)).float()
+    draws = rng.uniform(stage.lowest_snr_db, network.config.best_snr_db, size=(2, len(pictures)))
+    snr_db = torch.from_numpy(draws.mean(0)).float()
     precision: Any = torch.autocast("cpu", torch.bfloat16) if stage.bf16 else contextlib.nullcontext()
     with precision:
         received = through_channel(network, pictures, snr_db, channel, generator)
