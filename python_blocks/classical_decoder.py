@@ -40,7 +40,8 @@ class classical_decoder(semantic_decoder):  # noqa: N801
 
     Args:
         model: a semantic system or the name of one; None to hand on the decoded message itself.
-        codec: object with ``source_decode(bytes, modality) -> Message``; None for ``m4sc.classical``'s.
+        codec: object with ``source_decode(bytes, modality) -> Message``; None for
+            ``m4sc.codecs.source_coding``'s.
         timeout_s: from a message's first segment to its last, s, > 0.
         queue_len, on_error, on_full: see :class:`pdu_worker`.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default; the encoder's.
@@ -68,7 +69,7 @@ class classical_decoder(semantic_decoder):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One frame; yields an answer once its message is complete."""
-        from m4sc.phy.digital import decode_transport
+        from m4sc.phy.modulation.digital import decode_transport
 
         yield from self.idle()
         if meta.get("payload_kind") != "digital":

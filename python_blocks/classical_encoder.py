@@ -21,7 +21,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
     ``n_segments``, ``payload_bytes``, ``interleaved``, ``precoded``.
 
     Args:
-        codec: object with ``source_encode(Message) -> bytes``; None for ``m4sc.classical``'s.
+        codec: object with ``source_encode(Message) -> bytes``; None for ``m4sc.codecs.source_coding``'s.
         snr_db: SNR (Es/N0 per data subcarrier, dB) for which the modulation and coding scheme is chosen.
         margin_db: subtracted from it before choosing.
         mcs: index of a fixed scheme instead, -1 to choose.
@@ -58,8 +58,8 @@ class classical_encoder(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message to its frames."""
-        from m4sc.phy.arrangement import arrange
-        from m4sc.phy.digital import encode_transport, most_bytes
+        from m4sc.phy.modulation.arrangement import arrange
+        from m4sc.phy.modulation.digital import encode_transport, most_bytes
         from m4sc.phy.waveform import WaveformConfig
 
         task, message = self._reader.read(meta, payload)
@@ -89,7 +89,7 @@ class classical_encoder(pdu_worker):  # noqa: N801
             )
 
     def _scheme(self, n_bytes: int) -> int:
-        from m4sc.phy.mcs import select_mcs
+        from m4sc.phy.modulation.mcs import select_mcs
 
         if self._mcs >= 0:
             return self._mcs
@@ -97,9 +97,9 @@ class classical_encoder(pdu_worker):  # noqa: N801
 
 
 def find_codec(codec: Any) -> Any:
-    """The codec given, or ``m4sc.classical``'s: ``source_encode`` and ``source_decode``."""
+    """The codec given, or ``m4sc.codecs.source_coding``'s: ``source_encode`` and ``source_decode``."""
     if codec is not None:
         return codec
-    import m4sc.classical
+    import m4sc.codecs.source_coding
 
-    return m4sc.classical
+    return m4sc.codecs.source_coding

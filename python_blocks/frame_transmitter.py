@@ -21,7 +21,7 @@ _KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL"}
 
 def header_of(meta: dict[str, Any], n_symbols: int) -> Any:
     """The PHY header for a symbols PDU; raises ValueError where a field is missing or out of range."""
-    from m4sc.phy.header import FrameHeader, Modality, PayloadKind
+    from m4sc.phy.header.fields import FrameHeader, Modality, PayloadKind
 
     kind, modality = str(meta.get("payload_kind", "analog")), str(meta.get("modality", "image"))
     if kind not in _KINDS:
@@ -155,7 +155,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
 
     def _clipped(self, burst: np.ndarray) -> np.ndarray:
         from m4sc.phy.channel.simulator import mean_sample_power
-        from m4sc.phy.clipping import soft_clip
+        from m4sc.phy.modulation.clipping import soft_clip
 
         if np.isinf(self._clip_db):
             return burst

@@ -27,14 +27,14 @@ class packet_receiver(frame_receiver):  # noqa: N801
     """
 
     def __init__(self, waveform: Any = None, bits_per_symbol: int = 1, scramble: bool = False) -> None:
-        from m4sc.phy.packet import PacketFormat
+        from m4sc.phy.gr_digital.packet import PacketFormat
 
         self._format = PacketFormat(bits_per_symbol, scramble)
         frame_receiver.__init__(self, waveform)
         self._counts["crc_errors"] = 0
 
     def _demodulator(self) -> Any:
-        from m4sc.phy.packet_demodulator import PacketDemodulator
+        from m4sc.phy.gr_digital.demodulator import PacketDemodulator
         from m4sc.phy.waveform import WaveformConfig
 
         return PacketDemodulator(self.waveform or WaveformConfig(), self._format)

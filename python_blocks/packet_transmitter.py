@@ -39,7 +39,7 @@ class packet_transmitter(frame_transmitter):  # noqa: N801
         end_on_done: bool = False,
         clip_db: float = float("inf"),
     ) -> None:
-        from m4sc.phy.packet import PacketFormat
+        from m4sc.phy.gr_digital.packet import PacketFormat
 
         self._format = PacketFormat(bits_per_symbol, scramble)
         frame_transmitter.__init__(
@@ -47,7 +47,7 @@ class packet_transmitter(frame_transmitter):  # noqa: N801
         )
 
     def _burst(self, meta: dict[str, Any], payload: np.ndarray) -> np.ndarray:
-        from m4sc.phy.packet import modulate_packet
+        from m4sc.phy.gr_digital.packet import modulate_packet
 
         if payload.dtype != np.uint8:
             raise ValueError(f"a packet's PDU holds bytes; got {payload.dtype}")

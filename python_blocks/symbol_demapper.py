@@ -15,7 +15,7 @@ _UNKNOWN_NOISE = 1e-3  # complex noise variance for LLRs where the receiver gave
 
 def restored(meta: dict[str, Any], symbols: np.ndarray, n_carriers: int) -> tuple[dict[str, Any], np.ndarray]:
     """Metadata and symbols in the message's order, whatever the header says was done to them."""
-    from m4sc.phy.arrangement import restore
+    from m4sc.phy.modulation.arrangement import restore
 
     interleaved, precoded = bool(meta.get("interleaved", False)), bool(meta.get("precoded", False))
     if not (interleaved or precoded):
@@ -52,7 +52,7 @@ class symbol_demapper(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One frame's symbols to latents."""
-        from m4sc.phy.payload import unmap_symbols
+        from m4sc.phy.modulation.payload import unmap_symbols
 
         kind = str(meta.get("payload_kind", "analog"))
         if kind == "digital" and not meta.get("model_fingerprint"):

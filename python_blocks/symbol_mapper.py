@@ -58,7 +58,7 @@ class symbol_mapper(pdu_worker):  # noqa: N801
         margin_db: float = 1.0,
     ) -> None:
         super().__init__("m4sc_symbol_mapper", "latents", "symbols", queue_len)
-        from m4sc.phy.payload import PayloadFormat
+        from m4sc.phy.modulation.payload import PayloadFormat
 
         self._form = PayloadFormat(kind, qam_order, levels, mcs, float(snr_db), float(margin_db))
         self._interleave, self._precode = bool(interleave), bool(precode)
@@ -70,8 +70,8 @@ class symbol_mapper(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message's latents to its symbols."""
-        from m4sc.phy.arrangement import arrange
-        from m4sc.phy.payload import map_latents
+        from m4sc.phy.modulation.arrangement import arrange
+        from m4sc.phy.modulation.payload import map_latents
 
         if payload.size == 0 or payload.size % 2:
             raise ValueError(f"{payload.size} latents; give pairs of I and Q, at least one")

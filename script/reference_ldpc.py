@@ -7,7 +7,7 @@ Sionna needs numpy 2 and GNU Radio numpy 1, so this script imports nothing of th
     /tmp/sionna/bin/pip install "numpy>=2.2" scipy h5py matplotlib importlib_resources
     /tmp/sionna/bin/pip install --no-deps sionna==2.2.0
     /tmp/sionna/bin/python script/reference_ldpc.py vectors tests/data/ldpc_vectors.npz
-    /tmp/sionna/bin/python script/reference_ldpc.py snr models/m4sc/phy/fec/sionna_snr.json
+    /tmp/sionna/bin/python script/reference_ldpc.py snr apps/m4sc_app/bench/trials/sionna_snr.json
 
 ``vectors`` writes code words of Sionna's LDPC5GEncoder. ``snr`` measures, for its LDPC5GDecoder with all
 defaults (sum-product "boxplus-phi", flooding, 20 iterations), the Es/N0 at which 1 % of the blocks are lost;

@@ -59,7 +59,7 @@ def error_db(got: np.ndarray, sent: np.ndarray) -> float:
 
 
 def test_bursts_are_tagged_and_separated_by_the_gap() -> None:
-    from m4sc.phy.airtime import air_time_s
+    from m4sc.phy.air_time import air_time_s
 
     samples, tags, sender = transmit(
         [symbols_pdu(0, signature("cat")), symbols_pdu(1, signature("dog"))], packet_len_key="packet_len"

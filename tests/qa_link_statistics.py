@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from gnuradio import m4sc
-from m4sc.channel.config import EstimationConfig
-from m4sc.channel.receiver import receive
-from m4sc.phy.arrangement import arrange
+from m4sc.coding.torch_link.config import EstimationConfig
+from m4sc.coding.torch_link.receiver import receive
+from m4sc.phy.modulation.arrangement import arrange
 from m4sc.phy.waveform import WaveformConfig
 from qa_frame_link import link, symbols_pdu
 

@@ -100,7 +100,7 @@ def test_a_failed_crc_is_a_counted_loss_and_the_next_message_comes_through() -> 
 
 
 def test_a_right_crc_around_no_latents_is_an_error_not_a_crash() -> None:
-    from m4sc.phy.digital import encode_transport
+    from m4sc.phy.modulation.digital import encode_transport
 
     symbols = encode_transport(b"no latents at all", 2)
     meta = {"payload_kind": "digital", "model_fingerprint": 1, "mcs": 2, "payload_bytes": 17}

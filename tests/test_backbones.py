@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from m4sc.backbones import config_for
 from m4sc.config import ModelConfig
 from m4sc.encoders import ImageEncoder
-from m4sc.instruction import END, TURN
-from m4sc.llm import LanguageModel
 from m4sc.message import Message
-from m4sc.network import Network
-from m4sc.packing import Exchange
+from m4sc.mllm.backbones import config_for
+from m4sc.mllm.instruction import END, TURN
+from m4sc.mllm.llm import LanguageModel
+from m4sc.mllm.network import Network
+from m4sc.mllm.packing import Exchange
 from m4sc.system import load
 from m4sc.training.align import Alignment
 from m4sc.training.feature_record import check_record, write_record

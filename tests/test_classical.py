@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from m4sc.classical import source_decode, source_encode
+from m4sc.codecs.source_coding import source_decode, source_encode
 from m4sc.message import Message
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.payload import PayloadFormat, map_latents
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.modulation.payload import PayloadFormat, map_latents
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
 from m4sc_app.iqfile import read_iq, write_iq

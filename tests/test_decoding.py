@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.decoding import Decoder, Int8Matrix, decoder_for
-from m4sc.llm import LanguageModel
-from m4sc.search import beam_search, greedy
+from m4sc.mllm.decoding import Decoder, Int8Matrix, decoder_for
+from m4sc.mllm.llm import LanguageModel
+from m4sc.mllm.search import beam_search, greedy
 from tiny_model import tiny_config, write_tiny_llm
 from transformers import (
     GPT2Config,

@@ -130,7 +130,7 @@ def test_each_seed_sends_every_example_anew_and_narrows_the_interval() -> None:
 def test_text_has_a_row_of_bleu_and_resumes_by_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from m4sc.metrics import scoring
+    from m4sc.evaluate.metrics import scoring
 
     class Echo(FakeModel):
         def encode(self, message: Message, task: str, instruction: str | None = None) -> SimpleNamespace:

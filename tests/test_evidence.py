@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.evidence import log_likelihood, with_end
 from m4sc.message import Message
-from m4sc.network import Network
+from m4sc.mllm.evidence import log_likelihood, with_end
+from m4sc.mllm.network import Network
 from m4sc.system import SemanticSystem
 from m4sc.training.batches import draw_candidates, draw_ids
 from m4sc.training.features import Sample

@@ -13,13 +13,13 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from m4sc.data.espeak import Utterance, speak
 from m4sc.data.example import Example
 from m4sc.encoders import SpeechEncoder
-from m4sc.hearing import HearingConfig, HearingNetwork, Listener, adapted_folder, speech_folder
-from m4sc.hearing.ct2_file import Ct2Weights, read_ct2, write_ct2
-from m4sc.hearing.listener import pieces
-from m4sc.hearing.mel import log_mel, padded_seconds
-from m4sc.hearing.training import TASK, Listening
-from m4sc.hearing.vocabulary import Vocabulary
-from m4sc.metrics.speech import word_error_rate
+from m4sc.encoders.hearing import HearingConfig, HearingNetwork, Listener, adapted_folder, speech_folder
+from m4sc.encoders.hearing.ct2_file import Ct2Weights, read_ct2, write_ct2
+from m4sc.encoders.hearing.listener import pieces
+from m4sc.encoders.hearing.mel import log_mel, padded_seconds
+from m4sc.encoders.hearing.training import TASK, Listening
+from m4sc.encoders.hearing.vocabulary import Vocabulary
+from m4sc.evaluate.metrics.speech import word_error_rate
 from m4sc.pretrained import resolve
 from m4sc.shipped import weights_folder
 from m4sc.training.run import Stage, train

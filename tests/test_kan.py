@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from m4sc.coding.kan import BSplineKanLayer, MlpLayer, RbfKanLayer, make_layer
+from m4sc.coding.kan.basis import bspline_basis, quantile_knots
 from m4sc.config import LAYER_KINDS, ModelConfig
-from m4sc.kan import BSplineKanLayer, MlpLayer, RbfKanLayer, make_layer
-from m4sc.kan.basis import bspline_basis, quantile_knots
-from m4sc.network import Network
+from m4sc.mllm.network import Network
 from m4sc.training.align import Alignment
 from m4sc.training.features import Sample
 from scipy.interpolate import BSpline

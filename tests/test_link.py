@@ -13,21 +13,21 @@ import math
 import numpy as np
 import pytest
 import torch
-from m4sc.channel.amplifier import amplify, rapp
-from m4sc.channel.config import EstimationConfig, LinkConfig
-from m4sc.channel.link import CHANNELS, transmit
-from m4sc.channel.qam import round_to_grid
-from m4sc.channel.receiver import header_training, receive
-from m4sc.channel.tdl import draw_responses
-from m4sc.phy import mapping
+from m4sc.coding.torch_link.amplifier import amplify, rapp
+from m4sc.coding.torch_link.config import EstimationConfig, LinkConfig
+from m4sc.coding.torch_link.link import CHANNELS, transmit
+from m4sc.coding.torch_link.qam import round_to_grid
+from m4sc.coding.torch_link.receiver import header_training, receive
+from m4sc.coding.torch_link.tdl import draw_responses
 from m4sc.phy.channel.amplifier import rapp as rapp_numpy
 from m4sc.phy.channel.config import ChannelConfig
 from m4sc.phy.channel.simulator import apply_channel
-from m4sc.phy.equalizer import phase_error_var
+from m4sc.phy.channel.tdl import draw_taps
+from m4sc.phy.equalizer.estimator import phase_error_var
 from m4sc.phy.frame import modulate_frame
-from m4sc.phy.header import FrameHeader, PayloadKind
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.modulation import mapping
 from m4sc.phy.receiver import BurstReceiver
-from m4sc.phy.tdl import draw_taps
 from m4sc.phy.waveform import WaveformConfig
 
 WAVEFORM = WaveformConfig()

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.metrics.answers import exact_match, normalise_answer, tile_match
-from m4sc.metrics.bootstrap import bootstrap_interval, crossed_interval
-from m4sc.metrics.captions import bleu4, cider
-from m4sc.metrics.image import psnr_db, ssim
-from m4sc.metrics.scoring import score, score_all
-from m4sc.metrics.similarity import MiniLM
-from m4sc.metrics.speech import word_error_rate
+from m4sc.evaluate.metrics.answers import exact_match, normalise_answer, tile_match
+from m4sc.evaluate.metrics.bootstrap import bootstrap_interval, crossed_interval
+from m4sc.evaluate.metrics.captions import bleu4, cider
+from m4sc.evaluate.metrics.image import psnr_db, ssim
+from m4sc.evaluate.metrics.scoring import score, score_all
+from m4sc.evaluate.metrics.similarity import MiniLM
+from m4sc.evaluate.metrics.speech import word_error_rate
 
 WORD = st.sampled_from(["cat", "dog", "ship", "runs", "sits"])
 SENTENCE = st.lists(WORD, min_size=1, max_size=9).map(" ".join)

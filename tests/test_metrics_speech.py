@@ -1,7 +1,7 @@
 """Word error rate: what counts as the same word, by hand."""
 
 import pytest
-from m4sc.metrics.speech import normalise_transcript, word_error_rate
+from m4sc.evaluate.metrics.speech import normalise_transcript, word_error_rate
 
 
 @pytest.mark.parametrize(

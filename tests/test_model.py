@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.channel.link import transmit
-from m4sc.codec import ChannelDecoder, ChannelEncoder
+from m4sc.coding.channel_codec import ChannelDecoder, ChannelEncoder
+from m4sc.coding.kan import RbfKanLayer
+from m4sc.coding.torch_link.link import transmit
 from m4sc.config import ModelConfig
-from m4sc.kan import RbfKanLayer
 from m4sc.message import Message, MessageError
-from m4sc.network import Network
-from m4sc.packing import Exchange
+from m4sc.mllm.network import Network
+from m4sc.mllm.packing import Exchange
 from m4sc.system import SemanticSystem, load
 from m4sc.tasks import TASKS, UnknownTaskError, get_task, task_by_id
 from m4sc.training.align import Alignment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from m4sc.network import Network
+from m4sc.mllm.network import Network
 from m4sc.pretrained import registry, resolver
 from m4sc_app.bench import speed as bench
 from tiny_model import tiny_config, write_tiny_llm

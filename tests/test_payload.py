@@ -10,17 +10,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.channel import fsq as torch_fsq
-from m4sc.channel.link import transmit
-from m4sc.channel.payload import NOTHING_HEARD, carry, effective_snr_db
+from m4sc.coding.torch_link import fsq as torch_fsq
+from m4sc.coding.torch_link.link import transmit
+from m4sc.coding.torch_link.payload import NOTHING_HEARD, carry, effective_snr_db
 from m4sc.message import Message
-from m4sc.network import Network
-from m4sc.phy import fsq
-from m4sc.phy.digital import decode_transport, encode_transport
-from m4sc.phy.mapping import round_to_grid
-from m4sc.phy.mcs import MCS_TABLE, select_mcs
-from m4sc.phy.payload import PayloadFormat, grid_noise, map_latents, unmap_symbols
-from m4sc.phy.radix import pack_digits, packed_bytes, unpack_digits
+from m4sc.mllm.network import Network
+from m4sc.phy.modulation import fsq
+from m4sc.phy.modulation.digital import decode_transport, encode_transport
+from m4sc.phy.modulation.mapping import round_to_grid
+from m4sc.phy.modulation.mcs import MCS_TABLE, select_mcs
+from m4sc.phy.modulation.payload import PayloadFormat, grid_noise, map_latents, unmap_symbols
+from m4sc.phy.modulation.radix import pack_digits, packed_bytes, unpack_digits
 from m4sc.system import SemanticSystem
 from m4sc.training.channels import ChannelMix
 from tiny_model import tiny_config, write_tiny_llm

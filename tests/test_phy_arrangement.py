@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.arrangement import arrange, restore
-from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.interleaver import deinterleave, interleave, permutation
-from m4sc.phy.precoder import precode, undo_precoding
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.modulation.arrangement import arrange, restore
+from m4sc.phy.modulation.interleaver import deinterleave, interleave, permutation
+from m4sc.phy.modulation.precoder import precode, undo_precoding
 
 
 def gaussian(n: int, seed: int) -> np.ndarray:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.equalizer_loss import EqualizerTrial, equalizer_loss
-from m4sc.phy.impairments import multipath, pulse, resample, shift_carrier
-from m4sc.phy.link_trial import SOURCES, false_headers, noise_voltage_error_db, run_link
-from m4sc.phy.tdl import PROFILES, draw_taps
+from m4sc.phy.channel.impairments import multipath, pulse, resample, shift_carrier
+from m4sc.phy.channel.tdl import PROFILES, draw_taps
 from m4sc.phy.waveform import WaveformConfig
+from m4sc_app.bench.trials.equalizer_loss import EqualizerTrial, equalizer_loss
+from m4sc_app.bench.trials.link_trial import SOURCES, false_headers, noise_voltage_error_db, run_link
 from m4sc_app.cli import app
 from typer.testing import CliRunner
 

@@ -12,15 +12,15 @@ from m4sc.phy.channel.amplifier import rapp
 from m4sc.phy.channel.config import FADINGS, ChannelConfig
 from m4sc.phy.channel.delay_line import DelayLine, tap_shapes
 from m4sc.phy.channel.fading import PathGains
+from m4sc.phy.channel.impairments import resample
 from m4sc.phy.channel.interruptions import Interruptions
 from m4sc.phy.channel.iq_imbalance import image_ratio_db, iq_imbalance
 from m4sc.phy.channel.phase_noise import PhaseNoise
 from m4sc.phy.channel.resampler import ClockOffset
 from m4sc.phy.channel.simulator import ChannelSimulator, apply_channel, mean_sample_power
+from m4sc.phy.channel.tdl import PROFILES, mean_powers
 from m4sc.phy.frame import modulate_frame
-from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.impairments import resample
-from m4sc.phy.tdl import PROFILES, mean_powers
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.waveform import WaveformConfig
 from scipy.special import j0
 

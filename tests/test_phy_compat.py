@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.header import HeaderError
-from m4sc.phy.packet import (
+from m4sc.phy.gr_digital.demodulator import PacketDemodulator, ReceivedPacket, packet_receiver
+from m4sc.phy.gr_digital.packet import (
     MAX_PAYLOAD_BYTES,
     PacketFormat,
     PacketHeader,
@@ -18,7 +18,7 @@ from m4sc.phy.packet import (
     parse_header,
     payload_points,
 )
-from m4sc.phy.packet_demodulator import PacketDemodulator, ReceivedPacket, packet_receiver
+from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.waveform import WaveformConfig
 from m4sc_app.bench import compatibility as exchange

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from m4sc.phy.channel.impairments import add_noise, multipath, resample, shift_carrier
 from m4sc.phy.frame import modulate_frame
-from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.impairments import add_noise, multipath, resample, shift_carrier
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig

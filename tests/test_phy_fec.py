@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy import digital, qam
-from m4sc.phy.bler import block_error_rate
 from m4sc.phy.fec import crc
 from m4sc.phy.fec.base_graph import base_graph, lifting_sizes
 from m4sc.phy.fec.ldpc import ldpc_code
 from m4sc.phy.fec.ldpc_encoder import code_word
-from m4sc.phy.mcs import MCS_TABLE, get_mcs, select_mcs
+from m4sc.phy.modulation import digital, qam
+from m4sc.phy.modulation.mcs import MCS_TABLE, get_mcs, select_mcs
+from m4sc_app.bench.trials.bler import block_error_rate
 
 SCHEMES = st.integers(0, len(MCS_TABLE) - 1)
 

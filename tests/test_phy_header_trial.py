@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-import m4sc.phy.header_trial as trial
+import m4sc_app.bench.trials.header_trial as trial
 import pytest
 from m4sc.phy.waveform import WaveformConfig
 

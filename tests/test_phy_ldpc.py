@@ -13,7 +13,7 @@ from m4sc.phy.fec import compiled as compiled_module
 from m4sc.phy.fec.ldpc import LdpcCode, choose_base_graph, ldpc_code
 from m4sc.phy.fec.ldpc_encoder import code_word
 from m4sc.phy.fec.ldpc_stream import LdpcStream
-from m4sc.phy.ldpc_gap import measure_gap, reference_cases
+from m4sc_app.bench.trials.ldpc_gap import measure_gap, reference_cases
 
 VECTORS = Path(__file__).with_name("data") / "ldpc_vectors.npz"  # script/reference_ldpc.py vectors
 FORCED = {(1024, 3072, 1), (1000, 1500, 1)}  # vectors of a base graph that the standard would not choose

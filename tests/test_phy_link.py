@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.airtime import air_time_s, frame_samples, header_ofdm_symbols
+from m4sc.phy.air_time import air_time_s, frame_samples, header_ofdm_symbols
 from m4sc.phy.frame import add_prefix, modulate_frame
-from m4sc.phy.gold import gold_sequence
-from m4sc.phy.header import HEADER_BYTES, FrameHeader, HeaderError, Modality, PayloadKind
-from m4sc.phy.header_code import header_symbols
-from m4sc.phy.mapping import latents_to_symbols, round_to_grid, symbols_to_latents
+from m4sc.phy.header.code import header_symbols
+from m4sc.phy.header.fields import HEADER_BYTES, FrameHeader, HeaderError, Modality, PayloadKind
+from m4sc.phy.header.gold import gold_sequence
+from m4sc.phy.modulation.mapping import latents_to_symbols, round_to_grid, symbols_to_latents
 from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
 from m4sc.phy.sample_buffer import SampleBuffer
 from m4sc.phy.snr import noise_voltage

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.bler import block_error_rate
-from m4sc.phy.link_adapter import LinkAdapter, LinkAdapterConfig
-from m4sc.phy.mcs import MCS_TABLE, select_mcs
+from m4sc.phy.modulation.link_adapter import LinkAdapter, LinkAdapterConfig
+from m4sc.phy.modulation.mcs import MCS_TABLE, select_mcs
+from m4sc_app.bench.trials.bler import block_error_rate
 
 SNRS = st.floats(-30.0, 50.0)
 EVENTS = st.lists(st.one_of(SNRS, st.booleans()), max_size=60)

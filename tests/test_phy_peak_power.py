@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 from m4sc.phy.channel.simulator import mean_sample_power
-from m4sc.phy.clipping import soft_clip
-from m4sc.phy.peak_power import (
+from m4sc.phy.modulation.clipping import soft_clip
+from m4sc.phy.waveform import WaveformConfig
+from m4sc_app.bench.trials.peak_power import (
     KINDS,
     amplifier_evm_db,
     exceeded_db,
@@ -18,7 +19,6 @@ from m4sc.phy.peak_power import (
     preamble_papr_db,
     random_symbols,
 )
-from m4sc.phy.waveform import WaveformConfig
 from m4sc_app.cli import main
 
 WAVEFORM = WaveformConfig()

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from m4sc.phy.airtime import frame_samples, header_ofdm_symbols
+from m4sc.phy.air_time import frame_samples, header_ofdm_symbols
+from m4sc.phy.channel.impairments import add_noise, resample, shift_carrier
 from m4sc.phy.frame import modulate_frame
-from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.impairments import add_noise, resample, shift_carrier
-from m4sc.phy.packet import PacketFormat, modulate_packet
-from m4sc.phy.packet_demodulator import packet_receiver
-from m4sc.phy.preamble_bank import preamble
+from m4sc.phy.gr_digital.demodulator import packet_receiver
+from m4sc.phy.gr_digital.packet import PacketFormat, modulate_packet
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
 from m4sc.phy.snr import noise_voltage
-from m4sc.phy.sync import match_threshold
+from m4sc.phy.sync.detector import match_threshold
+from m4sc.phy.sync.preamble_bank import preamble
 from m4sc.phy.waveform import WaveformConfig
 
 PLAIN = WaveformConfig()

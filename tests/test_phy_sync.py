@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.fft_kernels import roots_of_unity, transform
-from m4sc.phy.packet import PacketFormat
-from m4sc.phy.packet_demodulator import packet_receiver
-from m4sc.phy.preamble_bank import preamble, preamble_bank
+from m4sc.phy.gr_digital.demodulator import packet_receiver
+from m4sc.phy.gr_digital.packet import PacketFormat
 from m4sc.phy.receiver import BurstReceiver
-from m4sc.phy.sync import BurstSearch, Search
+from m4sc.phy.sync.detector import BurstSearch, Search
+from m4sc.phy.sync.preamble_bank import preamble, preamble_bank
 from m4sc.phy.warm_up import warm_up_frames, warm_up_packets
 from m4sc.phy.waveform import WaveformConfig
 

@@ -15,23 +15,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.data.cifar10 import load_cifar10_package
-from m4sc.message import Message
-from m4sc.metrics.image import psnr_db, score_pictures
-from m4sc.network import Network
-from m4sc.reconstruction import ReconstructionConfig
-from m4sc.reconstruction.codec import PictureCodec, load_codec
-from m4sc.reconstruction.network import ReconstructionNetwork
-from m4sc.reconstruction.scale import ScaleCode
-from m4sc.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
-from m4sc.reconstruction.tiles import cut, join, tile_count
-from m4sc.reconstruction.training import (
+from m4sc.coding.reconstruction import ReconstructionConfig
+from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
+from m4sc.coding.reconstruction.network import ReconstructionNetwork
+from m4sc.coding.reconstruction.scale import ScaleCode
+from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
+from m4sc.coding.reconstruction.tiles import cut, join, tile_count
+from m4sc.coding.reconstruction.training import (
     PictureBatches,
     ReconstructionStage,
     reconstruction_loss,
     train_reconstruction,
 )
-from m4sc.reconstruction.transform import karhunen_loeve, linear_powers
+from m4sc.coding.reconstruction.transform import karhunen_loeve, linear_powers
+from m4sc.data.cifar10 import load_cifar10_package
+from m4sc.evaluate.metrics.image import psnr_db, score_pictures
+from m4sc.message import Message
+from m4sc.mllm.network import Network
 from m4sc.shipped import weights_folder
 from m4sc.system import SemanticSystem
 from PIL import Image

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from m4sc import classical
+from m4sc.codecs import source_coding as classical
 from m4sc.data.example import Example
 from m4sc.data.spoken_questions import spoken_question_examples
 from m4sc.message import Message, MessageError, is_pair, join_files, modality_of, split_files
-from m4sc.network import Network
-from m4sc.phy.header import FrameHeader, Modality, PayloadKind
+from m4sc.mllm.network import Network
+from m4sc.phy.header.fields import FrameHeader, Modality, PayloadKind
 from m4sc.system import Answer, SemanticSystem
 from m4sc_app.outgoing import outgoing_messages
 from PIL import Image

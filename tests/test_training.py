@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from m4sc.channel.payload import NOTHING_HEARD
+from m4sc.coding.torch_link.payload import NOTHING_HEARD
 from m4sc.config import ModelConfig
-from m4sc.network import Network
+from m4sc.mllm.network import Network
 from m4sc.training.align import Alignment
 from m4sc.training.channels import ALL_CHANNELS, LIGHT_CHANNELS
 from m4sc.training.features import Sample, place_features

@@ -63,7 +63,7 @@ def eval_command(
     from m4sc.evaluate.catalogue import test_examples
     from m4sc.evaluate.harness import run
     from m4sc.evaluate.systems import Classical, Semantic, classical_parts
-    from m4sc.phy.payload import PayloadFormat
+    from m4sc.phy.modulation.payload import PayloadFormat
 
     if not hasattr(m4sc, "load"):
         raise _fail("this version of m4sc has no trained model to evaluate")

@@ -76,14 +76,14 @@ def answer_frame(frame: Any, system: Any, query: str | None, pictures: Path | No
         }
     if task.needs_question and not query:
         return row | {"error": f"task '{task.name}' needs the receiver's question; give --query"}
-    symbols, noise_var = part("m4sc.phy.arrangement", "the physical layer").restore(
+    symbols, noise_var = part("m4sc.phy.modulation.arrangement", "the physical layer").restore(
         frame.symbols,
         frame.noise_var,
         len(frame.h_hat),
         frame.header.interleaved,
         frame.header.precoded,
     )
-    payloads = part("m4sc.phy.payload", "the physical layer")
+    payloads = part("m4sc.phy.modulation.payload", "the physical layer")
     kind = header.payload_kind.name.lower()
     found = payloads.unmap_symbols(symbols, noise_var, kind, header.mcs, header.payload_bytes)
     if found is None:

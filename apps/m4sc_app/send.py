@@ -113,7 +113,7 @@ def _noise_voltage(snr_db: float, waveform: Any) -> float:
 def _modulate(
     encoded: Any, task: Task, fingerprint: int, sequence: int, source_id: int, waveform: Any
 ) -> np.ndarray:
-    headers = part("m4sc.phy.header", "the physical layer")
+    headers = part("m4sc.phy.header.fields", "the physical layer")
     frames = part("m4sc.phy.frame", "the physical layer")
     latents = np.asarray(encoded.latents, dtype=np.float32)  # (k, 2)
     symbols = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)

@@ -12,7 +12,7 @@ from m4sc_app.errors import UserError
 
 if TYPE_CHECKING:
     from m4sc.config import ModelConfig
-    from m4sc.network import Network
+    from m4sc.mllm.network import Network
     from m4sc.training.features import Sample
     from m4sc.training.run import Stage
 
@@ -97,8 +97,8 @@ def features(
 
     Example: m4sc train features --data DATA
     """
-    from m4sc.backbones import config_for
     from m4sc.config import ModelConfig
+    from m4sc.mllm.backbones import config_for
     from m4sc.training.features import Amount, cache_features, written_samples
     from m4sc.training.run import make_accelerator
 
@@ -128,8 +128,8 @@ def align(
 
     Example: m4sc train align --data DATA --budget-minutes 10
     """
-    from m4sc.backbones import config_for
     from m4sc.config import ModelConfig
+    from m4sc.mllm.backbones import config_for
     from m4sc.training.align import Alignment
     from m4sc.training.run import Stage, make_accelerator, train
 
@@ -284,16 +284,16 @@ def reconstruct(
     Example: m4sc train reconstruct --data DATA --budget-minutes 60
     """
     import torch
-    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
-    from m4sc.reconstruction import ReconstructionConfig
-    from m4sc.reconstruction.codec import PictureCodec
-    from m4sc.reconstruction.network import ReconstructionNetwork
-    from m4sc.reconstruction.training import (
+    from m4sc.coding.reconstruction import ReconstructionConfig
+    from m4sc.coding.reconstruction.codec import PictureCodec
+    from m4sc.coding.reconstruction.network import ReconstructionNetwork
+    from m4sc.coding.reconstruction.training import (
         PictureBatches,
         ReconstructionStage,
         train_reconstruction,
         training_photographs,
     )
+    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
 
     torch.manual_seed(seed)
     network = ReconstructionNetwork(ReconstructionConfig())
@@ -328,10 +328,10 @@ def listen(
     Example: m4sc train listen --data DATA --budget-minutes 30
     """
     import torch
-    from m4sc.hearing import HearingConfig, HearingNetwork
-    from m4sc.hearing.ct2_file import read_ct2
-    from m4sc.hearing.training import TASK, Listening, training_utterances
-    from m4sc.hearing.vocabulary import Vocabulary
+    from m4sc.encoders.hearing import HearingConfig, HearingNetwork
+    from m4sc.encoders.hearing.ct2_file import read_ct2
+    from m4sc.encoders.hearing.training import TASK, Listening, training_utterances
+    from m4sc.encoders.hearing.vocabulary import Vocabulary
     from m4sc.pretrained import resolve
     from m4sc.training.run import Stage, make_accelerator, train
 
@@ -356,7 +356,7 @@ def listen(
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch
-    from m4sc.network import Network
+    from m4sc.mllm.network import Network
     from m4sc.training.feature_record import check_record
     from m4sc.training.features import Amount, load_features, written_samples
 

@@ -25,7 +25,7 @@ class Loopback(gr.top_block):
             None there: the decoded message itself is the answer.
         system: ``semantic`` or ``classical``.
         config: parameters of the run.
-        codec: source codec of the classical system, None for ``m4sc.classical``'s.
+        codec: source codec of the classical system, None for ``m4sc.codecs.source_coding``'s.
     """
 
     def __init__(

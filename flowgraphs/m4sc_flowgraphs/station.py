@@ -14,7 +14,7 @@ from gnuradio import gr, m4sc
 from gnuradio.m4sc.frame_transmitter import DONE_TAG
 from gnuradio.m4sc.pdu import done_pdu, is_done, make_pdu, read_pdu
 
-from m4sc.phy.airtime import frame_samples
+from m4sc.phy.air_time import frame_samples
 from m4sc_flowgraphs.link_events import EventSink, LinkEvent, is_classical
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd

@@ -17,12 +17,12 @@ class ModelConfig:
 
     Attributes:
         llm, vision: backbone names or folders (see :func:`m4sc.pretrained.resolve`).
-        speech: the same, or a name with an adapter (see :func:`m4sc.hearing.speech_folder`).
+        speech: the same, or a name with an adapter (see :func:`m4sc.encoders.hearing.speech_folder`).
         image_size, small_image_size: pixels; pictures are squeezed to a square of this side; the second is
             for small ones (see :class:`m4sc.encoders.ImageEncoder`).
         image_grid: tokens a side of a picture.
         speech_tokens_per_s, speech_max_tokens: tokens of a sound.
-        projector: layer of the modality projectors, one of `LAYER_KINDS` (see :func:`m4sc.kan.make_layer`).
+        projector: layer of the modality projectors, one of `LAYER_KINDS` (`m4sc.coding.kan.make_layer`).
         projector_grid: basis functions an input of the modality projectors.
         codec_grid, codec_hidden: radial basis functions an input and the width of the channel codec.
         image_symbols, speech_symbols, text_symbols: complex symbols a token.

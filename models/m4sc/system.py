@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.channel.link import transmit
+from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
+from m4sc.coding.torch_link.link import transmit
 from m4sc.config import LATENTS, ModelConfig
 from m4sc.encoders import ImageEncoder, SpeechEncoder
-from m4sc.evidence import Evidence, log_likelihood, with_end
-from m4sc.hearing import adapted_speech
-from m4sc.instruction import END
+from m4sc.encoders.hearing import adapted_speech
 from m4sc.message import Message
-from m4sc.network import Network
-from m4sc.phy.fsq import bytes_to_latents, latents_to_bytes
-from m4sc.phy.payload import PayloadFormat, latents_as_sent
-from m4sc.reconstruction.codec import PictureCodec, load_codec
+from m4sc.mllm.evidence import Evidence, log_likelihood, with_end
+from m4sc.mllm.instruction import END
+from m4sc.mllm.network import Network
+from m4sc.phy.modulation.fsq import bytes_to_latents, latents_to_bytes
+from m4sc.phy.modulation.payload import PayloadFormat, latents_as_sent
 from m4sc.shipped import weights_folder
 from m4sc.tasks import Task, get_task
 
@@ -41,7 +41,7 @@ class Encoded:
         latents: float32 (k, 2), I and Q of k symbols of unit mean power; held to the grid for "qam", at the
             values of their levels for "digital".
         task, modality: of the message.
-        payload: "digital": what goes into error correction (``m4sc.phy.digital``), else empty.
+        payload: "digital": what goes into error correction (``m4sc.phy.modulation.digital``), else empty.
     """
 
     latents: np.ndarray
@@ -115,7 +115,7 @@ class SemanticSystem:
             latents: of the other: how many, of ``config.latent_counts``; the task's own if None.
             picture: of a task on a picture, send the picture itself too, in the same frame behind the task's
                 symbols; the receiver's answer then has both.
-            kind, qam_order, levels: of the payload, as of :class:`m4sc.phy.payload.PayloadFormat`.
+            kind, qam_order, levels: of the payload, as of :class:`m4sc.phy.modulation.payload.PayloadFormat`.
 
         Raises:
             UnknownTaskError: no such task.

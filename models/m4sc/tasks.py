@@ -19,7 +19,7 @@ class Task:
         modality: of the message that is sent.
         instructions: wordings used in training; the first is the default.
         held_out: wordings never trained on, for evaluation.
-        scorer: ``exact``, ``cider``, ``wer``, ``similarity`` or ``psnr`` (see :mod:`m4sc.metrics`).
+        scorer: ``exact``, ``cider``, ``wer``, ``similarity`` or ``psnr`` (see :mod:`m4sc.evaluate.metrics`).
         needs_question: the user's question replaces the instruction.
         max_new_tokens: longest answer (of each chunk, for texts).
         codec: modality whose channel codec is used when it is not the message's own: a transcription

@@ -51,9 +51,9 @@ def chain() -> Drawing:
 
 def frame() -> Drawing:
     """A frame in time above its carriers."""
-    from m4sc.phy.airtime import header_ofdm_symbols, payload_ofdm_symbols
-    from m4sc.phy.header import HEADER_BYTES
+    from m4sc.phy.header.fields import HEADER_BYTES
     from m4sc.phy.waveform import WaveformConfig
+    from m4sc.phy.air_time import header_ofdm_symbols, payload_ofdm_symbols
 
     w = WaveformConfig()
     header, payload = header_ofdm_symbols(w), payload_ofdm_symbols(128, w)

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from m4sc.data.example import Example
-    from m4sc.network import Network
+    from m4sc.mllm.network import Network
     from m4sc.training.features import Sample
     from m4sc.training.objective import Objective
     from m4sc.training.run import Stage
@@ -197,7 +197,7 @@ def _trained(
     from m4sc.training.channels import LIGHT_CHANNELS, ChannelMix
     from m4sc.training.instruct import Instruction
     from m4sc.training.run import make_accelerator, train
-    from m4sc.warm_start import take_fitting
+    from m4sc.training.warm_start import take_fitting
 
     torch.manual_seed(seed)
     network = _network(config, variant.hears_noise)
@@ -229,7 +229,7 @@ def _trained(
 def _network(config: Any, hears_noise: bool) -> Network:
     """The network, or one whose channel decoders take every noise variance for that of 10 dB."""
     import torch
-    from m4sc.network import Network
+    from m4sc.mllm.network import Network
 
     class Deaf(Network):
         def receive(self, codec: str, symbols: torch.Tensor, noise_var: torch.Tensor) -> torch.Tensor:

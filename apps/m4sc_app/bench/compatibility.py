@@ -52,7 +52,7 @@ def stock_samples(payloads: list[bytes], bits: int, scramble: bool) -> np.ndarra
 
 def our_samples(payloads: list[bytes], bits: int, scramble: bool) -> np.ndarray:
     """What our modulator makes of them, in the scale of `digital.ofdm_tx`, complex64."""
-    from m4sc.phy.packet import PacketFormat, modulate_packet
+    from m4sc.phy.gr_digital.packet import PacketFormat, modulate_packet
     from m4sc.phy.waveform import WaveformConfig
 
     waveform, how = WaveformConfig(), PacketFormat(bits, scramble)
@@ -90,8 +90,8 @@ def stock_decodes(samples: np.ndarray, payloads: list[bytes], bits: int, scrambl
 
 def we_decode(samples: np.ndarray, payloads: list[bytes], bits: int, scramble: bool) -> Exchange:
     """Run our receiver over the samples; a packet counts once, and only in its place."""
-    from m4sc.phy.packet import PacketFormat
-    from m4sc.phy.packet_demodulator import packet_receiver
+    from m4sc.phy.gr_digital.demodulator import packet_receiver
+    from m4sc.phy.gr_digital.packet import PacketFormat
     from m4sc.phy.waveform import WaveformConfig
 
     receiver = packet_receiver(WaveformConfig(), PacketFormat(bits, scramble))

@@ -83,7 +83,7 @@ def gr_fec_decoder(blocks: int, snr_db: float) -> DecoderSpeed:
 
 def decoder_gap(work: GapWork, seed: int) -> tuple[float, str]:
     """Worst Es/N0 at 1 % block errors less that of Sionna's decoder, dB, and each case in words."""
-    from m4sc.phy.ldpc_gap import measure_gap, reference_cases
+    from m4sc_app.bench.trials.ldpc_gap import measure_gap, reference_cases
 
     cases = reference_cases()[:: work.stride]
     gaps = [measure_gap(case, work.megabits, work.errors, seed=seed) for case in cases]

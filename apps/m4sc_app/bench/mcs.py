@@ -18,12 +18,12 @@ def mcs(
 
     Example: m4sc bench mcs --blocks 200 --json
     """
-    from m4sc.phy.bler import required_snr_db
-    from m4sc.phy.mcs import MCS_TABLE
+    from m4sc.phy.modulation.mcs import MCS_TABLE
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
+    from m4sc_app.bench.trials.bler import required_snr_db
     from m4sc_app.report.versions import versions
 
     figures = []

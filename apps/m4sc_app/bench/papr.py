@@ -37,9 +37,10 @@ def papr(
 
 def measure(rows: int, backoff_db: float, smoothness: float, seed: int) -> list[dict[str, Any]]:
     """Figures of every payload kind and precoder."""
-    from m4sc.phy import peak_power
-    from m4sc.phy.precoder import PRECODERS
+    from m4sc.phy.modulation.precoder import PRECODERS
     from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials import peak_power
 
     waveform, figures = WaveformConfig(), []
     for kind in peak_power.KINDS:

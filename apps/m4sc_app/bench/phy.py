@@ -112,8 +112,9 @@ def _figure(name: str, value: float, unit: str, detail: str) -> dict[str, Any]:
 
 
 def _link(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.link_trial import run_link
     from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.link_trial import run_link
 
     how = "random lengths 1 to 400 symbols, gaps or back to back, chunks 1 k to 1 M, CFO to 1.5 subcarriers"
     for name, snr_db in (("frames_lost_10db", 10.0), ("frames_lost_3db", 3.0), ("frames_lost_0db", 0.0)):
@@ -126,9 +127,10 @@ def _link(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.header_trial import header_snr_db
-    from m4sc.phy.mcs import get_mcs
+    from m4sc.phy.modulation.mcs import get_mcs
     from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.header_trial import header_snr_db
 
     detail = f"1 % of {work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers"
     repeated = WaveformConfig(preamble_repeats=_REPEATS, header_repeats=_REPEATS)
@@ -146,8 +148,9 @@ def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _false(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.link_trial import SOURCES, false_headers
     from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.link_trial import SOURCES, false_headers
 
     total = 0
     for source in SOURCES:
@@ -160,8 +163,9 @@ def _false(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _equalizer(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.equalizer_loss import EqualizerTrial, equalizer_loss
     from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.equalizer_loss import EqualizerTrial, equalizer_loss
 
     waveform = WaveformConfig()
     flat = [EqualizerTrial(snr, cfo, ppm) for snr in _SNRS_AWGN for cfo, ppm in _OFFSETS]
@@ -268,8 +272,9 @@ def _ldpc(work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _noise(work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.link_trial import noise_voltage_error_db
     from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.link_trial import noise_voltage_error_db
 
     worst, cases = 0.0, 0
     for fft_len in (64, 128, 256, 1024):

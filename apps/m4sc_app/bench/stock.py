@@ -99,7 +99,7 @@ def spread_packets(samples: np.ndarray, packets: int, snr_db: float) -> np.ndarr
 def our_transmitter(packets: int, n_symbols: int) -> tuple[Speed, np.ndarray]:
     """Our modulator, one call a frame; the second value is its samples, complex64."""
     from m4sc.phy.frame import modulate_frame
-    from m4sc.phy.header import FrameHeader, PayloadKind
+    from m4sc.phy.header.fields import FrameHeader, PayloadKind
     from m4sc.phy.waveform import WaveformConfig
 
     waveform, rng = WaveformConfig(), np.random.default_rng(5)
@@ -139,8 +139,8 @@ def our_packet_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Spee
 
 def our_packet_loop(samples: np.ndarray, packets: int, n_bytes: int, chunk: int = 8192) -> Speed:
     """Our receiver of packets by itself, without a flowgraph, in chunks as a scheduler gives."""
-    from m4sc.phy.packet import PacketFormat
-    from m4sc.phy.packet_demodulator import packet_receiver
+    from m4sc.phy.gr_digital.demodulator import packet_receiver
+    from m4sc.phy.gr_digital.packet import PacketFormat
     from m4sc.phy.waveform import WaveformConfig
 
     def push_all(part: np.ndarray) -> list[Any]:

@@ -114,7 +114,7 @@ def summarize_examples(
 
     Args:
         captions: as from `load_captions`.
-        embed: sentences -> float (n, d), such as `m4sc.metrics.similarity.MiniLM().embed`.
+        embed: sentences -> float (n, d), such as `m4sc.evaluate.metrics.similarity.MiniLM().embed`.
         cache_dir: where the choice of the central captions is kept between runs.
         wording: "seen" or "heldout".
         seed: of the wordings and of the sentences' order.

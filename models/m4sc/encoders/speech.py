@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.hearing import Listener, adapted_folder, speech_folder
+from m4sc.encoders.hearing import Listener, adapted_folder, speech_folder
 from m4sc.message import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class SpeechEncoder:
     ) -> None:
         """The features are those of Whisper as it is, or with an adapter that is part of its name.
 
-        name: see :func:`m4sc.hearing.speech_folder`; adapter: of the words.
+        name: see :func:`m4sc.encoders.hearing.speech_folder`; adapter: of the words.
         """
         self._folder = speech_folder(name)
         self.tokens_per_s, self.max_tokens, self.adapter = tokens_per_s, max_tokens, adapter

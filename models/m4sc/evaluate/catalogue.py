@@ -21,7 +21,7 @@ from m4sc.data import (
 )
 from m4sc.data.example import Example
 from m4sc.data.spoken_questions import spoken_question_examples
-from m4sc.metrics.similarity import default_minilm
+from m4sc.evaluate.metrics.similarity import default_minilm
 from m4sc.tasks import UnknownTaskError
 
 TASKS = (

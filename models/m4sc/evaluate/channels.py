@@ -17,7 +17,7 @@ def transmit(
     y = s + n / h with E|n|^2 = 10^(-snr_db / 10) per complex symbol (Es/N0). "awgn": h = 1. "rayleigh": h
     complex Gaussian, E|h|^2 = 1, new for each symbol (ideal interleaving) and known to the receiver.
     "tdl-a" to "tdl-e": each message in an OFDM frame of its own under one draw of the profile, with channel,
-    phase and noise as a receiver estimates them (:func:`m4sc.channel.link.transmit`).
+    phase and noise as a receiver estimates them (:func:`m4sc.coding.torch_link.link.transmit`).
 
     Args:
         symbols: complex64 (k,).
@@ -49,8 +49,8 @@ def _in_a_frame(
 ) -> tuple[np.ndarray, np.ndarray]:
     import torch
 
-    from m4sc.channel import link
-    from m4sc.channel.config import EstimationConfig
+    from m4sc.coding.torch_link import link
+    from m4sc.coding.torch_link.config import EstimationConfig
 
     sent = torch.from_numpy(np.stack([symbols.real, symbols.imag], -1).astype(np.float32))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))

@@ -16,8 +16,8 @@ import numpy as np
 
 from m4sc.data.example import Example
 from m4sc.evaluate.measures import Measure, measures_of
+from m4sc.evaluate.metrics.bootstrap import crossed_interval
 from m4sc.evaluate.systems import Said, Semantic, System
-from m4sc.metrics.bootstrap import crossed_interval
 
 CONTROL_SNR_DB = 10.0
 _BY_KIND = ("mosaic", "vqa", "text-question", "spoken-question")

@@ -13,11 +13,11 @@ from functools import partial
 import numpy as np
 
 from m4sc.data.example import Example
+from m4sc.evaluate.metrics.captions import bleu4_counts, bleu4_of
+from m4sc.evaluate.metrics.image import score_pictures
+from m4sc.evaluate.metrics.scoring import score_all
+from m4sc.evaluate.metrics.similarity import default_minilm
 from m4sc.evaluate.systems import Said
-from m4sc.metrics.captions import bleu4_counts, bleu4_of
-from m4sc.metrics.image import score_pictures
-from m4sc.metrics.scoring import score_all
-from m4sc.metrics.similarity import default_minilm
 from m4sc.tasks import get_task
 
 Each = Callable[[Sequence[Said], Sequence[Example]], np.ndarray]

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from m4sc.data import cifar10
 from m4sc.data.example import Example
-from m4sc.metrics.bootstrap import bootstrap_interval
+from m4sc.evaluate.metrics.bootstrap import bootstrap_interval
 
 PICTURES = 8000  # of the training split, as many as training uses
 _BATCH = 16

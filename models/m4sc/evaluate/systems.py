@@ -11,7 +11,7 @@ import numpy as np
 from m4sc.data.example import Example
 from m4sc.evaluate.channels import transmit
 from m4sc.message import Message
-from m4sc.phy.payload import PayloadFormat, map_latents, unmap_symbols
+from m4sc.phy.modulation.payload import PayloadFormat, map_latents, unmap_symbols
 from m4sc.tasks import get_task
 
 BATCH = 16
@@ -114,7 +114,7 @@ class ClassicalParts:
 
     source_encode: Message -> bytes; source_decode: (bytes, modality) -> Message.
     select_mcs: (SNR in dB, bytes) -> scheme.
-    encode_transport, decode_transport: as in `m4sc.phy.digital`.
+    encode_transport, decode_transport: as in `m4sc.phy.modulation.digital`.
     """
 
     source_encode: Callable[[Message], bytes]
@@ -126,8 +126,8 @@ class ClassicalParts:
 
 def classical_parts(margin_db: float = 1.0) -> ClassicalParts:
     """The project's own codecs, LDPC and QAM; the scheme is chosen for the SNR less `margin_db`."""
-    from m4sc import classical
-    from m4sc.phy import digital, mcs
+    from m4sc.codecs import source_coding as classical
+    from m4sc.phy.modulation import digital, mcs
 
     return ClassicalParts(
         classical.source_encode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.equalizer_kernels import clock_offset, lever_sums, moving_phase, turn_back, turn_clock_back
+from m4sc.phy.equalizer.kernels import clock_offset, lever_sums, moving_phase, turn_back, turn_clock_back
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4sc.phy.airtime import header_ofdm_symbols, payload_ofdm_symbols
+from m4sc.phy.air_time import header_ofdm_symbols, payload_ofdm_symbols
 from m4sc.phy.burst_kernels import close_frame, finish_frame, with_body
-from m4sc.phy.equalizer import (
+from m4sc.phy.equalizer.estimator import (
     PHASE_WINDOW,
     ChannelSmoother,
     follow,
@@ -18,10 +18,10 @@ from m4sc.phy.equalizer import (
     phase_tables,
     straighten,
 )
-from m4sc.phy.header import FrameHeader, HeaderError
-from m4sc.phy.header_code import header_code
+from m4sc.phy.header.code import header_code
+from m4sc.phy.header.fields import FrameHeader, HeaderError
 from m4sc.phy.preamble_demodulator import TAIL_SYMBOLS, PreambleDemodulator, inverse
-from m4sc.phy.sync import Burst
+from m4sc.phy.sync.detector import Burst
 from m4sc.phy.waveform import WaveformConfig
 
 _MIN_NOISE_VAR = 1e-6

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from m4sc.phy.airtime import payload_ofdm_symbols
-from m4sc.phy.header import FrameHeader
-from m4sc.phy.header_code import header_symbols
+from m4sc.phy.air_time import payload_ofdm_symbols
+from m4sc.phy.header.code import header_symbols
+from m4sc.phy.header.fields import FrameHeader
 from m4sc.phy.waveform import WaveformConfig
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from m4sc.phy.burst_kernels import read_preamble
-from m4sc.phy.equalizer import ChannelSmoother, slope_unit
+from m4sc.phy.equalizer.estimator import ChannelSmoother, slope_unit
 from m4sc.phy.fft_kernels import roots_of_unity
-from m4sc.phy.sync import Burst, BurstSearch, Search, window_backoff
+from m4sc.phy.sync.detector import Burst, BurstSearch, Search, window_backoff
 from m4sc.phy.waveform import WaveformConfig
 
 TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame

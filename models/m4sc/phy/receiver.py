@@ -10,10 +10,10 @@ import numpy as np
 
 from m4sc.phy.burst_kernels import all_finite
 from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, ReceivedFrame
-from m4sc.phy.header import HeaderError
+from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.preamble_demodulator import TAIL_LOST, Run
 from m4sc.phy.sample_buffer import SampleBuffer
-from m4sc.phy.sync import Burst, BurstSearch, Search, peak_reach
+from m4sc.phy.sync.detector import Burst, BurstSearch, Search, peak_reach
 from m4sc.phy.waveform import WaveformConfig
 
 __all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]

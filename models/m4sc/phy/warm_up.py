@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.frame import modulate_frame
-from m4sc.phy.header import FrameHeader, PayloadKind
-from m4sc.phy.packet import PacketFormat, modulate_packet
+from m4sc.phy.gr_digital.packet import PacketFormat, modulate_packet
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.receiver import BurstReceiver
 
 _SYMBOLS, _BYTES = 96, 24

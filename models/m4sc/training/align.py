@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from m4sc.config import LATENTS
-from m4sc.evidence import log_likelihood
-from m4sc.network import Network
+from m4sc.mllm.evidence import log_likelihood
+from m4sc.mllm.network import Network
 from m4sc.tasks import get_task
 from m4sc.training.batches import (
     draw,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from m4sc.config import ModelConfig
-from m4sc.network import Network
+from m4sc.mllm.network import Network
 from m4sc.training.features import Sample, stack
 
 Item = TypeVar("Item")

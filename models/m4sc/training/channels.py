@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.channel.config import EstimationConfig, LinkConfig
-from m4sc.channel.payload import carry
-from m4sc.phy.payload import QAM_ORDERS, PayloadFormat
+from m4sc.coding.torch_link.config import EstimationConfig, LinkConfig
+from m4sc.coding.torch_link.payload import carry
+from m4sc.phy.modulation.payload import QAM_ORDERS, PayloadFormat
 
 _LEAST_LEVELS, _MOST_LEVELS = 8, 64  # 3 to 6 bits a real
 
@@ -20,7 +20,7 @@ class ChannelMix:
     """A distribution of channels; SNR is Es/N0, uniform in dB, new for each message, the kind for each batch.
 
     Attributes:
-        shares: how often each channel of :func:`m4sc.channel.link.transmit` is drawn.
+        shares: how often each channel of :func:`m4sc.coding.torch_link.link.transmit` is drawn.
         low_db, high_db: range of the SNR.
         estimation: errors of the real receiver; None for one that knows channel and noise.
         delay_spreads_s, dopplers_hz: of TDL channels, one of each drawn for a batch.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from m4sc.trainable import Trainable
+from m4sc.training.trainable import Trainable
 
 
 @dataclass

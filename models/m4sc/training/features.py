@@ -29,8 +29,8 @@ from m4sc.data import (
 )
 from m4sc.data.example import Example
 from m4sc.encoders import ImageEncoder, SpeechEncoder
-from m4sc.instruction import END
-from m4sc.metrics.similarity import default_minilm
+from m4sc.evaluate.metrics.similarity import default_minilm
+from m4sc.mllm.instruction import END
 from m4sc.training.feature_record import check_record, write_record
 
 _BATCH = 16

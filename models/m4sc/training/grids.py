@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from m4sc.kan import BSplineKanLayer
-from m4sc.network import Network
+from m4sc.coding.kan import BSplineKanLayer
+from m4sc.mllm.network import Network
 from m4sc.training.features import Sample
 
 _MESSAGES = 256

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from m4sc.config import LATENTS
-from m4sc.evidence import Evidence, log_likelihood, with_end
-from m4sc.network import Network
-from m4sc.packing import Exchange
+from m4sc.mllm.evidence import Evidence, log_likelihood, with_end
+from m4sc.mllm.network import Network
+from m4sc.mllm.packing import Exchange
 from m4sc.tasks import get_task
 from m4sc.training.batches import (
     by_message,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.trainable import Trainable
+from m4sc.training.trainable import Trainable
 
 NetworkT = TypeVar("NetworkT", bound=Trainable)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.channel.fading import PathGains
-from m4sc.phy.impairments import pulse
+from m4sc.phy.channel.impairments import pulse
 
 LEAD_SAMPLES = 3  # of the pulse kept in front of the first path
 _TURN_A_STEP = 0.05  # rad of the fastest path between two instants at which gains are worked out

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from m4sc.phy.impairments import HALF_WIDTH, pulse
+from m4sc.phy.channel.impairments import HALF_WIDTH, pulse
 
 _PHASES = 1 << 13  # of a sample for which the pulse is tabulated; leaves an error 70 dB below the samples
 

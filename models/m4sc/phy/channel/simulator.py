@@ -12,13 +12,13 @@ from m4sc.phy.channel.amplifier import rapp
 from m4sc.phy.channel.config import TDL_FADINGS, ChannelConfig
 from m4sc.phy.channel.delay_line import DelayLine
 from m4sc.phy.channel.fading import PathGains, rician_powers
+from m4sc.phy.channel.impairments import HALF_WIDTH, add_noise, shift_carrier
 from m4sc.phy.channel.interruptions import DropOuts, InterferenceBursts, Interruptions
 from m4sc.phy.channel.iq_imbalance import iq_imbalance
 from m4sc.phy.channel.phase_noise import PhaseNoise
 from m4sc.phy.channel.resampler import ClockOffset
-from m4sc.phy.impairments import HALF_WIDTH, add_noise, shift_carrier
+from m4sc.phy.channel.tdl import get_profile, path_gains
 from m4sc.phy.snr import noise_voltage
-from m4sc.phy.tdl import get_profile, path_gains
 from m4sc.phy.waveform import WaveformConfig
 
 

@@ -1,0 +1,1 @@
+"""Trials behind the benchmarks: each runs an experiment and returns its figures."""

@@ -1,0 +1,1 @@
+"""Systems that carry a message: one codec a file."""

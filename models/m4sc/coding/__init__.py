@@ -1,0 +1,1 @@
+"""Between features and channel symbols, in torch: KAN layers, channel codec, differentiable link."""

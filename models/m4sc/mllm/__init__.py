@@ -1,0 +1,1 @@
+"""The multi-modal language model: what it is fed, how it searches, the networks around it."""

@@ -1,0 +1,246 @@
+"""A lean decoder for the receiver's language model: int8 weights, fused matrices, a static cache.
+
+A token of a small model costs one pass over its weights and the calls that lead to it. Both are cut here:
+the weights are int8 with one scale an output row, the matrices that share an input are one, and what lies
+between them is compiled (:mod:`m4sc.mllm.decoding_kernels`).
+
+Activations of a language model have outliers that one int8 a value cannot carry (Dettmers et al.,
+"LLM.int8()", 2022). Each row x is therefore sent through a matrix twice, in one product: rounded to a grid,
+and what the rounding left. The weights are read once, so at a few rows the second half is almost free.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from m4sc.mllm import decoding_kernels as kernels
+
+_KINDS = ("llama", "qwen2")
+_LEVELS = kernels.LEVELS
+
+
+class Int8Matrix:
+    """A weight matrix in int8 that multiplies rows given as coarse and fine halves."""
+
+    def __init__(self, weight: Tensor) -> None:
+        """weight: float (out, in)."""
+        self.width = len(weight)
+        low, high = weight.aminmax(dim=1)  # abs() would copy the largest matrix
+        scale = torch.maximum(high, -low).clamp_min(1e-12).double() / 127
+        with warnings.catch_warnings():  # torch means to replace its quantised tensors, not this product
+            warnings.simplefilter("ignore", UserWarning)
+            zero = torch.zeros(len(scale), dtype=torch.long)
+            quantized = torch.quantize_per_channel(weight.float(), scale, zero, 0, torch.qint8)
+            self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+
+    def halves(self, z: Tensor) -> Tensor:
+        """z: float32 (2 n, in) in -1..1, coarse rows, then fine ones. Returns float32 (2 n, out)."""
+        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            z, 1 / _LEVELS, _LEVELS + 1, self._packed
+        )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x: float32 (n, in). Returns float32 (n, out)."""
+        scale = x.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        steps = x * (_LEVELS / scale)
+        whole = steps.round()
+        y = self.halves(torch.cat([whole / _LEVELS, (steps - whole) * 2.0]))
+        return (y[: len(x)] + y[len(x) :] * (0.5 / _LEVELS)) * scale
+
+
+@dataclass(frozen=True)
+class _Layer:
+    before_attention: np.ndarray
+    qkv: Int8Matrix
+    bias: np.ndarray
+    out: Int8Matrix
+    before_mlp: np.ndarray
+    gate_up: Int8Matrix
+    down: Int8Matrix
+
+
+class Cache:
+    """What a batch of sequences has left in the layers.
+
+    Attributes:
+        keys, values: float32 (layers, n, kv_heads, most, dim).
+        begins: int64 (n,), first place of each sequence that is no padding.
+        prompt: places of the prompt, the same for all beams of one.
+        length: places filled.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, begins: Tensor, prompt: int, length: int) -> None:
+        self.keys, self.values, self.begins = keys, values, begins
+        self.prompt, self.length = prompt, length
+
+    def repeated(self, beams: int) -> Cache:
+        """Each sequence `beams` times, one behind the other."""
+        parts = (self.keys.repeat_interleave(beams, 1), self.values.repeat_interleave(beams, 1))
+        return Cache(*parts, self.begins.repeat_interleave(beams), self.prompt, self.length)
+
+    def reorder(self, sources: Tensor) -> None:
+        """Sequence i goes on from what sequence ``sources[i]``, of the same prompt, has said."""
+        if torch.equal(sources, torch.arange(len(sources))):
+            return
+        said = slice(self.prompt, self.length)
+        self.keys[..., said, :] = self.keys[..., said, :][:, sources]
+        self.values[..., said, :] = self.values[..., said, :][:, sources]
+
+
+class Decoder:
+    """Prefill and single steps of a merged causal LM, as :func:`decoder_for` finds it possible."""
+
+    def __init__(self, model: Any, shrink: bool = False) -> None:
+        """model: a Llama- or Qwen2-kind ``...ForCausalLM`` in float32.
+
+        shrink: turn it to bfloat16, each part once it has been read: the memory is used again at once.
+        """
+        config, base = model.config, model.model
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.dim = _head_dim(config)
+        self.eps = float(config.rms_norm_eps)
+        self._frequencies = base.rotary_emb.inv_freq.detach().float()
+        self._layers = []
+        for layer in base.layers:
+            self._layers.append(_layer(layer))
+            if shrink:
+                layer.to(torch.bfloat16)
+        self._norm = _array(base.norm.weight)
+        self._head = Int8Matrix(model.lm_head.weight.detach())
+        if shrink:
+            model.to(torch.bfloat16)
+        self.embedding = base.embed_tokens.weight.detach().to(torch.bfloat16)
+
+    def prefill(self, embeds: Tensor, begins: Tensor, room: int) -> tuple[Tensor, Cache]:
+        """Read prompts padded on the left.
+
+        Args:
+            embeds: float (n, t, hidden).
+            begins: int64 (n,), first place of each prompt that is no padding.
+            room: places to leave in the cache for the answers.
+
+        Returns:
+            Logits of the next token, float32 (n, vocab), and the cache.
+        """
+        n, t, hidden = embeds.shape
+        cache = Cache(
+            torch.zeros(len(self._layers), n, self.kv_heads, t + room, self.dim),
+            torch.zeros(len(self._layers), n, self.kv_heads, t + room, self.dim),
+            begins,
+            t,
+            t,
+        )
+        place = torch.arange(t)
+        own = place[:, None] == place  # padding sees itself: a softmax over nothing is not a number
+        sees = (place[:, None] >= place) & (place >= begins[:, None, None]) | own  # (n, t, t)
+        turns = self._turns((place - begins[:, None]).clamp_min(0))  # (n, t, 2, dim / 2)
+        cos = turns[..., 0, :].repeat(1, 1, 2)[:, :, None]  # (n, t, 1, dim)
+        sin = torch.cat([-turns[..., 1, :], turns[..., 1, :]], -1)[:, :, None]
+        x = embeds.reshape(n * t, hidden).float()
+        for i, layer in enumerate(self._layers):
+            qkv = layer.qkv(self._normalised(x, layer.before_attention)) + torch.from_numpy(layer.bias)
+            q, k, v = qkv.view(n, t, -1, self.dim).split([self.heads, self.kv_heads, self.kv_heads], 2)
+            q, k = (part * cos + part.roll(self.dim // 2, -1) * sin for part in (q, k))
+            q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (n, heads, t, dim)
+            cache.keys[i, :, :, :t] = k
+            cache.values[i, :, :, :t] = v
+            seen = functional.scaled_dot_product_attention(q, k, v, sees[:, None], enable_gqa=True)
+            x = x + layer.out(seen.transpose(1, 2).reshape(n * t, -1))
+            gate, up = layer.gate_up(self._normalised(x, layer.before_mlp)).chunk(2, 1)
+            x = x + layer.down(functional.silu(gate) * up)
+        last = x.view(n, t, hidden)[:, -1]
+        return self._head(self._normalised(last, self._norm)), cache
+
+    def step(self, ids: Tensor, cache: Cache) -> Tensor:
+        """Read one more token of each sequence: int64 (n,) to logits of the next, float32 (n, vocab)."""
+        x = self.embedding[ids].float().numpy()
+        n, end, eps = len(ids), cache.length, self.eps
+        scale = np.empty(n, np.float32)
+        inner = self._layers[0].gate_up.width // 2
+        widths = (x.shape[1], self.heads * self.dim, inner)
+        hidden, seen, gated = (torch.empty(2 * n, width) for width in widths)
+        hidden_z, seen_z, gated_z = (part.numpy() for part in (hidden, seen, gated))
+        keys, values, begins = cache.keys.numpy(), cache.values.numpy(), cache.begins.numpy()
+        turns = self._turns(end - cache.begins).numpy()
+        norms = [layer.before_attention for layer in self._layers[1:]] + [self._norm]
+        kernels.normalise(x, self._layers[0].before_attention, eps, hidden_z, scale)
+        for i, (layer, norm) in enumerate(zip(self._layers, norms, strict=True)):
+            y = layer.qkv.halves(hidden).numpy()
+            kernels.attend(y, layer.bias, turns, keys[i], values[i], begins, end, seen_z, scale)
+            y = layer.out.halves(seen).numpy()
+            kernels.add_normalise(x, y, layer.before_mlp, eps, hidden_z, scale)
+            kernels.gate(layer.gate_up.halves(hidden).numpy(), gated_z, scale)
+            kernels.add_normalise(x, layer.down.halves(gated).numpy(), norm, eps, hidden_z, scale)
+        cache.length = end + 1
+        return torch.from_numpy(kernels.join(self._head.halves(hidden).numpy(), scale))
+
+    def _turns(self, positions: Tensor) -> Tensor:
+        """Cosine and sine of rotary positions, int64 (...) to float32 (..., 2, dim / 2)."""
+        angles = positions[..., None].float() * self._frequencies
+        return torch.stack([angles.cos(), angles.sin()], -2)
+
+    def _normalised(self, x: Tensor, weight: np.ndarray) -> Tensor:
+        gain = (x.square().mean(-1, keepdim=True) + self.eps).rsqrt()
+        return x * gain * torch.from_numpy(weight)
+
+
+def decoder_for(model: Any, shrink: bool = False) -> Decoder | None:
+    """A lean decoder of a merged causal LM in float32; None where its kind or the processor has none."""
+    config = model.config
+    rope = getattr(config, "rope_parameters", None) or {}
+    plain = (
+        config.model_type in _KINDS
+        and getattr(config, "hidden_act", "") == "silu"
+        and rope.get("rope_type", "default") == "default"
+        and not getattr(config, "use_sliding_window", False)
+        and _head_dim(config) % 2 == 0
+        and model.device.type == "cpu"
+    )
+    if not plain or any(
+        bias in name
+        for name, _ in model.named_parameters()
+        for bias in ("o_proj.bias", "gate_proj.bias", "up_proj.bias", "down_proj.bias", "lm_head.bias")
+    ):
+        return None
+    try:
+        Int8Matrix(torch.ones(1, 8)).halves(torch.ones(2, 8))
+    except (RuntimeError, NotImplementedError):  # no int8 product on this processor
+        return None
+    return Decoder(model, shrink)
+
+
+def _layer(layer: nn.Module) -> _Layer:
+    attention: Any = layer.self_attn
+    mlp: Any = layer.mlp
+    qkv = (attention.q_proj, attention.k_proj, attention.v_proj)
+    bias = [torch.zeros(part.out_features) if part.bias is None else part.bias for part in qkv]
+    before: Any = layer.input_layernorm
+    after: Any = layer.post_attention_layernorm
+    return _Layer(
+        _array(before.weight),
+        _fused(*qkv),
+        _array(torch.cat(bias)),
+        _fused(attention.o_proj),
+        _array(after.weight),
+        _fused(mlp.gate_proj, mlp.up_proj),
+        _fused(mlp.down_proj),
+    )
+
+
+def _fused(*parts: nn.Linear) -> Int8Matrix:
+    return Int8Matrix(torch.cat([part.weight.detach() for part in parts]))
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return np.array(values.detach().float().numpy())
+
+
+def _head_dim(config: Any) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)

@@ -1,0 +1,1 @@
+"""gr-digital's packet format."""

@@ -1,0 +1,1 @@
+"""The frame header: its fields and its code."""

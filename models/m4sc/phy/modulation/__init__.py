@@ -1,0 +1,1 @@
+"""Bytes and latents to symbols and back."""

@@ -1,0 +1,93 @@
+"""Burst detection, timing and carrier offset: both sync words against a bank of carrier offsets."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from m4sc.phy.sync.preamble_bank import preamble_bank, search_blocks
+from m4sc.phy.waveform import WaveformConfig
+
+# Share of the energy that must lie in the preamble. In noise the share of one offset is exponential with
+# mean 1 / len(preamble): with the defaults, some fifty of a million samples pass, and fail at the header.
+_MATCH_THRESHOLD = 0.08  # of one preamble; see `match_threshold`
+_BANKS = 4
+_SHORT, _LONG = 512, 2048  # FFT lengths: the first blocks of a search, and those far behind its begin
+
+
+class Burst(NamedTuple):
+    """start: sample where the preamble's first prefix begins; cfo: cycles a sample; match: 0 to 1."""
+
+    start: int
+    cfo: float
+    match: float
+
+
+class Search(NamedTuple):
+    """Where a search goes on: place, and number of its next block.
+
+    Blocks follow from the place where the search began alone, and are worked on when all their samples
+    are there: what is found is the same, bit for bit, however the samples came in.
+    """
+
+    place: int
+    block: int = 0
+
+
+def window_backoff(waveform: WaveformConfig) -> int:
+    """Samples by which an FFT window opens inside the prefix."""
+    return max(waveform.cp_len // 4, 1)
+
+
+def match_threshold(waveform: WaveformConfig) -> float:
+    """Energy share that counts as a preamble: repetitions lower it, as many places of noise pass it."""
+    repeats, length = waveform.preamble_repeats, 2 * waveform.symbol_len
+    return (_MATCH_THRESHOLD + math.log(repeats) / length) / repeats
+
+
+def peak_reach(waveform: WaveformConfig) -> int:
+    """Samples behind a place at which a preamble may match better: at a repetition it matches in part."""
+    return (waveform.preamble_symbols - 1) * waveform.symbol_len
+
+
+class BurstSearch:
+    """Finds the bursts of one waveform; keeps nothing but tables."""
+
+    def __init__(self, waveform: WaveformConfig) -> None:
+        short = max(_SHORT, 1 << ((2 * waveform.preamble_symbols - 1) * waveform.symbol_len - 1).bit_length())
+        # none longer than the shortest frame
+        sizes = (short,) * 2 + tuple(size for size in (2 * short, 4 * short) if size <= _LONG)
+        # the last one repeated; always as many, since a tuple of another length is compiled anew
+        sizes += (sizes[-1],) * (_BANKS - len(sizes))
+        self._banks = tuple(preamble_bank(waveform, size).tables for size in sizes)
+        self._length = waveform.preamble_symbols * waveform.symbol_len
+        self._timing = peak_reach(waveform), window_backoff(waveform), waveform.cp_len
+        self._threshold = match_threshold(waveform)
+
+    @property
+    def tables(self) -> tuple[Any, ...]:
+        """What :func:`m4sc.phy.sync.preamble_bank.search_blocks` takes behind a search, but for the end."""
+        return self._banks, self._length, np.float32(self._threshold), self._timing
+
+    def find(
+        self, samples: np.ndarray, search: Search, threshold: float | None = None, final: bool = False
+    ) -> tuple[Burst | None, Search]:
+        """First burst that starts at or after the place of `search`.
+
+        Args:
+            samples: complex64 (n,).
+            search: where to begin, or to go on.
+            threshold: energy share that counts as a preamble; None for the one of `match_threshold`.
+            final: no more samples come: look at incomplete blocks too.
+
+        Returns:
+            The burst, or None; and where the search goes on once there are more samples. A burst is reported
+            once no place within `peak_reach` behind it can be stronger.
+        """
+        least = self._threshold if threshold is None else threshold
+        found, start, cfo, match, place, block = search_blocks(
+            samples, *search, self._banks, self._length, np.float32(least), self._timing, final
+        )
+        return (Burst(start, cfo, match) if found else None), Search(place, block)

@@ -1,7 +1,0 @@
-"""Picture reconstruction: analog transmission on the Karhunen-Loeve transform, refined by a network."""
-
-from __future__ import annotations
-
-from m4sc.reconstruction.config import ReconstructionConfig
-
-__all__ = ["ReconstructionConfig"]

@@ -1,0 +1,1 @@
+"""Payloads to frames and back; air time."""
