@@ -1,1 +1,1 @@
-"""Payloads to frames and back; air time."""
+"""From a codec's payload to frames and back: ids, segments, checks, loss, air time."""

@@ -1,0 +1,134 @@
+"""What a system is to the transport: a codec makes a payload of a message and an answer of a payload."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from m4sc.message import Message
+from m4sc.tasks import Task
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a codec may spend on a message, and what it may assume.
+
+    Attributes:
+        symbols: complex data symbols at most; None: what the codec takes by itself.
+        snr_db: Es/N0 per data subcarrier that the sender expects, dB; None where unknown.
+        picture: of a task on a picture, send the picture itself behind the task's own symbols.
+        rate: complex symbols a token, of the rates that the weights were trained for; None: the task's own.
+        latents: semantic latents, of the numbers that the weights were trained for; None: the task's own.
+    """
+
+    symbols: int | None = None
+    snr_db: float | None = None
+    picture: bool = False
+    rate: int | None = None
+    latents: int | None = None
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a codec gives to the transport: either analogue symbols or bytes.
+
+    Attributes:
+        task_id: number of the task (:mod:`m4sc.tasks`).
+        modality: of the message.
+        fingerprint: 32 bits of configuration and weights that both ends must share; 0 for a codec without.
+        latents: float32 (k, 2), I and Q of k complex symbols of unit mean power; None of a payload of bytes.
+        data: bytes; empty of a payload of symbols.
+        essential: leading symbols without which the rest cannot be read. The transport repeats them in every
+            segment, so that any segment may be lost.
+    """
+
+    task_id: int
+    modality: str
+    fingerprint: int = 0
+    latents: np.ndarray | None = None
+    data: bytes = b""
+    essential: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.latents is None) == (not self.data):
+            raise ValueError("a payload holds either symbols or bytes")
+        if self.latents is not None and (self.latents.ndim != 2 or self.latents.shape[1] != 2):
+            raise ValueError(f"latents are float32 (k, 2); got shape {self.latents.shape}")
+
+
+@dataclass(frozen=True)
+class Received:
+    """What the transport hands to a codec: a payload as the air left it.
+
+    Attributes:
+        symbols: complex64 (k,), equalised and unbiased; empty of a payload of bytes.
+        noise_var: float32 (k,), complex noise variance of each symbol; infinite where a segment was lost.
+        data: bytes, whole and checked; empty of a payload of symbols.
+    """
+
+    symbols: np.ndarray = field(default_factory=lambda: np.zeros(0, np.complex64))
+    noise_var: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the receiver says.
+
+    Attributes:
+        text: words; empty where a picture alone was sent.
+        image: uint8 (H, W, 3) where a picture was sent, else None.
+        seconds: that decoding took.
+        message: the message itself, where the codec delivers it (classical).
+        confidence: 0 to 1, how probably the answer is right; None where the codec does not say.
+        verified: whether a check over the message passed; None where there is none.
+    """
+
+    text: str
+    image: np.ndarray | None
+    seconds: float
+    message: Message | None = None
+    confidence: float | None = None
+    verified: bool | None = None
+
+
+class Codec(ABC):
+    """One system: how a message of a task crosses the channel."""
+
+    name: str
+
+    @abstractmethod
+    def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
+        """Message to payload.
+
+        Args:
+            message: of the task's modality.
+            task: what the receiver is to do with it.
+            budget: symbols to spend and SNR to expect.
+            instruction: what the transmitter is asked for; the task's own wording if None.
+
+        Raises:
+            ValueError: the message or the budget does not suit the codec.
+        """
+
+    @abstractmethod
+    def decode_many(
+        self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
+    ) -> list[Answer]:
+        """Payloads of one task to answers, in one batch.
+
+        Args:
+            received: of each message.
+            task: of all.
+            instructions: the receiver's question to each; the task's own wording where None.
+
+        Raises:
+            ValueError: lengths that do not fit the codec.
+        """
+
+    def decode(self, received: Received, task: Task, instruction: str | None = None) -> Answer:
+        """Payload to answer; see :meth:`decode_many`."""
+        return self.decode_many([received], task, [instruction])[0]

@@ -1,0 +1,187 @@
+"""A payload to frames: segments, a check over the message, modulation, interleaving."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from m4sc.codecs.base import Payload
+from m4sc.phy.air_time import air_time_s
+from m4sc.phy.header.fields import FrameHeader, Modality, PayloadKind
+from m4sc.phy.modulation.arrangement import arrange
+from m4sc.phy.modulation.digital import encode_transport, most_bytes
+from m4sc.phy.modulation.fsq import latents_to_bytes
+from m4sc.phy.modulation.mapping import latents_to_symbols
+from m4sc.phy.modulation.mcs import select_mcs
+from m4sc.phy.modulation.payload import PayloadFormat
+from m4sc.phy.waveform import WaveformConfig
+from m4sc.transport.config import TransportConfig
+
+CHECK_BYTES = 4
+MAX_SEGMENTS = 0xFFFF
+_TOTAL_BITS, _ESSENTIAL_BITS = 20, 12
+MAX_SYMBOLS = (1 << _TOTAL_BITS) - 1
+MAX_ESSENTIAL = (1 << _ESSENTIAL_BITS) - 1
+
+
+@dataclass(frozen=True)
+class Address:
+    """Who sends to whom.
+
+    Attributes:
+        sequence: the message's number, 16 bits (:func:`m4sc.transport.message_id.message_ids`).
+        source_id: the transmitter.
+        user_id: the receiver, unless ``public``.
+        public: for every receiver.
+    """
+
+    sequence: int = 0
+    source_id: int = 0
+    user_id: int = 0
+    public: bool = True
+
+
+@dataclass(frozen=True)
+class OutgoingFrame:
+    """header: of the frame; symbols: complex64 (n,), unit mean power, in the order in which they are sent."""
+
+    header: FrameHeader
+    symbols: np.ndarray
+
+
+def to_frames(payload: Payload, address: Address, config: TransportConfig) -> list[OutgoingFrame]:
+    """Cut a payload into frames.
+
+    Symbols: segments of nearly equal length, each led by the payload's essential symbols. Bytes, and symbols
+    that are sent as bytes: the message, then its CRC-32 where it has several segments (a single segment has
+    the transport block's own CRC), cut into segments, each with a scheme that its length allows.
+
+    Raises:
+        ValueError: more segments than a header can number, or no such scheme.
+    """
+    if payload.latents is None or config.form.kind == "digital":
+        data = payload.data
+        if payload.latents is not None:
+            data = latents_to_bytes(np.asarray(payload.latents, np.float32), config.form.levels)
+        return _digital(data, payload, address, config)
+    return _analogue(payload.latents, payload, address, config)
+
+
+def frames_air_time_s(frames: Iterable[OutgoingFrame], waveform: WaveformConfig) -> float:
+    """Seconds on the air of a message: preambles, headers, pilots and cyclic prefixes counted."""
+    return sum(air_time_s(len(frame.symbols), waveform) for frame in frames)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What the header says of the whole analogue message, in the field that holds the bytes of a digital one.
+
+    Attributes:
+        total: complex symbols of the message.
+        essential: leading symbols that stand in every segment.
+        n_segments: frames.
+    """
+
+    total: int
+    essential: int
+    n_segments: int
+
+    def pack(self) -> int:
+        """32 bits.
+
+        Raises:
+            ValueError: more symbols than the field holds.
+        """
+        if self.total > MAX_SYMBOLS or self.essential > MAX_ESSENTIAL:
+            raise ValueError(
+                f"the message has {self.total} symbols, {self.essential} of them essential; at most "
+                f"{MAX_SYMBOLS} and {MAX_ESSENTIAL} can be sent as one message"
+            )
+        return self.essential << _TOTAL_BITS | self.total
+
+    @classmethod
+    def of(cls, header: FrameHeader) -> Extent:
+        """From a frame's header."""
+        field = header.payload_bytes
+        return cls(field & MAX_SYMBOLS, field >> _TOTAL_BITS, header.n_segments)
+
+    def place(self, segment: int) -> slice:
+        """Where a segment's own symbols, those after the essential ones, belong in the message."""
+        size = -(-(self.total - self.essential) // self.n_segments)
+        start = min(self.essential + segment * size, self.total)
+        return slice(start, min(start + size, self.total))
+
+
+def _analogue(
+    latents: np.ndarray, payload: Payload, address: Address, config: TransportConfig
+) -> list[OutgoingFrame]:
+    form, lead = config.form, latents[: payload.essential]
+    rest = latents[payload.essential :]
+    room = config.most_symbols - len(lead)
+    if room < 1:
+        raise ValueError(
+            f"{len(lead)} essential symbols leave no room in segments of {config.most_symbols}; "
+            "give more segment_symbols"
+        )
+    extent = Extent(len(latents), len(lead), max(1, -(-len(rest) // room)))
+    count = extent.n_segments
+    parts = [np.concatenate([lead, latents[extent.place(i)]]) for i in range(count)]
+    mcs = form.qam_order.bit_length() - 1 if form.kind == "qam" else 0
+    head = replace(
+        _header(payload, address, config, PayloadKind[form.kind.upper()], count),
+        mcs=mcs,
+        payload_bytes=extent.pack(),
+    )
+    return [
+        _frame(replace(head, segment=i), latents_to_symbols(part, form.kind, form.qam_order), config)
+        for i, part in enumerate(parts)
+    ]
+
+
+def _digital(data: bytes, payload: Payload, address: Address, config: TransportConfig) -> list[OutgoingFrame]:
+    form = config.form
+    mcs = _scheme(form, min(len(data), config.segment_bytes))
+    size = min(config.segment_bytes, most_bytes(mcs, config.waveform.max_payload_symbols))
+    if len(data) > size:
+        data += zlib.crc32(data).to_bytes(CHECK_BYTES, "big")
+    parts = [data[i : i + size] for i in range(0, len(data), size)]
+    head = _header(payload, address, config, PayloadKind.DIGITAL, len(parts))
+    frames = []
+    for i, part in enumerate(parts):
+        mcs = min(mcs, _scheme(form, len(part)))  # a short last segment needs a more robust scheme
+        header = replace(head, mcs=mcs, segment=i, payload_bytes=len(part))
+        frames.append(_frame(header, encode_transport(part, mcs), config))
+    return frames
+
+
+def _scheme(form: PayloadFormat, n_bytes: int) -> int:
+    return form.mcs if form.mcs >= 0 else select_mcs(form.snr_db, form.margin_db, n_bytes).index
+
+
+def _header(
+    payload: Payload, address: Address, config: TransportConfig, kind: PayloadKind, count: int
+) -> FrameHeader:
+    if count > MAX_SEGMENTS:
+        raise ValueError(f"the message takes {count} frames; at most {MAX_SEGMENTS} can be numbered")
+    return FrameHeader(
+        payload_kind=kind,
+        n_symbols=0,
+        sequence=address.sequence & 0xFFFF,
+        source_id=address.source_id,
+        user_id=address.user_id,
+        public=address.public,
+        task_id=payload.task_id,
+        modality=Modality.of(payload.modality),
+        model_fingerprint=payload.fingerprint,
+        n_segments=count,
+        interleaved=config.interleave,
+        precoded=config.precode,
+    )
+
+
+def _frame(header: FrameHeader, symbols: np.ndarray, config: TransportConfig) -> OutgoingFrame:
+    arranged = arrange(symbols, config.waveform.n_data_carriers, header.interleaved, header.precoded)
+    return OutgoingFrame(replace(header, n_symbols=len(arranged)), arranged)

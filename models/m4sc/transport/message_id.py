@@ -1,0 +1,24 @@
+"""Numbers for messages that a transmitter started anew does not repeat."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+
+_TICKS_PER_S = 64
+_COUNT = 1 << 16
+
+
+def message_ids(time_s: float | None = None) -> Iterator[int]:
+    """Running 16-bit numbers that begin at a place given by the clock.
+
+    The first number moves on by 64 a second and comes round after 17 minutes. A transmitter that is started
+    again therefore begins at another number than that of the message it broke off, unless it had sent more
+    than 64 messages a second ever since it began.
+
+    Args:
+        time_s: Unix time, s; None for now.
+    """
+    first = int((time.time() if time_s is None else time_s) * _TICKS_PER_S)
+    return (number % _COUNT for number in itertools.count(first))

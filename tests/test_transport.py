@@ -1,0 +1,224 @@
+"""Payloads to frames and back: segments, order, erasures, mixed-up messages, bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.codecs.base import Payload
+from m4sc.phy.modulation.payload import PayloadFormat
+from m4sc.phy.waveform import WaveformConfig
+from m4sc.transport.assembler import Assembler
+from m4sc.transport.config import AssemblerConfig, TransportConfig
+from m4sc.transport.frames import MAX_SYMBOLS, Address, OutgoingFrame, frames_air_time_s, to_frames
+from m4sc.transport.message_id import message_ids
+
+CARRIERS = WaveformConfig().n_data_carriers
+NOISE = 1e-3
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A frame as a receiver without a channel has it."""
+
+    header: object
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    snr_db: float = 30.0
+    cfo_hz: float = 0.0
+
+
+def heard(frame: OutgoingFrame, noise: float = NOISE) -> Heard:
+    return Heard(frame.header, frame.symbols, np.full(len(frame.symbols), noise, np.float32))
+
+
+def latents(k: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(scale=0.5**0.5, size=(k, 2)).astype(np.float32)
+
+
+def symbols_payload(k: int, essential: int = 0, seed: int = 0) -> Payload:
+    return Payload(9, "image", 0xABCD1234, latents(k, seed), essential=essential)
+
+
+def bytes_payload(size: int, seed: int = 0) -> Payload:
+    return Payload(7, "text", 0, data=np.random.default_rng(seed).bytes(size))
+
+
+def sent(payload: Payload, sequence: int = 5, **options: object) -> list[OutgoingFrame]:
+    return to_frames(payload, Address(sequence, source_id=2), TransportConfig(**options))  # type: ignore[arg-type]
+
+
+def complex_of(pairs: np.ndarray) -> np.ndarray:
+    return pairs[:, 0] + 1j * pairs[:, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 2000), st.integers(0, 40), st.integers(60, 500), st.randoms(use_true_random=False))
+def test_symbols_arrive_in_any_order_of_their_frames(k, essential, segment, random) -> None:
+    essential = min(essential, k)
+    frames = sent(symbols_payload(k, essential), segment_symbols=segment)
+    assert all(len(frame.symbols) <= segment for frame in frames)
+    assembler = Assembler(CARRIERS)
+    random.shuffle(frames)
+    found = [message for frame in frames for message in assembler.push(heard(frame), 0.0)]
+    assert len(found) == 1 and found[0].lost_segments == 0
+    np.testing.assert_allclose(found[0].received.symbols, complex_of(latents(k)), atol=1e-5)
+    assert found[0].received.noise_var.max() <= NOISE * 1.001
+    assert not assembler.flush()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 700), st.randoms(use_true_random=False))
+def test_bytes_arrive_in_any_order_of_their_frames(size, segment, random) -> None:
+    frames = sent(bytes_payload(size), segment_bytes=segment)
+    random.shuffle(frames)
+    assembler = Assembler(CARRIERS)
+    found = [message for frame in frames for message in assembler.push(heard(frame), 0.0)]
+    assert [message.received.data for message in found] == [bytes_payload(size).data]
+
+
+def test_a_lost_segment_of_symbols_is_erased_and_nothing_else() -> None:
+    frames = sent(symbols_payload(1000, 30), segment_symbols=200)
+    lost = 2
+    assembler = Assembler(CARRIERS)
+    for i, frame in enumerate(frames):
+        if i != lost:
+            assert not assembler.push(heard(frame), 0.0)
+    (message,) = assembler.flush()
+    erased = np.isinf(message.received.noise_var)
+    own = len(frames[lost].symbols) - 30
+    assert message.lost_segments == 1 and erased.sum() == own and not erased[:30].any()
+    assert (message.received.symbols[erased] == 0).all()
+    np.testing.assert_allclose(
+        message.received.symbols[~erased], complex_of(latents(1000))[~erased], atol=1e-5
+    )
+    assert assembler.counters["partial"] == 1 and assembler.counters["segments_lost"] == 1
+
+
+def test_the_last_segment_may_be_lost_too() -> None:
+    frames = sent(symbols_payload(1003), segment_symbols=200)
+    assembler = Assembler(CARRIERS)
+    for frame in frames[:-1]:
+        assembler.push(heard(frame), 0.0)
+    (message,) = assembler.flush()
+    assert len(message.received.symbols) == 1003
+
+
+def test_essential_symbols_of_all_segments_are_combined() -> None:
+    frames = sent(symbols_payload(600, 50), segment_symbols=200)
+    rng = np.random.default_rng(3)
+    assembler = Assembler(CARRIERS)
+    found = []
+    for frame in frames:
+        y = frame.symbols + (rng.normal(size=(2, len(frame.symbols))) * 0.5**0.5).T @ [1, 1j]
+        found += assembler.push(Heard(frame.header, y, np.ones(len(y), np.float32)), 0.0)
+    received = found[0].received
+    assert received.noise_var[:50].max() == pytest.approx(1 / len(frames))
+    error = np.mean(np.abs(received.symbols[:50] - complex_of(latents(600))[:50]) ** 2)
+    assert error < 2.0 / len(frames)
+
+
+def test_a_lost_segment_of_bytes_is_reported_and_gives_nothing() -> None:
+    frames = sent(bytes_payload(900), segment_bytes=200)
+    assembler = Assembler(CARRIERS)
+    for frame in frames[1:]:
+        assembler.push(heard(frame), 0.0)
+    (message,) = assembler.expire(11.0)
+    assert message.received is None and "1 of 5 frames missing" in message.reason
+    assert assembler.counters["lost"] == 1
+
+
+def test_frames_of_two_messages_with_one_number_are_not_joined() -> None:
+    old, new = sent(bytes_payload(900, 1), segment_bytes=200), sent(bytes_payload(900, 2), segment_bytes=200)
+    assembler = Assembler(CARRIERS)
+    found = []
+    for frame in (*old[:2], *new[2:]):  # only the check over the message tells them apart
+        found += assembler.push(heard(frame), 0.0)
+    assert [message.received for message in found] == [None] and "check" in found[0].reason
+
+
+def test_a_later_message_of_the_sender_closes_an_unfinished_one() -> None:
+    assembler = Assembler(CARRIERS)
+    assembler.push(heard(sent(symbols_payload(500), 1, segment_symbols=200)[0]), 0.0)
+    found = assembler.push(heard(sent(symbols_payload(100), 2)[0]), 0.0)
+    assert [message.header.sequence for message in found] == [1, 2]
+    assert found[0].lost_segments == 2
+
+
+def test_contradicting_headers_begin_a_new_message() -> None:
+    assembler = Assembler(CARRIERS)
+    assembler.push(heard(sent(bytes_payload(900), segment_bytes=200)[0]), 0.0)
+    found = assembler.push(heard(sent(bytes_payload(700), segment_bytes=200)[0]), 0.0)
+    assert len(found) == 1 and found[0].received is None
+    assert assembler.counters["contradictions"] == 1
+
+
+def test_a_segment_beyond_the_message_is_refused() -> None:
+    frame = sent(bytes_payload(10))[0]
+    assembler = Assembler(CARRIERS)
+    odd = Heard(
+        replace(frame.header, segment=9, n_segments=2), frame.symbols, np.full(len(frame.symbols), 1e-3)
+    )
+    assert not assembler.push(odd, 0.0) and assembler.counters["contradictions"] == 1
+    assert not assembler.flush()
+
+
+def test_duplicates_are_counted_and_change_nothing() -> None:
+    frames = sent(symbols_payload(500), segment_symbols=200)
+    assembler = Assembler(CARRIERS)
+    found = []
+    for frame in (frames[0], frames[0], *frames[1:], frames[1]):
+        found += assembler.push(heard(frame), 0.0)
+    assert len(found) == 1 and assembler.counters["duplicates"] == 2
+    assert not assembler.flush()
+
+
+def test_memory_is_bounded_in_messages_and_in_bytes() -> None:
+    assembler = Assembler(CARRIERS, AssemblerConfig(max_messages=4, max_bytes=20_000))
+    first = [sent(symbols_payload(1500), segment_symbols=800)[0]] * 12
+    closed = 0
+    for user, frame in enumerate(first):
+        other = replace(frame.header, user_id=user)
+        closed += len(assembler.push(Heard(other, frame.symbols, np.full(len(frame.symbols), 1e-3)), 0.0))
+        assert sum(partial.size for partial in assembler._open.values()) <= 20_000
+    assert closed and closed + len(assembler.flush()) == 12
+
+
+def test_noise_alone_in_a_coded_frame_is_a_lost_message() -> None:
+    frame = sent(bytes_payload(30))[0]
+    noise = np.random.default_rng(1).normal(size=(len(frame.symbols), 2)) @ [1, 1j]
+    assembler = Assembler(CARRIERS)
+    (message,) = assembler.push(Heard(frame.header, noise, np.ones(len(noise), np.float32)), 0.0)
+    assert message.received is None and assembler.counters["crc_errors"] == 1
+
+
+@pytest.mark.parametrize("kind", ["qam", "digital"])
+def test_latents_cross_in_the_other_kinds_too(kind: str) -> None:
+    form = PayloadFormat(kind, qam_order=4096, levels=256, snr_db=25.0)
+    frames = sent(symbols_payload(700), form=form, segment_symbols=300, segment_bytes=500)
+    assert len(frames) > 1
+    assembler = Assembler(CARRIERS)
+    found = [message for frame in frames for message in assembler.push(heard(frame), 0.0)]
+    error = np.abs(found[0].received.symbols - complex_of(latents(700)))
+    assert np.mean(error**2) < 2.0 * np.mean(found[0].received.noise_var) < 0.2
+
+
+def test_a_message_too_long_for_the_header_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        sent(symbols_payload(MAX_SYMBOLS + 1))
+
+
+def test_air_time_counts_every_frame() -> None:
+    config = WaveformConfig()
+    one, two = sent(symbols_payload(128)), sent(symbols_payload(128), segment_symbols=64)
+    assert frames_air_time_s(two, config) > 1.5 * frames_air_time_s(one, config)
+
+
+def test_numbers_after_a_restart_are_others() -> None:
+    before = set(islice(message_ids(1000.0), 100))
+    assert not before & set(islice(message_ids(1005.0), 100))
+    assert max(islice(message_ids(1e9), 200_000)) < 1 << 16
