@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from m4sc.data.example import Example
-from m4sc.system import SemanticSystem
+from m4sc.encoders.senses import Senses
 from m4sc.training.features import Sample
 from m4sc_app.bench import ablation as command
 from m4sc_app.bench.ablation import VARIANTS, Budget, Variant, _trained, run_variant, table
@@ -54,7 +54,7 @@ def test_a_finished_variant_is_not_trained_again(
     config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        SemanticSystem,
+        Senses,
         "image_encoder",
         lambda self, given: torch.stack([CLASSES[int(p[0, 0, 0])] for p in given]),
     )

@@ -169,6 +169,8 @@ def test_probe_learns_what_features_hold(tmp_path: Path) -> None:
         config = SimpleNamespace(vision="tiny", small_image_size=32)
         calls = 0
 
+        senses = property(lambda self: self)
+
         def image_encoder(self, given: list[np.ndarray]) -> torch.Tensor:
             Model.calls += 1
             level = torch.tensor([float(p[0, 0, 0]) for p in given])

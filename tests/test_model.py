@@ -16,6 +16,7 @@ from m4sc.config import ModelConfig
 from m4sc.message import Message, MessageError
 from m4sc.mllm.network import Network
 from m4sc.mllm.packing import Exchange
+from m4sc.mllm.text_chunks import text_chunks
 from m4sc.system import SemanticSystem, load
 from m4sc.tasks import TASKS, UnknownTaskError, get_task, task_by_id
 from m4sc.training.align import Alignment
@@ -206,7 +207,7 @@ def test_system_sends_text_in_chunks_and_answers(network: Network) -> None:
     system = SemanticSystem(network)
     text = "a quick brown fox jumps over the lazy dog near the old stone bridge"
     encoded = system.encode(Message("text", text), "text")
-    chunks = system.text_chunks(text)
+    chunks = text_chunks(system.network.llm, text, system.config.text_chunk)
     assert all(len(chunk) == network.config.text_chunk for chunk in chunks[:-1])
     assert len(encoded.latents) == network.config.text_symbols * sum(map(len, chunks))
     symbols = (encoded.latents[:, 0] + 1j * encoded.latents[:, 1]).astype(np.complex64)

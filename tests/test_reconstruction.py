@@ -293,7 +293,7 @@ def test_a_picture_rides_behind_the_answer(
     system: SemanticSystem, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
 ) -> None:
     features = torch.randn(system.config.image_tokens, system.config.image_dim)
-    monkeypatch.setattr(system, "_features", lambda message, task: features)
+    monkeypatch.setattr(system.codecs["semantic"], "_features", lambda message, task: features)
     message = Message("image", smooth_pictures(1, *shape)[0])
     alone = system.encode(message, "classify").latents
     both = system.encode(message, "classify", picture=True).latents

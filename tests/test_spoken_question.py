@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 from m4sc.codecs import source_coding as classical
+from m4sc.codecs.semantic import SemanticCodec
+from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.data.example import Example
 from m4sc.data.spoken_questions import spoken_question_examples
 from m4sc.message import Message, MessageError, is_pair, join_files, modality_of, split_files
@@ -102,26 +104,31 @@ def test_receiver_reads_the_words_and_asks_them(
     network = Network(tiny_config(write_tiny_llm(tmp_path)))
     network.config = replace(network.config, tasks=("vqa", "transcribe", "spoken-question"))
     system = SemanticSystem(network)
-    system.__dict__.update(speech_encoder=Ears(), image_encoder=Eyes())  # in place of the cached properties
+    system.senses.__dict__.update(
+        speech_encoder=Ears(), image_encoder=Eyes()
+    )  # in place of the cached properties
     latents = system.encode(message, "spoken-question").latents
     words = len("is it red?") * network.config.text_symbols
     assert latents.shape == (16 * network.config.image_symbols + words, 2)
     with pytest.raises(ValueError, match="two parts"):
         system.encode(message, "spoken-question", rate=2)
     asked: list[tuple[str, int, list[str | None]]] = []
-    real = SemanticSystem.decode_many
+    real = SemanticCodec.decode_many
 
-    def watch(self, received, task, instructions):
-        asked.append((task, len(received[0][0]), list(instructions)))
-        if task == "transcribe":
-            return [Answer("is it red?", None, 0.1)]
+    def read(self, received, task, instructions):
+        asked.append((task.name, len(received[0].symbols), list(instructions)))
+        return [Answer("is it red?", None, 0.1)]
+
+    def ask(self, received, task, instructions):
+        asked.append((task.name, len(received[0].symbols), list(instructions)))
         return real(self, received, task, instructions)
 
-    monkeypatch.setattr(SemanticSystem, "decode_many", watch)
+    monkeypatch.setattr(VerbatimCodec, "decode_many", read)
+    monkeypatch.setattr(SemanticCodec, "decode_many", ask)
     symbols = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
     answer = system.decode(symbols, np.full(len(symbols), 0.1, np.float32), "spoken-question")
     assert isinstance(answer.text, str) and answer.seconds >= 0.1
-    assert asked[1:] == [("transcribe", words, [None]), ("vqa", 128, ["is it red?"])]
+    assert asked == [("transcribe", words, [None]), ("vqa", 128, ["is it red?"])]
 
 
 def test_sound_file_of_another_rate_is_refused(files: tuple[Path, Path]) -> None:

@@ -24,11 +24,10 @@ class Task:
         max_new_tokens: longest answer (of each chunk, for texts).
         codec: modality whose channel codec is used when it is not the message's own: a transcription
             sends the words that the speech model heard as text latents.
-        asks_by_voice: the message holds a spoken question, which the receiver reads before it answers.
         rate: complex symbols a token, of the rates that the modality's codec has; 0 for the most.
         latents: semantic latents that the transmitter's LLM sends, where it reads the message.
-        gives: ``text``, or ``image``: a picture from the picture codec, where no LLM has a part.
-        verbatim: the answer is the message's words; a receiver that has the message itself needs no LLM.
+        system: name of the codec that carries the task (:mod:`m4sc.codecs`): ``semantic``, ``verbatim`` (the
+            message's words themselves), ``spoken-question`` or ``picture`` (the picture itself).
     """
 
     name: str
@@ -40,11 +39,9 @@ class Task:
     needs_question: bool = False
     max_new_tokens: int = 24
     codec: str = ""
-    verbatim: bool = False
-    asks_by_voice: bool = False
     rate: int = 0
     latents: int = 16
-    gives: str = "text"
+    system: str = "semantic"
 
     @property
     def channel_codec(self) -> str:
@@ -53,6 +50,16 @@ class Task:
         Of a message of several parts ("image+speech") that of the first; a spoken question goes as text.
         """
         return self.codec or self.modality.split("+")[0]
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether the answer is the message's words; a receiver that has the message itself needs no LLM."""
+        return self.system == "verbatim"
+
+    @property
+    def gives_picture(self) -> bool:
+        """Whether the answer is a picture, where no LLM has a part."""
+        return self.system == "picture"
 
 
 _ALL = (
@@ -152,7 +159,7 @@ _ALL = (
         "wer",
         max_new_tokens=40,
         codec="text",
-        verbatim=True,
+        system="verbatim",
     ),
     Task(
         "text",
@@ -171,7 +178,7 @@ _ALL = (
         ("Give the text word for word.",),
         "similarity",
         max_new_tokens=40,
-        verbatim=True,
+        system="verbatim",
     ),
     Task(
         "summarize",
@@ -199,7 +206,7 @@ _ALL = (
         ("Reply to the question you hear.",),
         "exact",
         max_new_tokens=8,
-        asks_by_voice=True,
+        system="spoken-question",
     ),
     Task(
         "text-question",
@@ -237,7 +244,7 @@ _ALL = (
         ("Reconstruct the picture.",),
         ("Show me the picture itself.",),
         "psnr",
-        gives="image",
+        system="picture",
     ),
 )
 

@@ -81,6 +81,8 @@ def measure(
     import m4sc
     import numpy as np
     import torch
+    from m4sc.codecs.base import Received
+    from m4sc.codecs.semantic import SemanticCodec
     from m4sc.message import Message
     from m4sc.tasks import get_task
 
@@ -88,8 +90,7 @@ def measure(
     system, task = m4sc.load(weights), get_task(_TASK)
     picture = np.random.default_rng(0).integers(256, size=(480, 640, 3), dtype=np.uint8)
     message = Message("image", picture)
-    latents = system.encode(message, _TASK).latents
-    symbols = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
+    symbols = system.encode(message, _TASK).symbols
     noise_var = np.full(len(symbols), 0.1, np.float32)
     how = f"{threads} threads, median of {rounds}, warm"
 
@@ -97,11 +98,11 @@ def measure(
     detail = f"a picture of 480 x 640 for '{_TASK}'; {how}; {cpu * 1e3:.0f} ms of processor time"
     yield _figure("encode_ms", clock * 1e3, "ms", detail)
 
-    y, n = system._tokens(symbols, noise_var, task)
+    received, codec = Received(symbols, noise_var), SemanticCodec(system.network, system.senses)
 
     def first() -> None:
         with torch.inference_mode():
-            latents = system.network.receive(system.config.codec_of(task), y[None], n[None])[0]
+            latents = codec.latents(received, task)
             system.network.llm.generate([system.network.llm.prompt(task.instructions[0], latents)], 1)
 
     clock, cpu = _median(rounds, first)

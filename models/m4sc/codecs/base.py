@@ -58,6 +58,13 @@ class Payload:
         if self.latents is not None and (self.latents.ndim != 2 or self.latents.shape[1] != 2):
             raise ValueError(f"latents are float32 (k, 2); got shape {self.latents.shape}")
 
+    @property
+    def symbols(self) -> np.ndarray:
+        """The latents as complex64 (k,); raises ValueError for a payload of bytes."""
+        if self.latents is None:
+            raise ValueError("the payload holds bytes, not symbols")
+        return (self.latents[:, 0] + 1j * self.latents[:, 1]).astype(np.complex64)
+
 
 @dataclass(frozen=True)
 class Received:

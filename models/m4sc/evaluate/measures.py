@@ -41,7 +41,7 @@ class Measure:
 def measures_of(task: str) -> list[Measure]:
     """The task's own scorer first; BLEU-4 of texts, similarity of captions and SSIM of pictures beside it."""
     entry = get_task(task)
-    if entry.gives == "image":
+    if entry.gives_picture:
         return [Measure(name, partial(_pictures, name), _mean) for name in ("psnr", "ssim")]
     found = [Measure(entry.scorer, _own, _mean)]
     if entry.scorer in ("cider", "similarity"):

@@ -105,7 +105,7 @@ def _training_features(
 def _pooled(model: Any, pictures: list[np.ndarray]) -> np.ndarray:
     """Mean features of each picture, float32 (n, d)."""
     parts = [
-        model.image_encoder(pictures[start : start + _BATCH]).mean(1).numpy()
+        model.senses.image_encoder(pictures[start : start + _BATCH]).mean(1).numpy()
         for start in range(0, len(pictures), _BATCH)
     ]
     return np.concatenate(parts).astype(np.float32)

@@ -80,7 +80,7 @@ class Semantic:
                 return [None]
             halves = (slice(0, len(examples) // 2), slice(len(examples) // 2, None))
             return [a for half in halves for a in self._read_batch(received[half], examples[half])]
-        shown = get_task(examples[0].task).gives == "image"
+        shown = get_task(examples[0].task).gives_picture
         return [answer.image if shown else str(answer.text) for answer in answers]
 
     def send_all(
@@ -193,7 +193,7 @@ class Classical:
             message = self.parts.source_decode(payload, example.modality)
             if example.modality == "text" and example.task == "text":
                 return str(message.data)
-            if get_task(example.task).gives == "image":
+            if get_task(example.task).gives_picture:
                 return np.asarray(message.data)
             answer = self.model.answer_without_channel(message, example.task, example.instruction)
         except ValueError:

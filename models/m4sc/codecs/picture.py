@@ -1,0 +1,97 @@
+"""The picture itself, and a task's answer with the picture behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.semantic import SemanticCodec
+from m4sc.coding.reconstruction.codec import PictureCodec
+from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS
+from m4sc.message import Message
+from m4sc.tasks import Task
+
+
+class ReconstructionCodec(Codec):
+    """Pictures over analogue symbols (:mod:`m4sc.coding.reconstruction`).
+
+    The field that names a picture's size is essential: without it no tile has a place.
+
+    Args:
+        pictures: encoder and decoder with weights.
+        fingerprint: of the pair of systems.
+    """
+
+    name = "picture"
+
+    def __init__(self, pictures: PictureCodec, fingerprint: int = 0) -> None:
+        self.pictures, self.fingerprint = pictures, fingerprint
+
+    def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
+        """As :meth:`Codec.encode`; a picture takes what its size takes."""
+        latents = self.pictures.encode(message.data)
+        essential = SIZE_SYMBOLS if len(latents) > self.pictures.config.symbols else 0
+        return Payload(task.task_id, message.modality, self.fingerprint, latents, essential=essential)
+
+    def decode_many(
+        self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
+    ) -> list[Answer]:
+        """As :meth:`Codec.decode_many`; tiles whose symbols were lost are the mean picture's."""
+        started = time.perf_counter()
+        shown = self.pictures.decode_many([(one.symbols, one.noise_var) for one in received])
+        seconds = time.perf_counter() - started
+        return [Answer("", picture, seconds) for picture in shown]
+
+
+class WithPicture(Codec):
+    """A task's own symbols, and the picture's behind them in the same message.
+
+    Args:
+        codec: of the task.
+        pictures: of the picture.
+    """
+
+    name = "with-picture"
+
+    def __init__(self, codec: SemanticCodec, pictures: PictureCodec) -> None:
+        self.codec, self.pictures = codec, pictures
+
+    def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
+        """As :meth:`Codec.encode`; without ``budget.picture`` the task's symbols alone."""
+        payload = self.codec.encode(message, task, budget, instruction)
+        if not budget.picture or payload.latents is None:
+            return payload
+        picture = self.pictures.encode(message.data)
+        sized = SIZE_SYMBOLS if len(picture) > self.pictures.config.symbols else 0
+        essential = len(payload.latents) + sized  # the answer is worth more than any tile
+        return replace(payload, latents=np.concatenate([payload.latents, picture]), essential=essential)
+
+    def decode_many(
+        self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
+    ) -> list[Answer]:
+        """As :meth:`Codec.decode_many`; a picture whose size cannot be read leaves the answer alone."""
+        own = [self._own_symbols(len(one.symbols), task) for one in received]
+        parts = [Received(one.symbols[:n], one.noise_var[:n]) for one, n in zip(received, own, strict=True)]
+        answers = self.codec.decode_many(parts, task, instructions)
+        return [
+            replace(answer, image=self._picture(one, n))
+            for answer, one, n in zip(answers, received, own, strict=True)
+        ]
+
+    def _own_symbols(self, count: int, task: Task) -> int:
+        """Of `count` symbols those of the task itself."""
+        possible = self.codec.possible_symbols(task)
+        fitting = [own for own in possible if self.pictures.holds(count - own)]
+        return fitting[0] if count not in possible and fitting else count
+
+    def _picture(self, received: Received, own: int) -> np.ndarray | None:
+        if own == len(received.symbols):
+            return None
+        with contextlib.suppress(ValueError):  # its size cannot be read: the answer is still worth having
+            return self.pictures.decode(received.symbols[own:], received.noise_var[own:])
+        return None
