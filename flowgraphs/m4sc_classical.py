@@ -57,7 +57,7 @@ class m4sc_classical(gr.top_block):
 
         self.transmitter = m4sc.transmitter(model=model, system='classical', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'), levels=16)
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
-        self.receiver = m4sc.receiver(model=model, system='classical', user_id=(-1), source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
+        self.receiver = m4sc.receiver(model=model, user_id=(-1), source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None, min_confidence=0.0)
         self.channel = m4sc.channel(snr_db=snr_now_db, waveform=None, taps=taps, cfo_hz=cfo_now_hz, sfo_ppm=0.0, doppler_hz=0.0, delays_samples=(0.0, 1.0, 3.0), powers_db=(0.0, -5.0, -10.0), seed=seed, fading='auto', rician_k_db=6.0, delay_spread_s=(1.5e-6), phase_noise_linewidth_hz=0.0, iq_gain_db=0.0, iq_phase_deg=0.0, amplifier_backoff_db=float('inf'), amplifier_smoothness=3.0, dropout_rate_hz=0.0, dropout_s=(1e-4), interference_rate_hz=0.0, interference_s=(1e-3), interference_db=0.0)
         self.answers = m4sc.answer_sink(folder='', n_decoders=1)
 

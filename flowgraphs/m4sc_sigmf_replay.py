@@ -46,7 +46,7 @@ class m4sc_sigmf_replay(gr.top_block):
         # Blocks
         ##################################################
 
-        self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
+        self.receiver = m4sc.receiver(model=model, user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None, min_confidence=0.0)
         self.player = m4sc.sigmf_source(filename=recording, samp_rate=samp_rate, repeat=1, wait_for_stop=True)
         self.answers = m4sc.answer_sink(folder='', n_decoders=1)
 

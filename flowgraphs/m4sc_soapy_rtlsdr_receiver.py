@@ -50,7 +50,7 @@ class m4sc_soapy_rtlsdr_receiver(gr.top_block):
         # Blocks
         ##################################################
 
-        self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
+        self.receiver = m4sc.receiver(model=model, user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None, min_confidence=0.0)
         self.radio = None
         dev = 'driver=rtlsdr'
         stream_args = ''

@@ -55,7 +55,7 @@ class m4sc_usrp_receiver(gr.top_block):
         ##################################################
 
         self.watch = m4sc.usrp_watch(samp_rate=samp_rate)
-        self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
+        self.receiver = m4sc.receiver(model=model, user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None, min_confidence=0.0)
         self.radio = uhd.usrp_source(
             ",".join((args, '')),
             uhd.stream_args(

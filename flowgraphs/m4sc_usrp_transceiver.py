@@ -66,7 +66,7 @@ class m4sc_usrp_transceiver(gr.top_block):
         self.watch = m4sc.usrp_watch(samp_rate=samp_rate)
         self.transmitter = m4sc.transmitter(model=model, system='semantic', snr_db=snr_db, payload_kind='analog', qam_order=256, mcs=(-1), waveform=None, gap_samples=0, idle='wait', packet_len_key='packet_len', amplitude=amplitude, end_on_done=False, interleave=True, precode=False, clip_db=float('inf'), levels=16)
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
-        self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
+        self.receiver = m4sc.receiver(model=model, user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None, min_confidence=0.0)
         self.radio_out = uhd.usrp_sink(
             ",".join((args, '')),
             uhd.stream_args(

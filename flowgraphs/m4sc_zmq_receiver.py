@@ -53,7 +53,7 @@ class m4sc_zmq_receiver(gr.top_block):
         # Blocks
         ##################################################
 
-        self.receiver = m4sc.receiver(model=model, system='semantic', user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None)
+        self.receiver = m4sc.receiver(model=model, user_id=user_id, source_id=(-1), zero_latents=False, timeout_s=10.0, waveform=None, min_confidence=0.0)
         self.radio = zeromq.pull_source(gr.sizeof_gr_complex, 1, address, 100, True, (-1))
         self.answers = m4sc.answer_sink(folder='', n_decoders=1)
 

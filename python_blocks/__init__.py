@@ -1,9 +1,8 @@
 """gnuradio.m4sc: semantic communication blocks for GNU Radio.
 
-Semantic chain: :class:`semantic_encoder`, :class:`symbol_mapper`, :class:`frame_transmitter`,
-:class:`channel`, :class:`frame_receiver`, :class:`symbol_demapper`, :class:`semantic_decoder`. Classical
-chain: :class:`classical_encoder` and :class:`classical_decoder` around the same radio blocks. Whole ends in
-one box: :class:`transmitter` and :class:`receiver`.
+One way across, whatever the system: :class:`message_encoder`, :class:`symbol_mapper`,
+:class:`frame_transmitter`, :class:`channel`, :class:`frame_receiver`, :class:`message_decoder`. Whole ends
+in one box: :class:`transmitter` and :class:`receiver`.
 """
 
 from ._paths import find_environment
@@ -13,17 +12,15 @@ find_environment()
 from .answer_sink import answer_sink  # noqa: E402
 from .answer_view import answer_view  # noqa: E402
 from .channel import channel  # noqa: E402
-from .classical_decoder import classical_decoder  # noqa: E402
-from .classical_encoder import classical_encoder  # noqa: E402
 from .frame_probe import frame_probe  # noqa: E402
 from .frame_receiver import frame_receiver  # noqa: E402
 from .frame_transmitter import frame_transmitter  # noqa: E402
+from .message_decoder import message_decoder  # noqa: E402
+from .message_encoder import message_encoder  # noqa: E402
 from .message_source import message_source  # noqa: E402
 from .packet_receiver import packet_receiver  # noqa: E402
 from .packet_transmitter import packet_transmitter  # noqa: E402
 from .receiver import receiver  # noqa: E402
-from .semantic_decoder import semantic_decoder  # noqa: E402
-from .semantic_encoder import semantic_encoder  # noqa: E402
 from .sigmf_sink import sigmf_sink  # noqa: E402
 from .sigmf_source import sigmf_source  # noqa: E402
 from .symbol_demapper import symbol_demapper  # noqa: E402
@@ -38,17 +35,15 @@ __all__ = [
     "answer_sink",
     "answer_view",
     "channel",
-    "classical_decoder",
-    "classical_encoder",
     "frame_probe",
     "frame_receiver",
     "frame_transmitter",
+    "message_decoder",
+    "message_encoder",
     "message_source",
     "packet_receiver",
     "packet_transmitter",
     "receiver",
-    "semantic_decoder",
-    "semantic_encoder",
     "sigmf_sink",
     "sigmf_source",
     "symbol_demapper",

@@ -12,6 +12,9 @@ from gnuradio import gr
 from .frame_transmitter import DONE_TAG
 from .pdu import done_pdu, make_pdu
 
+_ESTIMATES = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
+_HEADER = ("user_id", "n_segments", "payload_kind", "modality")
+
 
 def meta_of(frame: Any) -> dict[str, Any]:
     """Metadata of a received frame's symbols PDU: header fields, estimates, noise variances."""
@@ -154,12 +157,11 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._counts["frames"] += 1
         if not (self._is_heard(self._csi) or self._is_heard(self._status)):
             return
-        keys = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
-        known = {key: meta.get(key) for key in keys}
+        known = {key: meta.get(key) for key in _ESTIMATES}
         self.message_port_pub(self._csi, make_pdu(known, meta["h_hat"]))
-        self.message_port_pub(
-            self._status, make_pdu({"block": self._block_name, "event": "received", **known}, b"")
-        )
+        told = {key: meta.get(key) for key in _HEADER} | {"n_symbols": len(frame.symbols)}
+        status = {"block": self._block_name, "event": "received", **known, **told}
+        self.message_port_pub(self._status, make_pdu(status, b""))
 
     def _is_heard(self, port: Any) -> bool:
         """Whether anything is connected: a message for nobody need not be built."""

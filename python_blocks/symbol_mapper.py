@@ -1,4 +1,4 @@
-"""Latents to data symbols."""
+"""Payloads to frames of data symbols."""
 
 from __future__ import annotations
 
@@ -11,29 +11,24 @@ import numpy as np
 from .worker import pdu_worker
 
 
-def data_carriers(waveform: Any) -> int:
-    """Data carriers of a waveform, None for the default one."""
-    from m4sc.phy.waveform import WaveformConfig
-
-    return int((WaveformConfig() if waveform is None else waveform).n_data_carriers)
-
-
 class symbol_mapper(pdu_worker):  # noqa: N801
-    """Symbol mapper: latents PDU in, symbols PDU out.
+    """Symbol mapper: payload PDU in, one symbols PDU a frame out; the transport's sending side.
 
-    Ports: ``latents`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), out complex64
-    (n,) in the order in which it is sent, with n = k but for ``digital``. All metadata pass on; adds
-    ``payload_kind``, ``interleaved``, ``precoded`` (they go into the header, so that the receiver undoes
-    them), ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme) and, for ``digital``,
-    ``payload_bytes``.
+    Ports: ``payload`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), I and Q of k
+    symbols, or uint8: bytes. Out is complex64 (n,) in the order in which it is sent, with as many PDUs as the
+    message has frames (:mod:`m4sc.transport.frames`). Reads ``task_id``, ``modality``,
+    ``model_fingerprint``, ``essential``, ``sequence``, ``source_id``, ``user_id`` and ``public``. All
+    metadata pass on; adds ``payload_kind``, ``segment``, ``n_segments``, ``interleaved``, ``precoded``,
+    ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme) and ``payload_bytes``.
 
     Interleaving is on by default: over TDL-C (1.5 us delay spread, 10 dB) the noise of a frame's tokens of 8
     symbols spreads over 1.0 dB (standard deviation) instead of 3.2 dB, and 6 % of them, not 16 %, have less
     than 3 dB of SNR.
 
     Args:
-        kind: ``analog`` (the pair is I and Q), ``qam`` (held to a square grid, so that any radio can send it)
-            or ``digital`` (finite scalar quantisation, then CRC, 5G NR LDPC and QAM).
+        kind: of symbols: ``analog`` (the pair is I and Q), ``qam`` (held to a square grid, so that any radio
+            can send it) or ``digital`` (finite scalar quantisation, then CRC, 5G NR LDPC and QAM). Bytes are
+            always ``digital``.
         qam_order: points of the grid of ``qam``, 4 to 4096.
         levels: of a real of ``digital``, 2 to 256.
         mcs: scheme of ``digital``, -1: the fastest that ``snr_db`` less ``margin_db`` carries.
@@ -41,6 +36,8 @@ class symbol_mapper(pdu_worker):  # noqa: N801
         interleave: permute symbols over carriers and time.
         precode: DFT-spread the data of each OFDM symbol; see ``m4sc bench papr`` for what it is worth.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default; its data carriers count.
+        segment_symbols: symbols of an analogue frame at most, >= 1.
+        segment_bytes: bytes of a digital frame at most, >= 1; fewer where the scheme is slow.
         queue_len: PDUs held at most, >= 1.
     """
 
@@ -56,28 +53,55 @@ class symbol_mapper(pdu_worker):  # noqa: N801
         mcs: int = -1,
         snr_db: float = 15.0,
         margin_db: float = 1.0,
+        segment_symbols: int = 8192,
+        segment_bytes: int = 1024,
     ) -> None:
-        super().__init__("m4sc_symbol_mapper", "latents", "symbols", queue_len)
+        super().__init__("m4sc_symbol_mapper", "payload", "symbols", queue_len)
         from m4sc.phy.modulation.payload import PayloadFormat
+        from m4sc.phy.waveform import WaveformConfig
+        from m4sc.transport.config import TransportConfig
 
-        self._form = PayloadFormat(kind, qam_order, levels, mcs, float(snr_db), float(margin_db))
-        self._interleave, self._precode = bool(interleave), bool(precode)
-        self._n_carriers = data_carriers(waveform)
+        form = PayloadFormat(kind, qam_order, levels, mcs, float(snr_db), float(margin_db))
+        shape = WaveformConfig() if waveform is None else waveform
+        self._config = TransportConfig(
+            form, shape, bool(interleave), bool(precode), int(segment_symbols), int(segment_bytes)
+        )
 
     def set_snr_db(self, snr_db: float) -> None:
         """Choose the schemes of ``digital`` for another SNR, dB; safe while running."""
-        self._form = replace(self._form, snr_db=float(snr_db))
+        self._config = replace(self._config, form=replace(self._config.form, snr_db=float(snr_db)))
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
-        """One message's latents to its symbols."""
-        from m4sc.phy.modulation.arrangement import arrange
-        from m4sc.phy.modulation.payload import map_latents
+        """One message's payload to its frames."""
+        from m4sc.codecs.base import Payload
+        from m4sc.transport.frames import Address, to_frames
 
-        if payload.size == 0 or payload.size % 2:
-            raise ValueError(f"{payload.size} latents; give pairs of I and Q, at least one")
-        form, latents = self._form, np.asarray(payload, dtype=np.float32).reshape(-1, 2)  # (k, 2)
-        mapped = map_latents(latents, form)
-        symbols = arrange(mapped.symbols, self._n_carriers, self._interleave, self._precode)
-        sent_as = {"payload_kind": form.kind, "mcs": mapped.mcs, "payload_bytes": mapped.payload_bytes}
-        arranged = {"interleaved": self._interleave, "precoded": self._precode}
-        yield {**meta, **sent_as, **arranged}, symbols
+        in_bytes = payload.dtype == np.uint8
+        if payload.size == 0 or (not in_bytes and payload.size % 2):
+            raise ValueError(f"{payload.size} latents; give pairs of I and Q, at least one, or bytes")
+        message = Payload(
+            int(meta.get("task_id", 0)),
+            str(meta.get("modality", "image")),
+            int(meta.get("model_fingerprint", 0)),
+            None if in_bytes else np.asarray(payload, dtype=np.float32).reshape(-1, 2),
+            payload.tobytes() if in_bytes else b"",
+            int(meta.get("essential", 0)),
+        )
+        address = Address(
+            int(meta.get("sequence", 0)),
+            int(meta.get("source_id", 0)),
+            int(meta.get("user_id", 0)),
+            bool(meta.get("public", False)),
+        )
+        for frame in to_frames(message, address, self._config):
+            header = frame.header
+            sent_as = {
+                "payload_kind": header.payload_kind.name.lower(),
+                "mcs": header.mcs,
+                "payload_bytes": header.payload_bytes,
+                "segment": header.segment,
+                "n_segments": header.n_segments,
+                "interleaved": header.interleaved,
+                "precoded": header.precoded,
+            }
+            yield {**meta, **sent_as}, frame.symbols

@@ -6,26 +6,16 @@ from typing import Any
 
 from gnuradio import gr
 
-from .classical_encoder import classical_encoder
 from .frame_transmitter import frame_transmitter
-from .semantic_encoder import semantic_encoder
+from .message_encoder import message_encoder
 from .symbol_mapper import symbol_mapper
-
-SYSTEMS = ("semantic", "classical")
-
-
-def check_system(system: str) -> None:
-    """Raise ValueError unless ``system`` is one of :data:`SYSTEMS`."""
-    if system not in SYSTEMS:
-        raise ValueError(f"system is '{system}'; use 'semantic' or 'classical'")
 
 
 class transmitter(gr.hier_block2):  # noqa: N801
     """M4SC transmitter: message PDU in, complex baseband samples out.
 
-    Ports: message ``messages`` and ``stop`` in, ``status`` out; stream out, complex64. Inside: semantic
-    encoder, symbol mapper, frame transmitter; or classical encoder, frame transmitter. Message keys, tags
-    and status are those of these blocks.
+    Ports: message ``messages`` and ``stop`` in, ``status`` out; stream out, complex64. Inside: message
+    encoder, symbol mapper, frame transmitter. Message keys, tags and status are those of these blocks.
 
     Args:
         model: semantic system, or the name or folder of one.
@@ -59,7 +49,6 @@ class transmitter(gr.hier_block2):  # noqa: N801
         clip_db: float = float("inf"),
         levels: int = 16,
     ) -> None:
-        check_system(system)
         gr.hier_block2.__init__(
             self, "m4sc_transmitter", gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         )
@@ -72,17 +61,12 @@ class transmitter(gr.hier_block2):  # noqa: N801
             waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db
         )
         order = {"interleave": interleave, "precode": precode, "waveform": waveform}
-        self.encoder: Any
-        if system == "semantic":
-            self.encoder = semantic_encoder(model, snr_db)
-            digital = {"levels": levels, "mcs": mcs, "snr_db": snr_db}
-            self.mapper = symbol_mapper(payload_kind, qam_order, **digital, **order)
-            self.msg_connect(self.encoder, "latents", self.mapper, "latents")
-            self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
-            self.msg_connect(self.mapper, "status", self, "status")
-        else:
-            self.encoder = classical_encoder(snr_db=snr_db, mcs=mcs, **order)
-            self.msg_connect(self.encoder, "symbols", self.frames, "symbols")
+        self.encoder = message_encoder(model, system, snr_db)
+        digital = {"levels": levels, "mcs": mcs, "snr_db": snr_db}
+        self.mapper = symbol_mapper(payload_kind, qam_order, **digital, **order)
+        self.msg_connect(self.encoder, "payload", self.mapper, "payload")
+        self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
+        self.msg_connect(self.mapper, "status", self, "status")
 
         # --- border -------------------------------------------------------------------------------------
         self.msg_connect(self, "messages", self.encoder, "messages")
@@ -94,5 +78,4 @@ class transmitter(gr.hier_block2):  # noqa: N801
     def set_snr_db(self, snr_db: float) -> None:
         """Tell the encoder another SNR, dB; safe while running."""
         self.encoder.set_snr_db(snr_db)
-        if hasattr(self, "mapper"):
-            self.mapper.set_snr_db(snr_db)
+        self.mapper.set_snr_db(snr_db)

@@ -17,6 +17,7 @@ from .pdu import done_pdu, is_done, make_pdu, read_pdu
 ON_ERROR = ("skip", "stop")
 ON_FULL = ("wait", "drop")
 _POLL_S = 0.1
+_REPORTED = ("sequence", "source_id", "user_id", "task", "segment", "n_segments", "lost_segments")
 _JOIN_S = 20.0
 
 
@@ -84,7 +85,7 @@ class pdu_worker(gr.basic_block):  # noqa: N801
 
     def report(self, event: str, reason: str, meta: dict[str, Any] | None = None) -> None:
         """Log a fault and publish it on ``status``; safe from any thread."""
-        known = {key: (meta or {}).get(key) for key in ("sequence", "source_id", "user_id", "task")}
+        known = {key: (meta or {}).get(key) for key in _REPORTED}
         self.logger.warn(f"{event}: {reason}")
         status = make_pdu({"block": self._title, "event": event, "reason": reason, **known}, b"")
         self.message_port_pub(self._status, status)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from m4sc.codecs.base import Answer, Payload
+from m4sc.tasks import get_task
 
 K = 96  # complex symbols of a message
 WORDS = ("cat", "dog", "ship", "seven", "storm", "harbour")
@@ -32,7 +33,9 @@ class FakeSystem:
     def encode(self, message: Any, task: str, instruction: str | None = None, snr_db: Any = None) -> Any:
         time.sleep(self.delay_s)
         symbols = signature(self._word(message))
-        return SimpleNamespace(latents=np.stack([symbols.real, symbols.imag], 1).astype(np.float32))
+        entry = get_task(task)
+        latents = np.stack([symbols.real, symbols.imag], 1).astype(np.float32)
+        return Payload(entry.task_id, entry.modality, self.fingerprint, latents)
 
     def decode(
         self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str | None = None
@@ -43,12 +46,12 @@ class FakeSystem:
         scores = [float(np.sum(weight * (symbols * np.conj(signature(w))).real)) for w in self.words]
         best = int(np.argmax(scores))
         text = self.words[best] if scores[best] > 0.0 else "nothing"
-        return SimpleNamespace(
-            text=text if instruction is None else f"{instruction} {text}", image=None, seconds=0.0
-        )
+        return Answer(text if instruction is None else f"{instruction} {text}", None, 0.0)
 
     def answer_without_channel(self, message: Any, task: str, instruction: str | None = None) -> Any:
-        return SimpleNamespace(text=self._word(message), image=None, seconds=0.0)
+        if task == "text":
+            return Answer(str(message.data), None, 0.0)
+        return Answer(self._word(message), None, 0.0)
 
     def _word(self, message: Any) -> str:
         if message.modality == "text":

@@ -29,6 +29,7 @@ LATENTS = make_pdu(
 )
 MESSAGE = make_pdu({"task": "text", "modality": "text"}, b"storm")
 FRAME = make_pdu({"payload_kind": "analog", "modality": "text", "task_id": 1, "sequence": 0}, SYMBOLS)
+SENT = make_pdu({"task_id": 7, "model_fingerprint": fingerprint_of(FakeSystem())}, SYMBOLS)
 PACKET = make_pdu({}, b"abc")
 QUERY = make_pdu({"sequence": 1, "instruction": "What?"}, b"")
 UHD = pmt.cons(
@@ -64,15 +65,13 @@ CASES: dict[str, tuple[Callable[[Path], Any], str, Any, Callable[[Any], int] | N
     "answer_sink status": (
         lambda _: m4sc.answer_sink(), "status", make_pdu({"event": "lost"}, b""), count("faults")
     ),
-    "semantic_encoder": (lambda _: m4sc.semantic_encoder(FakeSystem()), "messages", MESSAGE, count("sent")),
-    "classical_encoder": (lambda _: m4sc.classical_encoder(), "messages", MESSAGE, count("sent")),
-    "symbol_mapper": (lambda _: m4sc.symbol_mapper(), "latents", LATENTS, count("sent")),
+    "message_encoder": (lambda _: m4sc.message_encoder(FakeSystem()), "messages", MESSAGE, count("sent")),
+    "symbol_mapper": (lambda _: m4sc.symbol_mapper(), "payload", LATENTS, count("sent")),
     "symbol_demapper": (
         lambda _: m4sc.symbol_demapper(), "symbols", FRAME, count("sent")
     ),
-    "semantic_decoder": (lambda _: m4sc.semantic_decoder(FakeSystem()), "latents", LATENTS, count("sent")),
-    "semantic_decoder query": (lambda _: m4sc.semantic_decoder(FakeSystem()), "query", QUERY, queries),
-    "classical_decoder query": (lambda _: m4sc.classical_decoder(), "query", QUERY, queries),
+    "message_decoder": (lambda _: m4sc.message_decoder(FakeSystem()), "symbols", SENT, count("sent")),
+    "message_decoder query": (lambda _: m4sc.message_decoder(FakeSystem()), "query", QUERY, queries),
     "user_filter": (lambda _: m4sc.user_filter(), "symbols", make_pdu({}, SYMBOLS), count("sent")),
     "frame_transmitter": (lambda _: m4sc.frame_transmitter(), "symbols", FRAME, count("sent")),
     "frame_transmitter stop": (lambda _: m4sc.frame_transmitter(), "stop", None, None),
@@ -118,7 +117,7 @@ def test_every_message_port_has_a_case() -> None:
     known = {case.split()[0] for case in CASES}
     made_of_others = {"transmitter", "receiver", "sigmf_sink", "answer_view"}
     no_port = {"channel", "frame_receiver", "packet_receiver", "usrp_watch"}
-    assert known | made_of_others | no_port | {"classical_decoder"} == set(m4sc.__all__)
+    assert known | made_of_others | no_port == set(m4sc.__all__)
 
 
 @pytest.mark.parametrize("case", sorted(CASES))

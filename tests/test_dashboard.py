@@ -80,7 +80,7 @@ def test_a_message_goes_by_both_systems_and_all_channels(service: LinkService) -
         assert service.send(png(100), "classify", None, "grey.png") == number
         assert wait_until(lambda n=number: len(answers(rows)) == 2 * (n + 1), 20)
     assert set(answers(rows).values()) == {"ship"}
-    frame = next(row for row in rows if row["event"] == "frame")
+    frame = next(row for row in rows if row["event"] == "answer" and row["system"] == "semantic")
     assert len(frame["points"]) <= 240 and len(frame["h_db"]) == 48
     assert any(
         r.get("received", "").startswith("data:image/png") for r in rows if r.get("system") == "classical"

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 import typer
+from m4sc.codecs.base import Answer, Payload
+from m4sc.codecs.classical import ClassicalCodec
 from m4sc.data.example import Example
 from m4sc.evaluate.catalogue import test_examples
 from m4sc.evaluate.channels import transmit
 from m4sc.evaluate.harness import read_rows, run, shifted
 from m4sc.evaluate.probe import probe_row
-from m4sc.evaluate.systems import Classical, ClassicalParts, Semantic
+from m4sc.evaluate.systems import Classical, Semantic
 from m4sc.message import Message
+from m4sc.tasks import Task
 from m4sc_app.evaluate import eval_command
 from typer.testing import CliRunner
 
@@ -27,10 +30,10 @@ class FakeModel:
     def __init__(self) -> None:
         self.encoded = 0
 
-    def encode(self, message: Message, task: str, instruction: str | None = None) -> SimpleNamespace:
+    def encode(self, message: Message, task: str, instruction: str | None = None) -> Payload:
         self.encoded += 1
         angle = np.pi / 4 + np.pi / 2 * message.data[0, 0, 0]
-        return SimpleNamespace(latents=np.tile([np.cos(angle), np.sin(angle)], (4, 1)))
+        return Payload(1, "image", 1, np.tile([np.cos(angle), np.sin(angle)], (4, 1)).astype(np.float32))
 
     def decode(
         self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str
@@ -100,19 +103,25 @@ def test_resumes_after_a_kill(tmp_path: Path) -> None:
     assert all(json.dumps(row) for row in read_rows(path))
 
 
+class OneByte:
+    """A source codec of flat pictures."""
+
+    def source_encode(self, message: Message) -> bytes:
+        return bytes([message.data[0, 0, 0]]) * 8
+
+    def source_decode(self, payload: bytes, modality: str) -> Message:
+        return Message(modality, np.full((2, 2, 3), payload[0], np.uint8))
+
+
 def test_classical_loses_whole_messages() -> None:
-    parts = ClassicalParts(
-        source_encode=lambda message: bytes([message.data[0, 0, 0]]),
-        source_decode=lambda payload, modality: Message(modality, np.full((2, 2, 3), payload[0], np.uint8)),
-        select_mcs=lambda snr_db, n_bytes: 0,
-        encode_transport=lambda payload, mcs: 1 - 2.0 * np.unpackbits(np.frombuffer(payload, np.uint8)),
-        decode_transport=lambda y, noise_var, mcs, n: (
-            np.packbits(y.real < 0).tobytes() if noise_var[0] < 1 else None
-        ),
-    )
-    rows = list(run(Classical(FakeModel(), parts), {"classify": examples()}, snrs_db=(-3, 20)))
+    def read(message: Message, task: Task, instruction: str | None) -> Answer:
+        return Answer(NAMES[message.data[0, 0, 0]], None, 0.0)
+
+    codec = ClassicalCodec(read, OneByte())
+    rows = list(run(Classical(codec), {"classify": examples()}, snrs_db=(-15, 20)))
     assert [row["score"] for row in rows] == [0.0, 1.0] and rows[0]["lost"] == 40
-    assert rows[0]["blind_score"] is None and rows[0]["symbols"] == 8
+    assert rows[0]["blind_score"] is None and rows[0]["symbols"] > 10 * rows[1]["symbols"]
+    assert rows[0]["air_time_ms"] > rows[1]["air_time_ms"] > 0.5
 
 
 def test_each_seed_sends_every_example_anew_and_narrows_the_interval() -> None:
@@ -133,9 +142,9 @@ def test_text_has_a_row_of_bleu_and_resumes_by_its_last(
     from m4sc.evaluate.metrics import scoring
 
     class Echo(FakeModel):
-        def encode(self, message: Message, task: str, instruction: str | None = None) -> SimpleNamespace:
+        def encode(self, message: Message, task: str, instruction: str | None = None) -> Payload:
             self.encoded += 1
-            return SimpleNamespace(latents=np.ones((4, 2)))
+            return Payload(7, "text", 1, np.ones((4, 2), np.float32))
 
         def decode(self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str):  # type: ignore[no-untyped-def]
             return SimpleNamespace(text="a cat sits on the mat")

@@ -70,7 +70,7 @@ def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]
     command = ["tx", "sim:?snr_db=6", *WORDS[:3], "--kind", "digital", "--mcs", "9", "--json"]
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["crc_error"] * 3
+    assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["lost"] * 3
 
 
 @pytest.mark.parametrize("paced", [False, True])

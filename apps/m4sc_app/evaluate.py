@@ -60,9 +60,10 @@ def eval_command(
     if system not in ("semantic", "classical"):
         raise _fail(f"--system {system!r} is unknown; use semantic or classical")
     import m4sc
+    from m4sc.codecs.classical import ClassicalCodec
     from m4sc.evaluate.catalogue import test_examples
     from m4sc.evaluate.harness import run
-    from m4sc.evaluate.systems import Classical, Semantic, classical_parts
+    from m4sc.evaluate.systems import Classical, Semantic
     from m4sc.phy.modulation.payload import PayloadFormat
 
     if not hasattr(m4sc, "load"):
@@ -83,7 +84,9 @@ def eval_command(
             job = bar.add_task("evaluating", total=len(sets) * len(names) * len(snrs))
             rows = list(
                 run(
-                    Semantic(model, payload) if system == "semantic" else Classical(model, classical_parts()),
+                    Semantic(model, payload)
+                    if system == "semantic"
+                    else Classical(ClassicalCodec(model.read)),
                     sets,
                     channels=names,
                     snrs_db=snrs,

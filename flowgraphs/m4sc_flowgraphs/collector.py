@@ -14,16 +14,16 @@ from m4sc_flowgraphs.messages import MessageResult
 
 
 class Collector(gr.basic_block):
-    """Sink for answers, received symbols and every block's ``status``; ``done`` is set at the end."""
+    """Sink for answers and every block's ``status``; ``done`` is set at the end."""
 
     def __init__(self) -> None:
         gr.basic_block.__init__(self, "m4sc_collector", [], [])
         self.done = threading.Event()
         self._answers: dict[int, tuple[dict[str, Any], bytes]] = {}
-        self._frames: dict[int, dict[int, tuple[dict[str, Any], np.ndarray]]] = {}
+        self._frames: dict[int, dict[int, dict[str, Any]]] = {}
         self._sent: dict[int, list[dict[str, Any]]] = {}
         self._faults: dict[int, str] = {}
-        self._failed_frames: dict[int, set[int]] = {}
+        self._lost_frames: dict[int, int] = {}
         self.stray: list[str] = []  # faults that belong to no message
         # one port for all: its queue keeps the order, so that nothing is outstanding once `done` is read
         self.message_port_register_in(pmt.intern("events"))
@@ -38,45 +38,44 @@ class Collector(gr.basic_block):
             self._on_status(meta)
         elif "seconds" in meta:
             self._answers[int(meta["sequence"])] = (meta, payload.tobytes())
-        elif payload.dtype == np.complex64:
-            frames = self._frames.setdefault(int(meta["sequence"]), {})
-            frames[int(meta.get("segment", 0))] = (meta, payload)
 
     def _on_status(self, meta: dict[str, Any]) -> None:
         event = meta.get("event")
         if event == "sent":
             self._sent.setdefault(int(meta["sequence"]), []).append(meta)
-        elif event in ("error", "dropped", "lost", "stopped", "crc_error"):
+        elif event == "received":
+            self._frames.setdefault(int(meta["sequence"]), {})[int(meta.get("segment", 0))] = meta
+        elif event in ("error", "dropped", "lost", "stopped"):
             reason = str(meta.get("reason", event))
             if "sequence" not in meta:
                 self.stray.append(reason)
                 return
             sequence = int(meta["sequence"])
             self._faults.setdefault(sequence, reason)
-            if event == "crc_error":
-                self._failed_frames.setdefault(sequence, set()).add(int(meta.get("segment", 0)))
+            if event == "lost":
+                self._lost_frames[sequence] = int(meta.get("lost_segments", 1))
 
     def result(self, sequence: int) -> MessageResult:
         """What came of message ``sequence``."""
         sent = self._sent.get(sequence, [])
-        frames = [self._frames.get(sequence, {})[i] for i in sorted(self._frames.get(sequence, {}))]
-        good = len(frames) - len(self._failed_frames.get(sequence, ()))
+        frames = list(self._frames.get(sequence, {}).values())
         meta, payload = self._answers.get(sequence, ({}, None))
         is_picture = str(meta.get("mime", "")).startswith("image/")
+        lost = int(meta.get("lost_segments", self._lost_frames.get(sequence, len(sent) - len(frames))))
         error = "" if meta else self._faults.get(sequence, "no answer arrived")
         received = meta.get("received")
         return MessageResult(
             complex_symbols=sum(int(frame["n_symbols"]) for frame in sent),
             air_time_s=float(sum(float(frame["air_time_s"]) for frame in sent)),
             frames_sent=len(sent),
-            frames_lost=max(0, len(sent) - good),
+            frames_lost=max(0, lost),
             answer=None if payload is None else _words(meta, payload),
             picture=payload if is_picture else None,
             received=None if received is None else bytes(np.asarray(received, np.uint8)),
-            symbols=np.concatenate([symbols for _, symbols in frames]) if frames else None,
-            h_hat=np.asarray(frames[0][0]["h_hat"]) if frames else None,
-            snr_db=float(np.mean([frame["snr_db"] for frame, _ in frames])) if frames else None,
-            cfo_hz=float(np.mean([frame["cfo_hz"] for frame, _ in frames])) if frames else None,
+            symbols=np.asarray(meta["symbols"]) if "symbols" in meta else None,
+            h_hat=np.asarray(meta["h_hat"]) if "h_hat" in meta else None,
+            snr_db=float(np.mean([frame["snr_db"] for frame in frames])) if frames else None,
+            cfo_hz=float(np.mean([frame["cfo_hz"] for frame in frames])) if frames else None,
             seconds=float(meta.get("seconds", 0.0)),
             error=error,
         )

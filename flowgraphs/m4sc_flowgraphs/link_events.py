@@ -13,7 +13,7 @@ import pmt
 from gnuradio import gr
 from gnuradio.m4sc.pdu import is_done, read_pdu
 
-_FAULTS = ("error", "dropped", "lost", "stopped", "crc_error")
+_FAULTS = ("error", "dropped", "lost", "stopped")
 _FRAME_KEYS = (
     "sequence",
     "source_id",
@@ -26,6 +26,21 @@ _FRAME_KEYS = (
     "cfo_hz",
     "sfo_ppm",
     "start_sample",
+)
+_ANSWER_KEYS = (
+    "sequence",
+    "source_id",
+    "task",
+    "modality",
+    "system",
+    "instruction",
+    "snr_db",
+    "cfo_hz",
+    "seconds",
+    "confidence",
+    "verified",
+    "n_segments",
+    "lost_segments",
 )
 
 
@@ -82,21 +97,12 @@ class EventSink(gr.basic_block):
             self.emit(event)
 
 
-def is_classical(meta: dict[str, Any]) -> bool:
-    """Whether a frame's metadata are of the classical system: a digital payload that names no model."""
-    return meta.get("payload_kind") == "digital" and not meta.get("model_fingerprint")
-
-
 def event_of(meta: dict[str, Any], payload: np.ndarray, time_s: float) -> LinkEvent | None:
     """The event that a PDU tells of; None for one that tells nothing new."""
     if "seconds" in meta:
         return _answer(meta, payload.tobytes(), time_s)
     if "block" in meta:
         return _status(meta, time_s)
-    if payload.dtype == np.complex64:
-        values = {key: meta[key] for key in _FRAME_KEYS if key in meta}
-        values["complex_symbols"] = int(payload.size)
-        return LinkEvent("frame", time_s, values, {"symbols": payload, "h_hat": meta.get("h_hat")})
     return None
 
 
@@ -106,6 +112,9 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
     known = {key: meta[key] for key in keys if key in meta}
     if event == "sent":
         return LinkEvent("sent", time_s, {**known, "complex_symbols": int(meta["n_symbols"])})
+    if event == "received":
+        values = {key: meta[key] for key in _FRAME_KEYS if key in meta}
+        return LinkEvent("frame", time_s, {**values, "complex_symbols": int(meta["n_symbols"])})
     if event in _FAULTS:
         fault = {"block": meta["block"], "fault": event, "reason": str(meta.get("reason", event))}
         return LinkEvent("fault", time_s, {**known, **fault})
@@ -114,11 +123,10 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
 
 def _answer(meta: dict[str, Any], payload: bytes, time_s: float) -> LinkEvent:
     is_picture = str(meta.get("mime", "")).startswith("image/")
-    keys = ("sequence", "source_id", "task", "modality", "instruction", "snr_db", "cfo_hz", "seconds")
-    values = {key: meta[key] for key in keys if key in meta}
-    values["system"] = "classical" if is_classical(meta) else "semantic"
+    values = {key: meta[key] for key in _ANSWER_KEYS if key in meta}
     values["answer"] = (meta.get("text") or None) if is_picture else payload.decode("utf-8", "replace")
     data: dict[str, Any] = {"picture": payload} if is_picture else {}
+    data |= {name: meta[name] for name in ("symbols", "h_hat") if meta.get(name) is not None}
     if meta.get("received") is not None:
         data["received"] = bytes(np.asarray(meta["received"], np.uint8))
     return LinkEvent("answer", time_s, values, data)

@@ -44,24 +44,19 @@ class Loopback(gr.top_block):
 
         # --- transmitter -------------------------------------------------------------------------------
         self.transmitter = m4sc.frame_transmitter(c.waveform, c.gap_samples)
-        if system == "semantic":
-            self.encoder = m4sc.semantic_encoder(model, c.snr_db)
-            self.mapper = m4sc.symbol_mapper(
-                c.payload_kind,
-                c.qam_order,
-                waveform=c.waveform,
-                levels=c.levels,
-                mcs=c.mcs,
-                snr_db=c.snr_db,
-                margin_db=c.margin_db,
-            )
-            self.msg_connect(self.encoder, "latents", self.mapper, "latents")
-            self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
-        else:
-            self.encoder = m4sc.classical_encoder(
-                codec, c.snr_db, c.margin_db, c.mcs, c.segment_bytes, waveform=c.waveform
-            )
-            self.msg_connect(self.encoder, "symbols", self.transmitter, "symbols")
+        self.encoder = m4sc.message_encoder(model, system, c.snr_db, codec)
+        self.mapper = m4sc.symbol_mapper(
+            c.payload_kind,
+            c.qam_order,
+            waveform=c.waveform,
+            levels=c.levels,
+            mcs=c.mcs,
+            snr_db=c.snr_db,
+            margin_db=c.margin_db,
+            segment_bytes=c.segment_bytes,
+        )
+        self.msg_connect(self.encoder, "payload", self.mapper, "payload")
+        self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
 
         # --- channel -----------------------------------------------------------------------------------
         self.channel = m4sc.channel(
@@ -78,23 +73,17 @@ class Loopback(gr.top_block):
         self.connect(self.transmitter, self.channel, self.receiver)
 
         # --- receiver ----------------------------------------------------------------------------------
-        if system == "semantic":
-            self.demapper = m4sc.symbol_demapper(waveform=c.waveform)
-            self.decoder = m4sc.semantic_decoder(model, c.zero_latents)
-            self.msg_connect(self.receiver, "symbols", self.demapper, "symbols")
-            self.msg_connect(self.demapper, "latents", self.decoder, "latents")
-        else:
-            self.decoder = m4sc.classical_decoder(model, codec, c.timeout_s, waveform=c.waveform)
-            self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
+        self.decoder = m4sc.message_decoder(
+            model, c.zero_latents, codec, c.timeout_s, waveform=c.waveform
+        )
+        self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
 
         # --- results; the decoder's `done` ends the stream ------------------------------------------------
         self.collector = Collector()
-        self.msg_connect(self.receiver, "symbols", self.collector, "events")
         self.msg_connect(self.decoder, "answers", self.collector, "events")
         self.msg_connect(self.decoder, "answers", self.transmitter, "stop")
-        for name in ("encoder", "mapper", "transmitter", "receiver", "demapper", "decoder"):
-            if hasattr(self, name):
-                self.msg_connect(getattr(self, name), "status", self.collector, "events")
+        for block in (self.encoder, self.mapper, self.transmitter, self.receiver, self.decoder):
+            self.msg_connect(block, "status", self.collector, "events")
 
     def send(self, messages: Sequence[OutgoingMessage]) -> list[MessageResult]:
         """Run the flowgraph over the messages; ends by itself, at the latest after ``timeout_s``.

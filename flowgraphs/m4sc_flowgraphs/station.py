@@ -12,10 +12,10 @@ import numpy as np
 import pmt
 from gnuradio import gr, m4sc
 from gnuradio.m4sc.frame_transmitter import DONE_TAG
-from gnuradio.m4sc.pdu import done_pdu, is_done, make_pdu, read_pdu
+from gnuradio.m4sc.pdu import done_pdu, make_pdu
 
 from m4sc.phy.air_time import frame_samples
-from m4sc_flowgraphs.link_events import EventSink, LinkEvent, is_classical
+from m4sc_flowgraphs.link_events import EventSink, LinkEvent
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd
 from m4sc_flowgraphs.radio_ends.opening import GAP_SAMPLES
@@ -44,39 +44,6 @@ class StationConfig:
     source_id: int = 0
     query: str | None = None
     levels: int = 16
-
-
-class FrameRouter(gr.basic_block):
-    """Sends received frames to the decoder of their system, and the receiver's question before them.
-
-    A digital payload that names no model is of the classical system; all else are semantic latents.
-
-    Ports: ``symbols`` in; ``semantic`` and ``classical`` out, both get ``done``.
-    """
-
-    def __init__(self, ask: Callable[[int, int], None] | None = None) -> None:
-        gr.basic_block.__init__(self, "m4sc_frame_router", [], [])
-        self._ask = ask
-        self._semantic, self._classical = pmt.intern("semantic"), pmt.intern("classical")
-        self.message_port_register_in(pmt.intern("symbols"))
-        self.message_port_register_out(self._semantic)
-        self.message_port_register_out(self._classical)
-        self.set_msg_handler(pmt.intern("symbols"), self._accept)
-
-    def _accept(self, message: Any) -> None:
-        try:
-            meta, _ = read_pdu(message)
-        except ValueError as exc:
-            self.logger.warn(str(exc))
-            return
-        if is_done(meta):
-            self.message_port_pub(self._semantic, message)
-            self.message_port_pub(self._classical, message)
-            return
-        if self._ask is not None:
-            self._ask(int(meta.get("source_id", 0)), int(meta.get("sequence", 0)))
-        port = self._classical if is_classical(meta) else self._semantic
-        self.message_port_pub(port, message)
 
 
 class LastSample(gr.sync_block):
@@ -127,7 +94,7 @@ class Station(gr.top_block):
         self.handle_sigint = False  # the command line's own loop takes Ctrl-C
         self._emit, self._begun = emit, False
         receives = receive is not None or channel is not None
-        self.sink = EventSink(emit, 2 if receives else 0)
+        self.sink = EventSink(emit, int(receives))
         if transmit is not None or channel is not None:
             self._build_transmitter(model, transmit, waveform)
         if receives:
@@ -159,40 +126,30 @@ class Station(gr.top_block):
             idle=idle,
             packet_len_key="" if end is None else end.length_tag,
         )
-        blocks = [self.transmitter]
-        if c.classical:
-            self.encoder = m4sc.classical_encoder(None, c.snr_db, mcs=c.mcs)
-            self.msg_connect(self.encoder, "symbols", self.transmitter, "symbols")
-        else:
-            self.encoder = m4sc.semantic_encoder(model, c.snr_db)
-            self.mapper = m4sc.symbol_mapper(
-                c.payload_kind,
-                c.qam_order,
-                waveform=waveform if end is None else end.waveform,
-                levels=c.levels,
-                mcs=c.mcs,
-                snr_db=c.snr_db,
-            )
-            self.msg_connect(self.encoder, "latents", self.mapper, "latents")
-            self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
-            blocks.append(self.mapper)
-        for block in (*blocks, self.encoder):
+        shape = waveform if end is None else end.waveform
+        system = "classical" if c.classical else "semantic"
+        self.encoder = m4sc.message_encoder(model, system, c.snr_db)
+        self.mapper = m4sc.symbol_mapper(
+            c.payload_kind,
+            c.qam_order,
+            waveform=shape,
+            levels=c.levels,
+            mcs=c.mcs,
+            snr_db=c.snr_db,
+        )
+        self.msg_connect(self.encoder, "payload", self.mapper, "payload")
+        self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
+        for block in (self.encoder, self.mapper, self.transmitter):
             self.msg_connect(block, "status", self.sink, "events")
 
     def _build_receiver(self, model: Any, end: ReceiveEnd | None, waveform: Any) -> None:
-        self.receiver = m4sc.frame_receiver(waveform if end is None else end.waveform)
-        self.router = FrameRouter(self._ask if self.config.query else None)
-        self.demapper = m4sc.symbol_demapper(waveform=waveform if end is None else end.waveform)
-        self.decoder = m4sc.semantic_decoder(model)
-        self.classical_decoder = m4sc.classical_decoder(model)
-        self.msg_connect(self.receiver, "symbols", self.sink, "events")
-        self.msg_connect(self.receiver, "symbols", self.router, "symbols")
-        self.msg_connect(self.router, "semantic", self.demapper, "symbols")
-        self.msg_connect(self.router, "classical", self.classical_decoder, "symbols")
-        self.msg_connect(self.demapper, "latents", self.decoder, "latents")
-        for decoder in (self.decoder, self.classical_decoder):
-            self.msg_connect(decoder, "answers", self.sink, "events")
-        for block in (self.receiver, self.demapper, self.decoder, self.classical_decoder):
+        shape = waveform if end is None else end.waveform
+        self.receiver = m4sc.frame_receiver(shape)
+        self.decoder = m4sc.message_decoder(model, waveform=shape)
+        self.decoder.set_default_query(self.config.query)
+        self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
+        self.msg_connect(self.decoder, "answers", self.sink, "events")
+        for block in (self.receiver, self.decoder):
             self.msg_connect(block, "status", self.sink, "events")
 
     def _annotating(self, emit: Emit, waveform: Any) -> Emit:
@@ -205,10 +162,6 @@ class Station(gr.top_block):
             emit(event)
 
         return both
-
-    def _ask(self, source_id: int, sequence: int) -> None:
-        for decoder in (self.decoder, self.classical_decoder):
-            decoder.set_query(source_id, sequence, str(self.config.query))
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -236,8 +189,7 @@ class Station(gr.top_block):
     def send(self, message: OutgoingMessage, sequence: int) -> None:
         """Put a message into the transmit chain."""
         if message.instruction is not None and hasattr(self, "decoder"):
-            for decoder in (self.decoder, self.classical_decoder):
-                decoder.set_query(self.config.source_id, sequence, message.instruction)
+            self.decoder.set_query(self.config.source_id, sequence, message.instruction)
         meta = {
             "task": message.task,
             "modality": message.modality,

@@ -29,20 +29,19 @@ def loopback() -> Graph:
     tap_options(g, "[1.0, 0.35j, 0.0, -0.2]")
     rate(g)
     message_source(g, (0, 1.6))
-    g.add("m4sc_semantic_encoder", "encoder", (1.25, 1.6), model="model", snr_db="snr_db")
+    g.add("m4sc_message_encoder", "encoder", (1.25, 1.6), model="model", snr_db="snr_db")
     g.add("m4sc_symbol_mapper", "mapper", (2.35, 1.6), kind="'analog'")
     g.add("m4sc_frame_transmitter", "transmitter", (3.7, 1.6), gap_samples=800, packet_len_key="packet_len")
     channel(g, (4.95, 1.55), names)
     g.add("m4sc_frame_receiver", "receiver", (5.95, 1.6))
-    g.add("m4sc_symbol_demapper", "demapper", (0, 2.6))
-    g.add("m4sc_semantic_decoder", "decoder", (1, 2.6), model="model")
+    g.add("m4sc_message_decoder", "decoder", (0.5, 2.6), model="model")
     g.add("m4sc_answer_sink", "answers", (2.2, 2.6))
     answer_view(g, (3.4, 2.6), "", "1,0,1,4")
     g.link(
         "source.messages",
         "encoder.messages",
-        "encoder.latents",
-        "mapper.latents",
+        "encoder.payload",
+        "mapper.payload",
         "mapper.symbols",
         "transmitter.symbols",
         "transmitter.0",
@@ -50,9 +49,7 @@ def loopback() -> Graph:
         "channel.0",
         "receiver.0",
         "receiver.symbols",
-        "demapper.symbols",
-        "demapper.latents",
-        "decoder.latents",
+        "decoder.symbols",
         "decoder.answers",
         "answers.answers",
         "decoder.answers",
@@ -102,7 +99,7 @@ def two_box(
         packet_len_key="packet_len",
     )
     channel(g, (2.5, 1.6), names)
-    g.add("m4sc_receiver", "receiver", (3.5, 1.6), model="model", system=f"'{system}'")
+    g.add("m4sc_receiver", "receiver", (3.5, 1.6), model="model")
     g.add("m4sc_answer_sink", "answers", (4.7, 1.6))
     answer_view(g, (5.8, 1.6), "", "1,0,1,4")
     g.link(
@@ -157,7 +154,7 @@ def side_by_side() -> Graph:
             packet_len_key="packet_len",
         )
         channel(g, (2.2, row), names, radio)
-        g.add("m4sc_receiver", taker, (3.2, row), model="model", system=f"'{system}'")
+        g.add("m4sc_receiver", taker, (3.2, row), model="model")
         g.link(
             "source.messages",
             f"{sender}.messages",

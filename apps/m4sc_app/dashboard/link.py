@@ -174,7 +174,7 @@ def for_page(event: LinkEvent, system: str) -> dict[str, Any]:
     """An event as JSON values; pictures, sounds and a thinned constellation with it."""
     row = {"system": system, **event.to_json()}
     data = event.data
-    if event.kind == "frame":
+    if data.get("symbols") is not None:
         symbols = np.asarray(data["symbols"])
         chosen = symbols[:: max(1, -(-symbols.size // _POINTS))]
         row["points"] = np.stack([chosen.real, chosen.imag], 1).round(3).tolist()

@@ -30,7 +30,8 @@ Values = list[np.ndarray]
 class Row:
     """One figure; a control is None where a system has none.
 
-    symbols: mean complex data symbols a message; kind: "all" or a question type; no_channel_ratio: score over
+    symbols, air_time_ms: of a message, on average; the time counts preambles, headers, pilots and cyclic
+    prefixes; kind: "all" or a question type; no_channel_ratio: score over
     no_channel_score; blind: latents were zeros; shuffled: they were another message's; lost: messages of all
     seeds; the interval is over n examples and the seeds of the channel.
     """
@@ -42,6 +43,7 @@ class Row:
     channel: str
     snr_db: float
     symbols: float
+    air_time_ms: float
     metric: str
     score: float
     ci_low: float
@@ -106,16 +108,18 @@ def measure(
     seeds: Sequence[int],
 ) -> list[Row]:
     """Send every example once a seed; return a row of each measure over all, then of each question type."""
-    measures, found, symbols, lost = measures_of(examples[0].task), [], [], []
+    measures, found, lost = measures_of(examples[0].task), [], []
+    symbols, air_time_s = [], []
     for seed in seeds:
         rngs = [
             np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
             for i in range(len(examples))
         ]
         sent = system.send_all(examples, channel, snr_db, rngs)
-        answers = [answer for answer, _ in sent]
+        answers = [delivery.said for delivery in sent]
         found.append(_values(measures, examples, answers))
-        symbols.append([count for _, count in sent])
+        symbols.append([delivery.symbols for delivery in sent])
+        air_time_s.append([delivery.air_time_s for delivery in sent])
         lost.append([answer is None for answer in answers])
     kinds = np.array([example.kind for example in examples])
     groups = ["all", *(sorted(set(kinds)) if examples[0].task in _BY_KIND else [])]
@@ -140,6 +144,7 @@ def measure(
                     channel=channel,
                     snr_db=snr_db,
                     symbols=float(np.asarray(symbols)[:, chosen].mean()),
+                    air_time_ms=float(1e3 * np.asarray(air_time_s)[:, chosen].mean()),
                     metric=measured.name,
                     score=score,
                     ci_low=low,

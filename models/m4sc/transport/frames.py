@@ -77,7 +77,9 @@ def frames_air_time_s(frames: Iterable[OutgoingFrame], waveform: WaveformConfig)
 
 @dataclass(frozen=True)
 class Extent:
-    """What the header says of the whole analogue message, in the field that holds the bytes of a digital one.
+    """What a header says of the whole analogue message, where that has several frames.
+
+    It stands in the field that holds the bytes of a digital frame.
 
     Attributes:
         total: complex symbols of the message.
@@ -90,7 +92,7 @@ class Extent:
     n_segments: int
 
     def pack(self) -> int:
-        """32 bits.
+        """32 bits; 0 of a message of one frame, which says all itself.
 
         Raises:
             ValueError: more symbols than the field holds.
@@ -100,11 +102,13 @@ class Extent:
                 f"the message has {self.total} symbols, {self.essential} of them essential; at most "
                 f"{MAX_SYMBOLS} and {MAX_ESSENTIAL} can be sent as one message"
             )
-        return self.essential << _TOTAL_BITS | self.total
+        return self.essential << _TOTAL_BITS | self.total if self.n_segments > 1 else 0
 
     @classmethod
     def of(cls, header: FrameHeader) -> Extent:
         """From a frame's header."""
+        if header.n_segments == 1:
+            return cls(header.n_symbols, 0, 1)
         field = header.payload_bytes
         return cls(field & MAX_SYMBOLS, field >> _TOTAL_BITS, header.n_segments)
 
@@ -147,11 +151,12 @@ def _digital(data: bytes, payload: Payload, address: Address, config: TransportC
     size = min(config.segment_bytes, most_bytes(mcs, config.waveform.max_payload_symbols))
     if len(data) > size:
         data += zlib.crc32(data).to_bytes(CHECK_BYTES, "big")
+    size = -(-len(data) // -(-len(data) // size))  # equal parts: a short last one needs a more robust scheme
     parts = [data[i : i + size] for i in range(0, len(data), size)]
     head = _header(payload, address, config, PayloadKind.DIGITAL, len(parts))
     frames = []
     for i, part in enumerate(parts):
-        mcs = min(mcs, _scheme(form, len(part)))  # a short last segment needs a more robust scheme
+        mcs = min(mcs, _scheme(form, len(part)))
         header = replace(head, mcs=mcs, segment=i, payload_bytes=len(part))
         frames.append(_frame(header, encode_transport(part, mcs), config))
     return frames

@@ -1,4 +1,4 @@
-"""Semantic encoder: message PDU to latents."""
+"""Message encoder: message PDU to payload."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from fake_system import FakeSystem, signature
 from flow import run_block
 from gnuradio import m4sc
+from m4sc.codecs.source_coding import source_decode
 from PIL import Image
 
 pytestmark = pytest.mark.timeout(60)
@@ -21,9 +22,9 @@ def picture(level: int) -> bytes:
 
 
 def test_latents_are_the_models_and_metadata_name_task_and_model() -> None:
-    block = m4sc.semantic_encoder(FakeSystem())
+    block = m4sc.message_encoder(FakeSystem())
     sink = run_block(
-        block, "messages", "latents", [({"task": "text", "sequence": 7, "user_id": 3}, b"storm here")]
+        block, "messages", "payload", [({"task": "text", "sequence": 7, "user_id": 3}, b"storm here")]
     )
     meta, payload = sink.pdus[0]
     assert payload.dtype == np.float32
@@ -33,11 +34,11 @@ def test_latents_are_the_models_and_metadata_name_task_and_model() -> None:
 
 
 def test_bad_messages_are_named_and_the_next_one_goes_on() -> None:
-    block = m4sc.semantic_encoder(FakeSystem())
+    block = m4sc.message_encoder(FakeSystem())
     sink = run_block(
         block,
         "messages",
-        "latents",
+        "payload",
         [
             ({"task": "classify", "sequence": 0}, b"no picture"),
             ({"task": "text", "sequence": 1}, b"  "),
@@ -55,14 +56,27 @@ def test_bad_messages_are_named_and_the_next_one_goes_on() -> None:
     assert block.counters["errors"] == 5
 
 
-def test_messages_without_a_sequence_are_numbered() -> None:
-    sink = run_block(
-        m4sc.semantic_encoder(FakeSystem()), "messages", "latents", [({"task": "text"}, b"cat")] * 3
-    )
-    assert [meta["sequence"] for meta, _ in sink.pdus] == [0, 1, 2]
+def test_messages_without_a_sequence_are_numbered_and_a_restart_goes_on_elsewhere() -> None:
+    def numbers() -> list[int]:
+        block = m4sc.message_encoder(FakeSystem())
+        sink = run_block(block, "messages", "payload", [({"task": "text"}, b"cat")] * 3)
+        return [meta["sequence"] for meta, _ in sink.pdus]
+
+    first, second = numbers(), numbers()
+    assert [(n - first[0]) % 0x10000 for n in first] == [0, 1, 2]
+    assert not set(first) & set(second)
+
+
+def test_the_classical_system_sends_a_source_codecs_bytes() -> None:
+    block = m4sc.message_encoder(system="classical")
+    meta, payload = run_block(block, "messages", "payload", [({"task": "text"}, b"storm here")]).pdus[0]
+    assert payload.dtype == np.uint8 and meta["model_fingerprint"] == 0
+    assert source_decode(payload.tobytes(), "text").data == "storm here"
+    with pytest.raises(ValueError, match="'semantic' or 'classical'"):
+        m4sc.message_encoder(system="fax")
 
 
 def test_a_model_that_is_none_is_an_error_not_a_crash() -> None:
-    block = m4sc.semantic_encoder(object())
-    sink = run_block(block, "messages", "latents", [({"task": "text"}, b"cat")])
+    block = m4sc.message_encoder(object())
+    sink = run_block(block, "messages", "payload", [({"task": "text"}, b"cat")])
     assert not sink.pdus and "lacks encode" in sink.status[0]["reason"]

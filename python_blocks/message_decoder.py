@@ -1,0 +1,192 @@
+"""Received frames to answers, whatever system sent them."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pmt
+
+from .frame_assembly import FrameAssembly, meta_of_message
+from .message_file import MIMES, message_bytes
+from .pdu import is_done, read_pdu
+from .systems import find_system, find_task_codec, fingerprint_of
+from .worker import pdu_worker
+
+_KEPT_QUERIES = 4096
+_SHOWN_SYMBOLS = 4096  # of a message, handed on for a constellation
+
+
+class FingerprintError(ValueError):
+    """Transmitter and receiver hold different models."""
+
+
+class message_decoder(pdu_worker):  # noqa: N801
+    """Message decoder: received symbols PDU in, answer PDU out, on a worker thread.
+
+    Ports: ``symbols`` and ``query`` in, ``answers`` and ``status`` out. Frames are put together to messages
+    (:mod:`m4sc.transport.assembler`); the codec that the message names answers: the model's, or for bytes
+    without a model the classical one, whose decoded message the same model reads.
+
+    Reads of a symbols PDU what :class:`frame_receiver` writes. A query PDU carries ``source_id`` (default 0),
+    ``sequence`` and ``instruction``: the question for that message; it must come before the message. An
+    answer PDU is UTF-8 text, or PNG bytes with ``mime`` = ``image/png`` and the words, if any came with the
+    picture, in ``text``. Its metadata: ``sequence``, ``source_id``, ``user_id``, ``task``, ``task_id``,
+    ``modality``, ``system`` (``semantic`` or ``classical``), ``instruction``, ``seconds``, ``snr_db``,
+    ``cfo_hz``, ``n_segments``, ``lost_segments``, ``complex_symbols``, ``symbols`` (complex64, at most 4096
+    of those received), ``h_hat`` of the last frame; ``confidence`` (0 to 1) and ``verified`` where the codec
+    tells them; ``received`` (u8vector) of the classical system: the decoded message as PNG, WAV or UTF-8.
+
+    A message of another model pair is refused: counted as an error, ``status`` names both fingerprints. Lost
+    messages are counted (``counters['lost']``) and reported on ``status`` as ``lost``.
+
+    Args:
+        model: a loaded semantic system, or the name or folder of one; None: the classical system's decoded
+            message is the answer itself, and semantic messages are refused.
+        zero_latents: replace what arrived by zeros, for the control experiment of the language prior.
+        codec: of the classical system: object with ``source_decode(bytes, modality) -> Message``; None for
+            the project's WebP, Opus and Brotli.
+        timeout_s: from a message's last frame until it is closed incomplete, s, > 0.
+        user_id, source_id: this receiver and the wanted transmitter, -1 for any.
+        min_confidence: below it an answer is replaced by "not sure"; 0 for never.
+        queue_len, on_error, on_full: see :class:`pdu_worker`.
+        waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
+    """
+
+    def __init__(
+        self,
+        model: Any = "default",
+        zero_latents: bool = False,
+        codec: Any = None,
+        timeout_s: float = 10.0,
+        user_id: int = -1,
+        source_id: int = -1,
+        min_confidence: float = 0.0,
+        queue_len: int = 16,
+        on_error: str = "skip",
+        on_full: str = "wait",
+        waveform: Any = None,
+    ) -> None:
+        super().__init__("m4sc_message_decoder", "symbols", "answers", queue_len, on_error, on_full)
+        if not 0.0 <= min_confidence <= 1.0:
+            raise ValueError(f"min_confidence is {min_confidence}; give 0 to 1")
+        self._model, self._zero_latents, self._min_confidence = model, zero_latents, float(min_confidence)
+        self._classical = find_task_codec(codec, model)
+        self._frames = FrameAssembly(waveform, timeout_s, user_id, source_id, self.counters)
+        self._h_hat: Any = None
+        self._queries: dict[tuple[int, int], str] = {}
+        self.message_port_register_in(pmt.intern("query"))
+        self.set_msg_handler(pmt.intern("query"), self._accept_query)
+
+    # --- questions --------------------------------------------------------------------------------------
+
+    def set_query(self, source_id: int, sequence: int, instruction: str) -> None:
+        """Ask this of message ``sequence`` of ``source_id``; safe while running."""
+        while len(self._queries) >= _KEPT_QUERIES:
+            self._queries.pop(next(iter(self._queries)), None)
+        self._queries[(int(source_id), int(sequence) & 0xFFFF)] = str(instruction)
+
+    def set_default_query(self, instruction: str | None) -> None:
+        """Ask this of every message that has no question of its own; None for the task's own wording."""
+        self._default_query = instruction
+
+    _default_query: str | None = None
+
+    def _accept_query(self, message: Any) -> None:
+        try:
+            meta, _ = read_pdu(message)
+            if is_done(meta):
+                return
+            self.set_query(meta.get("source_id", 0), meta["sequence"], meta["instruction"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as exc:
+            self.counters["errors"] += 1
+            self.report("error", f"a query needs sequence and instruction ({exc})")
+
+    # --- frames -----------------------------------------------------------------------------------------
+
+    def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
+        """One frame; yields the answers of the messages that it completes or closes."""
+        if "h_hat" in meta:
+            self._h_hat = meta["h_hat"]
+        return self._answers(self._frames.push(meta, payload))
+
+    def idle(self) -> Iterable[tuple[dict[str, Any], Any]]:
+        """Close messages whose time is over."""
+        return self._answers(self._frames.expire())
+
+    def finish(self) -> None:
+        """Close what is incomplete at the end of the stream."""
+        self._guarded({}, lambda: self._answers(self._frames.flush()))
+
+    # --- messages ---------------------------------------------------------------------------------------
+
+    def _answers(self, messages: Iterable[Any]) -> Iterable[tuple[dict[str, Any], Any]]:
+        for message in messages:
+            meta = meta_of_message(message)
+            if message.received is None:
+                self._queries.pop((meta["source_id"], meta["sequence"]), None)
+                self.report("lost", message.reason, meta)
+                continue
+            try:
+                answered = self._answer(meta, message.received)
+            except ValueError as exc:  # the messages after this one must still be answered
+                self.counters["errors"] += 1
+                self.report("error", str(exc), meta)
+                continue
+            yield answered
+
+    def _answer(self, meta: dict[str, Any], received: Any) -> tuple[dict[str, Any], bytes]:
+        from m4sc.tasks import task_by_id
+
+        task = task_by_id(int(meta["task_id"]))
+        asked = self._queries.pop((meta["source_id"], meta["sequence"]), self._default_query)
+        meta = {**meta, "task": task.name, "modality": task.modality, "instruction": asked}
+        started = time.monotonic()
+        if received.data:
+            answer = self._classical.decode(received, task, asked)
+            meta["system"] = "classical"
+        else:
+            system = self._matching_system(meta)
+            symbols = np.zeros_like(received.symbols) if self._zero_latents else received.symbols
+            answer = system.decode(symbols, received.noise_var, task.name, asked)
+            meta |= {"system": "semantic", "complex_symbols": int(symbols.size)}
+            meta["symbols"] = np.ascontiguousarray(received.symbols[:_SHOWN_SYMBOLS], np.complex64)
+        if self._h_hat is not None:
+            meta["h_hat"] = np.asarray(self._h_hat, np.complex64)
+        return self._answer_pdu(meta, answer, task, time.monotonic() - started)
+
+    def _matching_system(self, meta: dict[str, Any]) -> Any:
+        if self._model is None:
+            raise ValueError("the message is semantic, but this decoder has no model; give it one")
+        system = find_system(self._model)
+        ours, theirs = fingerprint_of(system), int(meta["model_fingerprint"]) & 0xFFFFFFFF
+        if theirs != ours:
+            raise FingerprintError(
+                f"the transmitter's model is {theirs:08x}, the receiver's {ours:08x}; load the same weights"
+            )
+        return system
+
+    def _answer_pdu(
+        self, meta: dict[str, Any], answer: Any, task: Any, seconds: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """Metadata and payload of an answer: text as UTF-8, a picture as PNG with its words in ``text``."""
+        confidence, verified = getattr(answer, "confidence", None), getattr(answer, "verified", None)
+        meta = {**meta, "seconds": float(seconds), "confidence": confidence, "verified": verified}
+        message, picture, text = getattr(answer, "message", None), answer.image, str(answer.text)
+        if message is not None:
+            whole = message_bytes(message)
+            meta["received"] = np.frombuffer(whole, np.uint8)
+            if self._model is None:
+                return {**meta, "mime": MIMES[task.modality]}, whole
+        if confidence is not None and confidence < self._min_confidence:
+            text = "not sure"
+        if picture is None:
+            return {**meta, "mime": "text/plain"}, text.encode("utf-8")
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(np.asarray(picture, dtype=np.uint8)).save(buffer, "PNG")
+        return {**meta, "mime": "image/png", "text": text}, buffer.getvalue()
