@@ -59,8 +59,8 @@ class m4sc_loopback(gr.top_block):
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.receiver = m4sc.frame_receiver(waveform=None)
         self.mapper = m4sc.symbol_mapper(kind='analog', qam_order=256, queue_len=16, interleave=True, precode=False, waveform=None, levels=16, mcs=(-1), snr_db=15.0, margin_db=1.0, segment_symbols=8192, segment_bytes=1024)
-        self.encoder = m4sc.message_encoder(model=model, system='semantic', snr_db=snr_db, codec=None, queue_len=16, on_error='skip', on_full='wait')
-        self.decoder = m4sc.message_decoder(model=model, zero_latents=False, codec=None, timeout_s=10.0, user_id=(-1), source_id=(-1), min_confidence=0.0, queue_len=16, on_error='skip', on_full='wait', waveform=None)
+        self.encoder = m4sc.message_encoder(model=model, system='semantic', snr_db=snr_db, codec=None, queue_len=16, on_error='skip')
+        self.decoder = m4sc.message_decoder(model=model, zero_latents=False, codec=None, timeout_s=10.0, user_id=(-1), source_id=(-1), min_confidence=0.0, queue_len=16, on_error='skip', waveform=None)
         self.channel = m4sc.channel(snr_db=snr_now_db, waveform=None, taps=taps, cfo_hz=cfo_now_hz, sfo_ppm=0.0, doppler_hz=0.0, delays_samples=(0.0, 1.0, 3.0), powers_db=(0.0, -5.0, -10.0), seed=seed, fading='auto', rician_k_db=6.0, delay_spread_s=(1.5e-6), phase_noise_linewidth_hz=0.0, iq_gain_db=0.0, iq_phase_deg=0.0, amplifier_backoff_db=float('inf'), amplifier_smoothness=3.0, dropout_rate_hz=0.0, dropout_s=(1e-4), interference_rate_hz=0.0, interference_s=(1e-3), interference_db=0.0)
         self.answers = m4sc.answer_sink(folder='', n_decoders=1)
 

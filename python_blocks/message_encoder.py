@@ -31,7 +31,7 @@ class message_encoder(pdu_worker):  # noqa: N801
         snr_db: SNR (Es/N0 per data subcarrier, dB) told to the codec, None where unknown.
         codec: of ``classical``: object with ``source_encode(Message) -> bytes``; None for the project's WebP,
             Opus and Brotli.
-        queue_len, on_error, on_full: see :class:`pdu_worker`.
+        queue_len, on_error: see :class:`pdu_worker`.
     """
 
     def __init__(
@@ -42,9 +42,8 @@ class message_encoder(pdu_worker):  # noqa: N801
         codec: Any = None,
         queue_len: int = 16,
         on_error: str = "skip",
-        on_full: str = "wait",
     ) -> None:
-        super().__init__("m4sc_message_encoder", "messages", "payload", queue_len, on_error, on_full)
+        super().__init__("m4sc_message_encoder", "messages", "payload", queue_len, on_error)
         check_system(system)
         self._model, self._system, self._snr_db, self._codec = model, system, snr_db, codec
         self._reader = MessageReader()

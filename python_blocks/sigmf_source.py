@@ -11,7 +11,7 @@ import pmt
 from gnuradio import gr
 
 from .frame_transmitter import DONE_TAG
-from .pdu import is_done, read_pdu
+from .inbox import add_stop_port, begin_run
 from .sigmf_file import open_recording
 
 _IDLE_S = 0.005
@@ -42,15 +42,18 @@ class sigmf_source(gr.sync_block):  # noqa: N801
         self._samples, self._kind = open_recording(filename, samp_rate)
         self._repeat, self._wait = int(repeat), bool(wait_for_stop)
         self._position, self._rounds, self._stopped = 0, 0, False
-        self.message_port_register_in(pmt.intern("stop"))
-        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
+        add_stop_port(self, self._accept_stop)
 
-    def _accept_stop(self, message: Any) -> None:
-        try:
-            self._stopped = self._stopped or is_done(read_pdu(message)[0])
-        except ValueError as exc:
-            self.counters["errors"] += 1
-            self.logger.warn(f"port stop: {exc}")
+    def _accept_stop(self) -> None:
+        self._stopped = True
+
+    def start(self) -> bool:
+        """Go on where it was stopped, or play anew if it had ended; called by the scheduler."""
+        begin_run(self)
+        if self._repeat and self._rounds == self._repeat and (self._stopped or not self._wait):
+            self._position = self._rounds = 0
+        self._stopped = False
+        return True
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
         """Copy the next samples; mark the last one."""

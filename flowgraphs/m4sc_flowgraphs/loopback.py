@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pmt
 from gnuradio import gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from gnuradio.m4sc.systems import find_system
@@ -98,13 +98,14 @@ class Loopback(gr.top_block):
             raise ValueError(f"{len(messages)} messages; at most 65536 in one run")
         self.start()
         try:
-            entry = self.encoder.to_basic_block()
+            end = time.monotonic() + self.config.timeout_s
             for sequence, message in enumerate(messages):
                 if message.instruction is not None:
                     self.decoder.set_query(0, sequence, message.instruction)
-                entry._post(pmt.intern("messages"), _message_pdu(message, sequence))
-            entry._post(pmt.intern("messages"), done_pdu())
-            self.collector.done.wait(self.config.timeout_s)
+                if not self.encoder.put(_message_pdu(message, sequence), max(0.0, end - time.monotonic())):
+                    break
+            self.encoder.put(done_pdu())
+            self.collector.done.wait(max(0.0, end - time.monotonic()))
         finally:
             self.stop()
             self.wait()

@@ -66,7 +66,7 @@ def open_soapy_receive(
     source, waveform = _open("source", args, options, waveform, soapy)
     watch = Watch(waveform.samp_rate, notify)
     set_gain = lambda gain_db: source.set_gain(0, gain_db)  # noqa: E731
-    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, set_gain)
+    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, set_gain, True)
 
 
 def _open(side: str, args: str, options: SoapyOptions, waveform: Any, soapy: Any) -> tuple[Any, Any]:
