@@ -48,6 +48,9 @@ def open_transmit(
     else:
         from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSink
 
+        if not where.place:
+            raise RadioEndError("'file:' has no name; write file:NAME for NAME.sigmf-data and NAME.sigmf-meta")
+
         chosen = read_options(rest, FileOptions, channel=channel)
         sink = SigmfSink(where.place, waveform, chosen.freq, chosen.description, notify)
     chain: list[Any] = [] if channel.is_clear else [channel_block(channel, waveform)]
