@@ -176,7 +176,8 @@ def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_p
         script = str(FLOWGRAPHS / f"m4sc_zmq_{end}.grc")
         processes[end] = subprocess.Popen(
             [*command, script, "--address", address, *options[end]],
-            stdout=subprocess.PIPE, text=True, env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE, text=True,
+            env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         )  # fmt: skip
     try:
         said = {end: process.communicate(timeout=60)[0] for end, process in processes.items()}
@@ -259,7 +260,8 @@ def boxes(display: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, d
     done = subprocess.run(
         ["/usr/bin/python3", str(ROOT / "tests" / "companion_boxes.py"), *map(str, FLOWGRAPHS.glob("*.grc"))],
         capture_output=True, text=True, timeout=100, check=False,
-        env={**module_environment(), "PATH": "/usr/bin:/bin", "DISPLAY": display, "HOME": str(tmp_path_factory.mktemp("home"))},
+        env={**module_environment(), "PATH": "/usr/bin:/bin", "DISPLAY": display,
+             "HOME": str(tmp_path_factory.mktemp("home"))},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

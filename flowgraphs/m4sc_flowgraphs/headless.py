@@ -13,8 +13,8 @@ from m4sc_flowgraphs.twin import find_grc, twin_of
 def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
     """Run a generated ``main``; what its blocks refuse is told in one sentence instead of a traceback.
 
-    Ends the process: 0 done, 2 refused (a wrong value, a missing file or device, a full disk), 130 stopped by the
-    user.
+    Ends the process: 0 done, 2 refused (a wrong value, a missing file or device, a full disk), 130 stopped by
+    the user.
 
     Args:
         main: of the generated script.
@@ -34,7 +34,11 @@ def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    faults = [fault for block in vars(made[0]).values() if (fault := getattr(block, "fault", None))] if made else []
+    faults = (
+        [fault for block in vars(made[0]).values() if (fault := getattr(block, "fault", None))]
+        if made
+        else []
+    )
     for fault in faults:
         print(f"{name}: {fault}", file=sys.stderr)
     sys.exit(2 if faults else 0)
@@ -50,7 +54,7 @@ def load(script: Any) -> tuple[Callable[..., None], Callable[..., Any]]:
 
 
 def run_grc(name: str, options: list[str]) -> None:
-    """Run a .grc, by its path or name, with the options of its parameters; ends the process as :func:`run_twin`.
+    """Run a .grc, by its path or name, with the options of its parameters; ends as :func:`run_twin`.
 
     Raises:
         FlowgraphError: there is none, or it does not compile.

@@ -1,7 +1,7 @@
 """A companion flowgraph without its windows: displays out, sliders to variables, companion's own compiler.
 
-Nothing of it lies in the repository: the script is made in the cache when it is first run, and made again when the
-.grc, the descriptions of our blocks or GNU Radio have changed.
+Nothing of it lies in the repository: the script is made in the cache when it is first run, and made again when
+the .grc, the descriptions of our blocks or GNU Radio have changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from m4sc.pretrained.cache import cache_home
 
 _ENDING = "if __name__ == '__main__':\n    main()\n"
 _TWIN_ENDING = """if __name__ == '__main__':
@@ -37,7 +36,10 @@ def folders() -> list[Path]:
     from gnuradio import gr
 
     prefixes = [Path("/usr/local"), Path(gr.prefix())]
-    places = [_ROOT / "flowgraphs", *(prefix / "share" / "gnuradio" / "examples" / "m4sc" for prefix in prefixes)]
+    places = [
+        _ROOT / "flowgraphs",
+        *(prefix / "share" / "gnuradio" / "examples" / "m4sc" for prefix in prefixes),
+    ]
     return [place for place in places if any(place.glob("*.grc"))]
 
 
@@ -88,32 +90,25 @@ def headless(graph: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _platform() -> Any:
-    """Companion's compiler, its library of blocks not yet read; our own blocks are found in any case."""
+    """Companion's compiler, its library of blocks not yet read."""
     from gnuradio import gr
     from gnuradio.grc.core import Messages
     from gnuradio.grc.core.platform import Platform
 
     Messages.MESSENGERS_LIST.clear()  # companion's advice about throttles, on stdout
-
-    def made() -> Any:
-        parts = (gr.major_version(), gr.api_version(), gr.minor_version())
-        return Platform(name="m4sc", prefs=gr.prefs(), version=gr.version(), version_parts=parts)
-
-    platform = made()
-    if not _descriptions(platform) and _BLOCKS.is_dir():
-        os.environ["GRC_BLOCKS_PATH"] = f"{os.environ.get('GRC_BLOCKS_PATH', '')}:{_BLOCKS}".lstrip(":")
-        platform = made()
-    return platform
+    parts = (gr.major_version(), gr.api_version(), gr.minor_version())
+    return Platform(name="m4sc", prefs=gr.prefs(), version=gr.version(), version_parts=parts)
 
 
-def _descriptions(platform: Any) -> list[Path]:
-    places = sorted({Path(place) for place in platform.config.block_paths})
-    return [path for place in places for path in sorted(place.glob("m4sc_*.block.yml"))]
+def _block_folders() -> list[str]:
+    """Companion's folders of block descriptions, the checkout's own last: the last one read wins."""
+    known = [place for place in _platform().config.block_paths if Path(place) != _BLOCKS]
+    return [*known, str(_BLOCKS)] if _BLOCKS.is_dir() else known
 
 
 @cache
 def _library() -> Any:
-    _platform().build_library()
+    _platform().build_library(_block_folders())
     return _platform()
 
 
@@ -151,7 +146,9 @@ def build_twin(grc: Path, folder: Path) -> Path:
         made = compile_grc(stripped, Path(scratch))
         source = made.read_text(encoding="utf-8")
         if not source.endswith(_ENDING):
-            raise FlowgraphError(f"{grc.name}: only Python flowgraphs are run; this one generates something else")
+            raise FlowgraphError(
+                f"{grc.name}: only Python flowgraphs are run; this one generates something else"
+            )
         ending = _TWIN_ENDING.format(name=made.stem)
         made.write_text(source.removesuffix(_ENDING) + ending, encoding="utf-8")
         made.chmod(0o755)
@@ -168,8 +165,11 @@ def twin_of(grc: Path) -> Path:
     Raises:
         FlowgraphError: it does not compile, or the cache cannot be written.
     """
+    from m4sc.pretrained.cache import cache_home
+
     digest = hashlib.sha256(str(_platform().config.version).encode())
-    for path in (grc, Path(__file__), *_descriptions(_platform())):
+    ours = [path for place in _block_folders() for path in sorted(Path(place).glob("m4sc_*.block.yml"))]
+    for path in (grc, Path(__file__), *ours):
         digest.update(path.read_bytes())
     folder = cache_home() / "twins" / f"{grc.stem}-{digest.hexdigest()[:16]}"
     for script in folder.glob("*.py"):
@@ -178,5 +178,6 @@ def twin_of(grc: Path) -> Path:
         return build_twin(grc, folder)
     except OSError as exc:
         raise FlowgraphError(
-            f"the cache {folder.parent} cannot be written ({exc.strerror or exc}); set M4SC_HOME to another folder"
+            f"the cache {folder.parent} cannot be written ({exc.strerror or exc}); "
+            "set M4SC_HOME to another folder"
         ) from exc

@@ -49,7 +49,9 @@ def open_transmit(
         from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSink
 
         if not where.place:
-            raise RadioEndError("'file:' has no name; write file:NAME for NAME.sigmf-data and NAME.sigmf-meta")
+            raise RadioEndError(
+                "'file:' has no name; write file:NAME for NAME.sigmf-data and NAME.sigmf-meta"
+            )
 
         chosen = read_options(rest, FileOptions, channel=channel)
         sink = SigmfSink(where.place, waveform, chosen.freq, chosen.description, notify)
@@ -109,13 +111,15 @@ def split_channel(address: Address) -> tuple[Address, ChannelOptions]:
 
 
 def _recorded_waveform(recording: Any, waveform: Any, notify: Notify) -> Any:
-    """The waveform that a recording names, or ``waveform`` at its rate; what was taken for granted is told."""
+    """The waveform that a recording names, or ``waveform`` at its rate; what is taken for granted, told."""
     for note in recording.notes:
         notify("note", note)
     stored = recording.extra.get("waveform")
     if stored is not None:
         return type(waveform).from_json(json.dumps(stored))
     if recording.samp_rate is None:
-        notify("note", f"{recording.path.name} does not say its rate; {waveform.samp_rate:g} samples/s are taken")
+        notify(
+            "note", f"{recording.path.name} does not say its rate; {waveform.samp_rate:g} samples/s are taken"
+        )
         return waveform
     return replace(waveform, samp_rate=recording.samp_rate)

@@ -69,8 +69,8 @@ class SigmfSource(gr.sync_block):
 class SigmfSink(gr.sync_block):
     """Records complex64 samples; the files get their names when the flowgraph stops.
 
-    Tag read: ``packet_len``, one annotation a burst. Counters: ``samples``, ``frames``. On a full disk the stream
-    ends, what was written is kept, and ``notify`` is told ``broken_off``.
+    Tag read: ``packet_len``, one annotation a burst. Counters: ``samples``, ``frames``. On a full disk the
+    stream ends, what was written is kept, and ``notify`` is told ``broken_off``.
 
     Args:
         name: with or without a suffix; its folder is made.
