@@ -1,7 +1,7 @@
 """A companion flowgraph without its windows: displays out, sliders to variables, companion's own compiler.
 
-Nothing of it lies in the repository: the script is made in the cache when it is first run, and made again when
-the .grc, the descriptions of our blocks or GNU Radio have changed.
+Nothing of it lies in the repository: the script is made in the cache when it is first run, and made again
+when the .grc, the descriptions of our blocks or GNU Radio have changed.
 """
 
 from __future__ import annotations
