@@ -124,6 +124,12 @@ def test_cmake_installs_every_block_where_gnu_radio_finds_it(tmp_path: Path) -> 
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == str(package / "__init__.py")
+    twin = [str(examples / "m4sc_text.py"), "--help"]
+    helped = subprocess.run(
+        ["/usr/bin/python3", *twin],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert helped.returncode == 0 and "--snr-db" in helped.stdout, helped.stderr
     subprocess.run(
         ["cmake", "--build", str(tmp_path / "build"), "--target", "uninstall"],
         check=True, capture_output=True, timeout=60,

@@ -367,6 +367,16 @@ def test_a_writer_never_used_leaves_nothing(tmp_path: Path) -> None:
     assert writer.finish() is None and not list(tmp_path.iterdir())
 
 
+def test_ctrl_c_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(self: RecordingWriter) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RecordingWriter, "finish", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_recording(tmp_path / "x", SAMPLES, 1e6, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_more_after_the_end_is_a_new_capture(tmp_path: Path) -> None:
     writer = RecordingWriter(tmp_path / "x", 1e6)
     for part in (SAMPLES[:300], SAMPLES[300:]):

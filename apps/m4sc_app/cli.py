@@ -129,7 +129,9 @@ def send(
 
 @app.command(epilog='Example:  m4sc receive burst.sigmf-meta --query "What colour is it?" --json')
 def receive(
-    recording: Annotated[Path, typer.Argument(help="A .sigmf-meta/.sigmf-data pair or a .cf32 file.")],
+    recording: Annotated[
+        Path, typer.Argument(help="A SigMF pair or archive, bare .cf32, .cu8, ..., or .wav.")
+    ],
     query: Annotated[str | None, typer.Option(help="The receiver's own question.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder to keep received pictures in.")] = None,
     model: Model = "default",

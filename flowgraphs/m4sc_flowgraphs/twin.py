@@ -56,6 +56,8 @@ def find_grc(name: str) -> Path:
     for known in (stem, f"m4sc_{stem.replace('-', '_')}"):
         if known in ours:
             return ours[known]
+    if not ours:
+        raise FlowgraphError(f"there is no flowgraph '{name}'; give the path of a .grc")
     names = ", ".join(sorted(known.removeprefix("m4sc_") for known in ours))
     raise FlowgraphError(f"there is no flowgraph '{name}'; give the path of a .grc or one of {names}")
 

@@ -109,7 +109,8 @@ class SigmfSink(gr.sync_block):
         """Append to the file."""
         samples = input_items[0]
         for tag in self.get_tags_in_window(0, 0, len(samples), _LEN_KEY):
-            self.annotate(int(tag.offset), pmt.to_long(tag.value), "M4SC frame")
+            first = self.counters["samples"] + int(tag.offset) - self.nitems_read(0)  # a restart counts anew
+            self.annotate(first, pmt.to_long(tag.value), "M4SC frame")
         try:
             self._writer.append(samples)
         except RecordingError as exc:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,9 @@ def open_recording(
     path = Path(name)
     if samp_rate is not None and not 0 < samp_rate < float("inf"):
         raise RecordingError(f"the sample rate must be a positive number; it is {samp_rate:g}")
-    if path.is_dir():
-        raise RecordingError(f"{path} is a folder; name one recording in it")
     try:
+        if path.is_dir():
+            raise RecordingError(f"{path} is a folder; name one recording in it")
         found = _open(path, datatype)
     except OSError as exc:
         raise RecordingError(f"{exc.filename or path} cannot be read: {exc.strerror or exc}") from exc
@@ -95,7 +95,7 @@ def open_recording(
         raise RecordingError(
             f"{found.path.name} says {found.samp_rate:g} samples/s, not {samp_rate:g}; leave the rate out"
         )
-    return Recording(**(vars(found) | {"samp_rate": float(samp_rate)}))
+    return replace(found, samp_rate=float(samp_rate))
 
 
 def _open(path: Path, datatype: str | None) -> Recording:
@@ -162,12 +162,15 @@ def _described(path: Path, raw: np.ndarray, told: Description, where: str = "") 
 def _spans(raw: np.ndarray, kind: SampleType, told: Description, where: str) -> tuple[np.ndarray, ...]:
     """Runs of samples between what is none: header bytes before each capture, trailing bytes at the end."""
     size = len(raw) - told.trailing_bytes
-    spans, place, sample = [], 0, 0
+    if size < 0:
+        raise RecordingError(f"{where} has {len(raw)} bytes; its description speaks of more behind them")
+    spans, begin, place, sample = [], 0, 0, 0
     for capture in told.captures:
-        length = (capture.start - sample) * kind.width
-        spans.append(raw[place : place + length])
-        place += length + capture.header_bytes
+        place += (capture.start - sample) * kind.width
         sample = capture.start
+        if capture.header_bytes:
+            spans.append(raw[begin:place])
+            begin = place = place + capture.header_bytes
         if place > size:
             raise RecordingError(
                 f"{where} has {len(raw)} bytes; its description speaks of samples and headers behind them"
@@ -178,7 +181,7 @@ def _spans(raw: np.ndarray, kind: SampleType, told: Description, where: str) -> 
             f"{where} has {rest} bytes behind its headers, not a whole number of {kind.width}-byte samples "
             f"({kind.name})"
         )
-    spans.append(raw[place:size])
+    spans.append(raw[begin:size])
     return tuple(np.asarray(span).view(kind.component).reshape(-1, 2) for span in spans if len(span))
 
 

@@ -128,6 +128,13 @@ class RecordingWriter:
             raise self._broken_off(exc) from exc
         return self.data, self.meta
 
+    def discard(self) -> None:
+        """Leave nothing behind of what was not finished."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._part.unlink(missing_ok=True)
+
     def _publish(self) -> None:
         text = json.dumps(self._described(), indent=2) + "\n"
         described = _temporary(self.meta)
@@ -203,8 +210,11 @@ def write_recording(
     except OSError as exc:
         raise RecordingError(f"{exc.filename} cannot be made ({exc.strerror}); give another name") from exc
     writer = RecordingWriter(name, samp_rate, recorder=recorder, extra=extra)
-    writer.append(samples)
-    done = writer.finish()
+    try:
+        writer.append(samples)
+        done = writer.finish()
+    finally:  # stopped by Ctrl-C
+        writer.discard()
     if done is None:
         raise RecordingError(f"{writer.data} would have no samples; nothing was written")
     return done
