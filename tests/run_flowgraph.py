@@ -13,8 +13,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from fake_system import FakeSystem
-from gnuradio import m4sc  # noqa: F401  finds the project's environment
+from gnuradio import m4sc  # noqa: F401  isort: skip  finds the project's environment, so it is the first
+
+from fake_system import FakeSystem  # isort: skip
 from m4sc_flowgraphs.headless import load
 from m4sc_flowgraphs.twin import twin_of
 
