@@ -73,9 +73,7 @@ class Loopback(gr.top_block):
         self.connect(self.transmitter, self.channel, self.receiver)
 
         # --- receiver ----------------------------------------------------------------------------------
-        self.decoder = m4sc.message_decoder(
-            model, c.zero_latents, codec, c.timeout_s, waveform=c.waveform
-        )
+        self.decoder = m4sc.message_decoder(model, c.zero_latents, codec, c.timeout_s, waveform=c.waveform)
         self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
 
         # --- results; the decoder's `done` ends the stream ------------------------------------------------

@@ -13,8 +13,8 @@ import pmt
 from gnuradio import gr, m4sc
 from gnuradio.m4sc.frame_transmitter import DONE_TAG
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
-
 from m4sc.phy.air_time import frame_samples
+
 from m4sc_flowgraphs.link_events import EventSink, LinkEvent
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd

@@ -56,7 +56,9 @@ def open_soapy_transmit(
     sink.set_length_tag_name("packet_len")
     gain = 10.0 ** (options.level_dbfs / 20.0) / waveform_rms(waveform)
     shaper = BurstShaper(gain, options.pad_samples)
-    return TransmitEnd(Chain([shaper, sink], True), waveform, "packet_len", 0, True, shaper.counters, after(0.5))
+    return TransmitEnd(
+        Chain([shaper, sink], True), waveform, "packet_len", 0, True, shaper.counters, after(0.5)
+    )
 
 
 def open_soapy_receive(
