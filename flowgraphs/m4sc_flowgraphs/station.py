@@ -204,7 +204,12 @@ class Station(gr.top_block):
         self._emit(LinkEvent("queued", time.time(), values, {"payload": message.payload}))
         if not self.encoder.put(make_pdu(meta, message.payload), _ROOM_S):
             reason = f"the transmit chain had no room within {_ROOM_S:.0f} s, or was stopped"
-            fault = {"sequence": meta["sequence"], "block": "m4sc_station", "fault": "dropped", "reason": reason}
+            fault = {
+                "sequence": meta["sequence"],
+                "block": "m4sc_station",
+                "fault": "dropped",
+                "reason": reason,
+            }
             self._emit(LinkEvent("fault", time.time(), fault))
 
     def finish_sending(self) -> None:

@@ -147,7 +147,8 @@ def _touched(system: PictureSystem, part: Any, full: np.ndarray) -> np.ndarray:
     config = system.pictures.config
     erased = np.isinf(part.noise_var[-(len(part.noise_var) // config.symbols) * config.symbols :])
     tiles = erased.reshape(-1, config.symbols).any(axis=1)
-    return tile_pixels(tiles, *full.shape[:2], config.tile)
+    height, width = full.shape[:2]
+    return tile_pixels(tiles, height, width, config.tile)
 
 
 def _noisy(frame: Any, noise_var: float, snr_db: float, rng: np.random.Generator) -> Any:
