@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.equalizer.kernels import clock_offset, lever_sums, moving_phase, turn_back, turn_clock_back
+from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
 
@@ -172,17 +173,18 @@ def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-unty
 
 
 @compiled
-def close_frame(head, burst, shape, tables, phase, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
+def close_frame(opening, burst, shape, tables, phase, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
     """A short frame from its samples: :func:`with_body`, :func:`undo_phase`, :func:`finish_frame`.
 
-    burst: samples, start, cfo; shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the
-    last three of :func:`undo_phase`.
+    opening: as of :func:`finish_frame`, spectra of the header before them; burst: samples, start, cfo;
+    shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the last three of :func:`undo_phase`.
     """
+    head, known = opening
     every = with_body(
         head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
     )
-    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2])
-    return finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits)
+    straight = undo_phase(every, bins[1], known[1], pilots, phase[0], phase[1], phase[2])
+    return finish_frame(straight, known, pilots, bins, clock, training, limits)
 
 
 @compiled
@@ -196,44 +198,59 @@ def close_packet(head, burst, shape, tables, phase, h, pilots, noise_var, bins, 
 
 
 @compiled
-def finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
+def finish_frame(straight, known, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
     """A frame whose phases are undone, from the decoded header on: what is left of the clock's offset, a
-    second channel estimate with the header as training sequence, and the payload.
+    second channel estimate with the sync words and the header as training sequence, and the payload.
 
-    straight: complex64 (rows, fft_len); h: complex64 (fft_len,); sent: complex64 (header symbols, data);
-    pilots: float64 (rows, pilots); noise_var: of a bin; bins: of data, pilots and both;
+    straight: complex64 (rows, fft_len);
+    known: spectra of the sync words, complex64 (words, fft_len); h, complex64 (fft_len,); what was sent for the
+    header, complex64 (symbols, data); noise of a bin;
+    pilots: float64 (rows, pilots); bins: of data, pilots and both;
     clock: signed carriers, float64 (fft_len,), slope of one ppm;
-    smoother: as :func:`smooth` takes it, with its places, and the least-squares scale of the header;
-    limits: payload symbols, rows at the end that show a cut, symbols of the phase's window, least noise.
+    training: sync words, complex64 (words, fft_len); weight of all on a bin, float32 (fft_len,); and what
+    :func:`sparse_channel` takes, and its rounds;
+    limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's window, least noise.
     Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail.
     """
+    words, h, sent, noise_var = known
+    sync, weight, prior, rounds = training
     data_bins, pilot_bins, used = bins
     n_symbols, tail_rows, window, least = limits
     products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
     more = lever_sums(straight, h, data_bins, clock[0], sent)
     ppm = clock_offset(products + more[0], spread + more[1], noise_var, clock[1])
     straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
-    n_head = len(sent)
-    known = np.zeros((n_head, straight.shape[1]), np.complex64)
-    for row in range(n_head):
-        for i in range(len(data_bins)):
-            known[row, data_bins[i]] = sent[row, i]
-        for i in range(len(pilot_bins)):
-            known[row, pilot_bins[i]] = pilots[row, i]
-    into, eigenvalues, out, places, scale = smoother
-    taps, observed = len(eigenvalues), n_head * len(used)
-    h_ls = least_squares(straight[:n_head], known, scale)
-    ridge = min(noise_var / max(power_at(h_ls, places), 1e-30), 1.0) * taps + 1e-6
-    h = smooth(into, eigenvalues, out, places, h_ls, ridge)
-    noise = error_power(straight[:n_head], known, h, used) * observed / max(observed - taps, 1)
+    n_words, n_head = len(sync), len(sent)
+    seen, wanted = words_and_header(words, sync, straight, sent, pilots, data_bins, pilot_bins)
+    sums = least_squares(seen, wanted, np.ones(len(h), np.float32))
+    h, taps = sparse_channel(sums, weight, prior, max(noise_var, 1e-30), rounds)
+    observed, energy = (n_words + n_head) * len(used), 0.0
+    for k in used:
+        energy += weight[k]
+    noise = error_power(seen, wanted, h, used) * observed / max(observed - taps, 1.0)
     symbols, gain, power = equalize(straight, n_head, data_bins, h)
     tail, pilot_power = pilot_share(straight, max(len(straight) - tail_rows, 0), pilot_bins, h, pilots)
     # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
     turned = phase_error(noise / pilot_power, len(straight), len(pilot_bins), window)
     variances = np.empty(n_symbols, np.float32)
     for i in range(n_symbols):
-        variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / observed) + turned, least)
+        variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / energy) + turned, least)
     return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail if len(pilot_bins) else 1.0
+
+
+@compiled
+def words_and_header(words, sync, straight, sent, pilots, data_bins, pilot_bins):  # type: ignore[no-untyped-def]
+    """Received and sent spectra of sync words and header, two complex64 (words + header symbols, fft_len)."""
+    n_words, n_head = len(sync), len(sent)
+    seen = np.empty((n_words + n_head, straight.shape[1]), np.complex64)
+    wanted = np.zeros_like(seen)
+    seen[:n_words], seen[n_words:], wanted[:n_words] = words, straight[:n_head], sync
+    for row in range(n_head):
+        for i in range(len(data_bins)):
+            wanted[n_words + row, data_bins[i]] = sent[row, i]
+        for i in range(len(pilot_bins)):
+            wanted[n_words + row, pilot_bins[i]] = pilots[row, i]
+    return seen, wanted
 
 
 @compiled
@@ -256,23 +273,6 @@ def finish_packet(straight, h, pilots, noise_var, bins, clock, ends):  # type: i
 def phase_error(noise_var, count, pilots, window):  # type: ignore[no-untyped-def]
     """Variance, rad^2, of a phase followed by `pilots` of this noise over their power; 0 without any."""
     return noise_var / (2.0 * min(window, count) * pilots) if pilots else 0.0
-
-
-@compiled
-def binary_llrs(straight, data_bins, h, scale):  # type: ignore[no-untyped-def]
-    """LLRs of BPSK symbols, positive for +1, float32 (symbols * data carriers,).
-
-    scale: 4 over the noise variance of a bin.
-    """
-    count = len(data_bins)
-    found = np.empty(len(straight) * count, np.float32)
-    for row in range(len(straight)):
-        for i in range(count):
-            k = data_bins[i]
-            found[row * count + i] = scale * (
-                straight[row, k].real * h[k].real + straight[row, k].imag * h[k].imag
-            )
-    return found
 
 
 @compiled

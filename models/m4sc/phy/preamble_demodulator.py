@@ -21,6 +21,14 @@ _PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
+class MoreSamplesError(Exception):
+    """A burst cannot be read yet: it takes `count` samples from its start on."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} samples are needed")
+        self.count = count
+
+
 def inverse(weight: np.ndarray) -> np.ndarray:
     """1 / weight, float32, 0 where there is none."""
     return np.divide(1.0, weight, out=np.zeros_like(weight, float), where=weight > 0).astype(np.float32)
@@ -93,7 +101,7 @@ class PreambleDemodulator:
         )
         if noisy:
             h = self._smooth_sync.sparse(h, noise)
-        return Burst(burst.start, cfo, burst.match), head, h, noise, noisy
+        return burst._replace(cfo=cfo), head, h, noise, noisy
 
     @cached_property
     def opening_tables(self) -> tuple[Any, ...]:
