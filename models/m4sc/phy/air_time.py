@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from m4sc.phy.header.fields import HEADER_BYTES, MESSAGE_BYTES
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.waveform import WaveformConfig
 
 
+_CRC_BYTES = 3
+
+
+def block_ofdm_symbols(n_bytes: int, waveform: WaveformConfig, protection: Protection) -> int:
+    """OFDM symbols of `n_bytes` at the protection's code rate, which is that of a header."""
+    bits = -(-protection.coded_bits * (n_bytes + _CRC_BYTES) // (HEADER_BYTES + _CRC_BYTES))
+    return -(-bits // (protection.bits_per_symbol * waveform.n_data_carriers))
+
+
 def header_ofdm_symbols(waveform: WaveformConfig, protection: Protection = NORMAL) -> int:
     """OFDM symbols of the header."""
-    return -(-protection.coded_bits // (protection.bits_per_symbol * waveform.n_data_carriers))
+    return block_ofdm_symbols(HEADER_BYTES, waveform, protection)
+
+
+def message_ofdm_symbols(waveform: WaveformConfig, protection: Protection = NORMAL) -> int:
+    """OFDM symbols of the message fields behind a header that announces them."""
+    return block_ofdm_symbols(MESSAGE_BYTES, waveform, protection)
 
 
 def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
@@ -21,11 +36,11 @@ def frame_samples(
 ) -> int:
     """Samples of a frame: preamble, header and payload with pilots and cyclic prefixes.
 
-    announced: with a block of message fields, which is as long as the header.
+    announced: with a block of message fields.
     """
-    header = header_ofdm_symbols(waveform, protection) * (2 if announced else 1)
-    count = 2 * protection.preambles + header + payload_ofdm_symbols(n_symbols, waveform)
-    return count * waveform.symbol_len
+    head = 2 * protection.preambles + header_ofdm_symbols(waveform, protection)
+    fields = message_ofdm_symbols(waveform, protection) if announced else 0
+    return (head + fields + payload_ofdm_symbols(n_symbols, waveform)) * waveform.symbol_len
 
 
 def air_time_s(

@@ -10,7 +10,7 @@ from scipy import fft
 
 from m4sc.phy.air_time import payload_ofdm_symbols
 from m4sc.phy.header.code import header_code
-from m4sc.phy.header.fields import FrameHeader
+from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.waveform import WaveformConfig
 
@@ -47,8 +47,8 @@ def modulate_frame(
         symbols: complex64 (n,), unit mean power.
         waveform: the waveform.
         protection: of preamble, header and message fields; a receiver sees which it is.
-        message: fields of the message, coded as the header is: as many bytes as a header has, for a header that
-            is ``announced``, else none.
+        message: fields of the message, coded as the header is: `MESSAGE_BYTES` bytes for a header that is
+            ``announced``, else none.
 
     Returns:
         complex64 samples; a data symbol has unit energy at an orthonormal FFT's output.
@@ -69,7 +69,7 @@ def modulate_frame(
         raise ValueError("message fields come with a header that announces them, and with no other")
     blocks = [header_code(waveform, protection).encode(header.pack())]
     if message:
-        blocks.append(header_code(waveform, protection, message=True).encode(message))
+        blocks.append(header_code(waveform, protection, MESSAGE_BYTES).encode(message))
     body = np.zeros(
         payload_ofdm_symbols(len(symbols), waveform) * waveform.n_data_carriers, dtype=np.complex64
     )

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4sc.phy.air_time import header_ofdm_symbols, payload_ofdm_symbols
+from m4sc.phy.air_time import header_ofdm_symbols, message_ofdm_symbols, payload_ofdm_symbols
 from m4sc.phy.burst_kernels import close_frame, finish_frame, undo_phase, with_body
 from m4sc.phy.equalizer.estimator import PHASE_WINDOW, ChannelSmoother, follow, is_short, phase_tables, straighten
 from m4sc.phy.frame import frame_waveform
 from m4sc.phy.header.code import binary_share, header_code
-from m4sc.phy.header.fields import FrameHeader, HeaderError
+from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.preamble_demodulator import TAIL_SYMBOLS, MoreSamplesError, PreambleDemodulator, inverse
 from m4sc.phy.sync.detector import Burst
@@ -92,9 +92,9 @@ class FrameReader(PreambleDemodulator):
         rows = header_ofdm_symbols(waveform, protection)
         super().__init__(frame_waveform(waveform, protection), rows)
         w = self.waveform
-        self.protection = protection
+        self.protection, self._message_symbols = protection, message_ofdm_symbols(w, protection)
         self._code = header_code(waveform, protection)
-        self._message_code = header_code(waveform, protection, message=True)
+        self._message_code = header_code(waveform, protection, MESSAGE_BYTES)
         pilots = np.zeros((rows, w.fft_len), np.complex64)
         pilots[:, self.pilot_bins] = w.pilots(rows)
         power = np.sum(np.abs(pilots) ** 2, axis=0)
@@ -148,7 +148,7 @@ class FrameReader(PreambleDemodulator):
 
     def _body_rows(self, header: FrameHeader) -> int:
         """OFDM symbols behind the header."""
-        message = self.header_symbols if header.announced else 0
+        message = self._message_symbols if header.announced else 0
         return message + payload_ofdm_symbols(header.n_symbols, self.waveform)
 
     def samples_of(self, opening: Opening) -> int:
@@ -167,7 +167,7 @@ class FrameReader(PreambleDemodulator):
         count = self.header_symbols + n_body
         body, pilots, ppm = self.body_of(samples, opening.burst, n_body, skipped), w.pilots(count), 0.0
         bins = self.data_bins, self.pilot_bins, self.used_bins
-        fields = len(self.data_bins) * self.header_symbols if header.announced else 0
+        fields = len(self.data_bins) * self._message_symbols if header.announced else 0
         limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
         known = opening.words, opening.h, opening.sent, opening.noise_var
         how = bins, self.clock, self._training, limits

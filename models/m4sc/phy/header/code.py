@@ -13,7 +13,7 @@ from math import gcd
 
 import numpy as np
 
-from m4sc.phy.air_time import header_ofdm_symbols
+from m4sc.phy.air_time import block_ofdm_symbols
 from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.fec.crc import CRC24C
 from m4sc.phy.fec.polar import PolarCode
@@ -23,9 +23,8 @@ from m4sc.phy.header.gold import gold_sequence
 from m4sc.phy.header.protection import Protection
 from m4sc.phy.waveform import WaveformConfig
 
-_SCRAMBLER_INIT, _OF_PROTECTION, _OF_MESSAGE = 38212, 64, 4096
+_SCRAMBLER_INIT, _OF_PROTECTION, _OF_LENGTH = 38212, 64, 4096
 _PATHS = 8
-_BITS = 8 * HEADER_BYTES + CRC24C.bits
 _LARGEST = 1e4
 
 
@@ -35,44 +34,40 @@ class HeaderCode:
     Args:
         waveform: of both ends.
         protection: of preamble and header.
-        message: the code of the block of message fields instead, which differs in its scrambling.
+        n_bytes: of a block: a header, or the message fields behind it, whose scrambling differs.
     """
 
-    def __init__(self, waveform: WaveformConfig, protection: Protection, message: bool = False) -> None:
-        step = protection.bits_per_symbol
-        room = header_ofdm_symbols(waveform, protection) * waveform.n_data_carriers * step
-        code = PolarCode(_BITS, room)
+    def __init__(self, waveform: WaveformConfig, protection: Protection, n_bytes: int) -> None:
+        step, count = protection.bits_per_symbol, 8 * n_bytes + CRC24C.bits
+        room = block_ofdm_symbols(n_bytes, waveform, protection) * waveform.n_data_carriers * step
+        code = PolarCode(count, room)
         stride = round(0.618 * room)  # neighbours in the code word lie far apart in time and in frequency
         while gcd(stride, room) > 1:
             stride += 1
         order = np.arange(room) * stride % room  # coded bit on each place
-        seed = _SCRAMBLER_INIT + _OF_PROTECTION * protection.index + _OF_MESSAGE * message
+        seed = _SCRAMBLER_INIT + _OF_PROTECTION * protection.index + _OF_LENGTH * n_bytes
         signs = (1.0 - 2.0 * gold_sequence(seed, room)).astype(np.float32)
-        # the code is linear: symbols' bits for each single bit of the header
-        words = np.stack([code.encode(CRC24C.attach(row))[order] for row in np.eye(8 * HEADER_BYTES, dtype=np.uint8)])
+        # the code is linear: symbols' bits for each single bit of the block
+        unit = np.eye(8 * n_bytes, dtype=np.uint8)
+        words = np.stack([code.encode(CRC24C.attach(row))[order] for row in unit])
         self._generator = np.packbits(words, axis=1)
-        self._signs, self._step = signs, step
-        self._tables = (
-            code.places[order],
-            signs,
-            code.known,
-            code.schedule,
-            (_BITS, _PATHS, CRC24C.bits, CRC24C.polynomial),
-        )
+        self._signs, self._step, self._bytes = signs, step, n_bytes
+        check = count, _PATHS, CRC24C.bits, CRC24C.polynomial
+        self._tables = code.places[order], signs, code.known, code.schedule, check
 
     def encode(self, data: bytes) -> np.ndarray:
-        """Symbols of `HEADER_BYTES` bytes, complex64 (symbols,), unit power; bit 0 is positive before scrambling.
+        """Symbols of a block, complex64 (symbols,), unit power; bit 0 is positive before scrambling.
 
         Raises:
             ValueError: another number of bytes.
         """
-        if len(data) != HEADER_BYTES:
-            raise ValueError(f"this code takes {HEADER_BYTES} bytes, not {len(data)}")
+        if len(data) != self._bytes:
+            raise ValueError(f"this code takes {self._bytes} bytes, not {len(data)}")
         bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8))
         return np.asarray(code_symbols(bits, self._generator, self._signs, self._step))
 
     def decode(self, straight: np.ndarray, data_bins: np.ndarray, h: np.ndarray, noise_var: float) -> bytes:
-        """`HEADER_BYTES` bytes from spectra.
+        """A block's bytes from spectra.
 
         Args:
             straight: complex64 (OFDM symbols, fft_len), phases undone.
@@ -83,25 +78,22 @@ class HeaderCode:
         Raises:
             HeaderError: the CRC is wrong.
         """
-        bits, valid = decide_spectra(straight, data_bins, h, noise_var, self._step, self._tables)
-        return _bytes_of(bits, valid)
+        return self._bytes_of(*decide_spectra(straight, data_bins, h, noise_var, self._step, self._tables))
 
     def decode_symbols(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
         """The same from equalised symbols, complex64 (symbols,), and their noise variances, float32 (symbols,)."""
-        bits, valid = decide_symbols(symbols, noise_var, self._step, self._tables)
-        return _bytes_of(bits, valid)
+        return self._bytes_of(*decide_symbols(symbols, noise_var, self._step, self._tables))
+
+    def _bytes_of(self, bits: np.ndarray, valid: bool) -> bytes:
+        if not valid:
+            raise HeaderError("the header's CRC is wrong")
+        return np.packbits(bits[: 8 * self._bytes]).tobytes()
 
 
 @lru_cache(maxsize=32)
-def header_code(waveform: WaveformConfig, protection: Protection, message: bool = False) -> HeaderCode:
+def header_code(waveform: WaveformConfig, protection: Protection, n_bytes: int = HEADER_BYTES) -> HeaderCode:
     """The code of a waveform's headers, or of the blocks of message fields behind them."""
-    return HeaderCode(waveform, protection, message)
-
-
-def _bytes_of(bits: np.ndarray, valid: bool) -> bytes:
-    if not valid:
-        raise HeaderError("the header's CRC is wrong")
-    return np.packbits(bits[: 8 * HEADER_BYTES]).tobytes()
+    return HeaderCode(waveform, protection, n_bytes)
 
 
 @compiled

@@ -26,6 +26,7 @@ from enum import IntEnum
 
 VERSION = 3
 HEADER_BYTES = 9
+MESSAGE_BYTES = 12  # of a block of message fields
 _WIDTHS = (4, 2, 1, 1, 4, 1, 1, 18, 16, 8, 8, 8)
 MAX_SIZE = (1 << 18) - 1
 MAX_SEGMENTS = 256
@@ -58,8 +59,8 @@ class FrameHeader:
         payload_bytes: bytes of the transport block (digital), else 0.
         interleaved: the payload's symbols are permuted over carriers and time (``m4sc.phy.modulation.interleaver``).
         precoded: each OFDM symbol's data are DFT-spread (``m4sc.phy.modulation.precoder``).
-        announced: a block of message fields (:data:`HEADER_BYTES` bytes, coded as the header is) comes between
-            header and payload.
+        announced: a block of message fields (:data:`MESSAGE_BYTES` bytes, coded as the header is) comes
+            between header and payload.
         version: of the format.
     """
 
