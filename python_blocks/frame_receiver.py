@@ -18,7 +18,9 @@ _HEADER = ("user_id", "n_segments", "payload_kind", "modality")
 
 def meta_of(frame: Any) -> dict[str, Any]:
     """Metadata of a received frame's symbols PDU: header fields, estimates, noise variances."""
-    header = frame.header
+    from m4sc.transport.message_header import TransportHeader
+
+    header = TransportHeader.join(frame.header, frame.message)
     return {
         "payload_kind": header.payload_kind.name.lower(),
         "modality": header.modality.label,

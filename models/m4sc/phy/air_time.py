@@ -6,7 +6,6 @@ from m4sc.phy.header.fields import HEADER_BYTES, MESSAGE_BYTES
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.waveform import WaveformConfig
 
-
 _CRC_BYTES = 3
 
 

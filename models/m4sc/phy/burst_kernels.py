@@ -177,13 +177,14 @@ def close_frame(opening, burst, shape, tables, phase, pilots, bins, clock, train
     """A short frame from its samples: :func:`with_body`, :func:`undo_phase`, :func:`finish_frame`.
 
     opening: as of :func:`finish_frame`, spectra of the header before them; burst: samples, start, cfo;
-    shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the last three of :func:`undo_phase`.
+    shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the last three of
+    :func:`undo_phase`.
     """
     head, known = opening
     every = with_body(
         head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
     )
-    straight = undo_phase(every, bins[1], known[1], pilots, phase[0], phase[1], phase[2])
+    straight = undo_phase(every, bins[1], known[1], pilots, phase[0], phase[1], phase[2], phase[3])
     return finish_frame(straight, known, pilots, bins, clock, training, limits)
 
 
@@ -193,7 +194,7 @@ def close_packet(head, burst, shape, tables, phase, h, pilots, noise_var, bins, 
     every = with_body(
         head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
     )
-    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2])
+    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2], phase[3])
     return finish_packet(straight, h, pilots, noise_var, bins, clock, ends)
 
 
@@ -209,7 +210,8 @@ def finish_frame(straight, known, pilots, bins, clock, training, limits):  # typ
     clock: signed carriers, float64 (fft_len,), slope of one ppm;
     training: sync words, complex64 (words, fft_len); weight of all on a bin, float32 (fft_len,); and what
     :func:`sparse_channel` takes, and its rounds;
-    limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's window, least noise.
+    limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's window,
+    least noise.
     Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail.
     """
     words, h, sent, noise_var = known
@@ -278,7 +280,7 @@ def phase_error(noise_var, count, pilots, window):  # type: ignore[no-untyped-de
 @compiled
 def hard_bits(bins, pilot_bins, data_bins, h, pilots, phase):  # type: ignore[no-untyped-def]
     """Whether the first symbol's data are positive, uint8 (data carriers,); phase: as :func:`close_frame`."""
-    straight = undo_phase(bins, pilot_bins, h, pilots, phase[0], phase[1], phase[2])
+    straight = undo_phase(bins, pilot_bins, h, pilots, phase[0], phase[1], phase[2], phase[3])
     bits = np.empty(len(data_bins), np.uint8)
     for i in range(len(data_bins)):
         bits[i] = (straight[0, data_bins[i]] * np.conj(h[data_bins[i]])).real > 0
@@ -286,19 +288,41 @@ def hard_bits(bins, pilot_bins, data_bins, h, pilots, phase):  # type: ignore[no
 
 
 @compiled
-def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots):  # type: ignore[no-untyped-def]
+def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots, most):  # type: ignore[no-untyped-def]
     """Common phase of each symbol, from its pilots, undone: complex64 (symbols, fft_len).
 
-    The phase is that of a moving sum of `window` symbols around a line, if there are `line_symbols`.
+    The phase is that of a moving sum of `window` symbols around a line, if there are `line_symbols`,
+    of up to `most` rad a symbol.
     """
     products = pilot_products(bins, pilot_bins, h, pilots)
     common = np.zeros(len(bins), np.complex64)
     for row in range(len(bins)):
         for i in range(len(pilot_bins)):
             common[row] += products[row, i]
-    frequency = steady_frequency(common, roots) if len(bins) >= line_symbols else 0.0
+    frequency = steady_frequency(common, roots, most) if len(bins) >= line_symbols else 0.0
     phase = moving_phase(common, frequency, window)
     return turn_back(bins, phase, np.zeros(len(bins)))
+
+
+@compiled
+def undo_noisy_phase(words, sync, bins, pilot_bins, h, pilots, window, roots, most):  # type: ignore[no-untyped-def]
+    """The same for low SNR, of sync words and the header behind them together: the words, complex64
+    (words, fft_len), say most about the line, and the header's pilots, far behind them, about its slope.
+
+    sync: complex64 (words, fft_len), what was sent. Returns both, phases undone.
+    """
+    n_words = len(words)
+    common = np.zeros(n_words + len(bins), np.complex64)
+    for row in range(n_words):
+        for k in range(words.shape[1]):
+            common[row] += words[row, k] * np.conj(h[k] * sync[row, k])
+    products = pilot_products(bins, pilot_bins, h, pilots)
+    for row in range(len(bins)):
+        for i in range(len(pilot_bins)):
+            common[n_words + row] += products[row, i]
+    phase = moving_phase(common, steady_frequency(common, roots, most), window)
+    level = np.zeros(len(common))
+    return turn_back(words, phase[:n_words], level[:n_words]), turn_back(bins, phase[n_words:], level[n_words:])
 
 
 @compiled
@@ -316,16 +340,19 @@ def pilot_products(bins, pilot_bins, h, pilots):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def steady_frequency(common, roots):  # type: ignore[no-untyped-def]
-    """Strongest frequency of complex64 (symbols,), rad a symbol, by a padded FFT of the length of `roots`."""
+def steady_frequency(common, roots, most):  # type: ignore[no-untyped-def]
+    """Strongest frequency of complex64 (symbols,), up to `most` rad a symbol.
+
+    By a padded FFT of the length of `roots`. Noise makes a false peak the likelier the more there is to search.
+    """
     size = len(roots)
     re, im = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for row in range(len(common)):
         re[row], im[row] = common[row].real, common[row].imag
     re, im = transform(re, im, np.empty_like(re), np.empty_like(im), 1, roots)
-    best = 0
+    best, last = 0, most * size / (2 * np.pi)
     for k in range(size):
-        if re[k] ** 2 + im[k] ** 2 > re[best] ** 2 + im[best] ** 2:
+        if min(k, size - k) <= last and re[k] ** 2 + im[k] ** 2 > re[best] ** 2 + im[best] ** 2:
             best = k
     return 2 * np.pi * (best - (size if best >= size // 2 else 0)) / size
 

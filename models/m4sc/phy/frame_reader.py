@@ -9,8 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from m4sc.phy.air_time import header_ofdm_symbols, message_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import close_frame, finish_frame, undo_phase, with_body
-from m4sc.phy.equalizer.estimator import PHASE_WINDOW, ChannelSmoother, follow, is_short, phase_tables, straighten
+from m4sc.phy.burst_kernels import close_frame, finish_frame, undo_noisy_phase, undo_phase, with_body
+from m4sc.phy.equalizer.estimator import (
+    PHASE_WINDOW,
+    ChannelSmoother,
+    follow,
+    is_short,
+    phase_tables,
+    straighten,
+)
 from m4sc.phy.frame import frame_waveform
 from m4sc.phy.header.code import binary_share, header_code
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
@@ -20,6 +27,7 @@ from m4sc.phy.sync.detector import Burst
 from m4sc.phy.waveform import WaveformConfig
 
 _MIN_NOISE_VAR = 1e-6
+_MOST_TURN = 0.6  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
 _ROUNDS = 4  # of the second channel estimate
 
 
@@ -68,6 +76,7 @@ class Opening:
         sent: complex64 (header symbols, data carriers), the header's symbols.
         words, bins: complex64 (symbols, fft_len), spectra of preamble and header.
         h, noise_var: first channel estimate, complex (fft_len,), and noise variance of a bin.
+        noisy: whether the SNR is below about 2 dB.
     """
 
     burst: Burst
@@ -78,6 +87,7 @@ class Opening:
     bins: np.ndarray
     h: np.ndarray
     noise_var: float
+    noisy: bool
 
 
 class FrameReader(PreambleDemodulator):
@@ -87,6 +97,8 @@ class FrameReader(PreambleDemodulator):
         waveform: of both ends.
         protection: of preamble and header.
     """
+
+    low_snr_noise = 0.1  # below about 8 dB a short header is lost by too many taps
 
     def __init__(self, waveform: WaveformConfig, protection: Protection) -> None:
         rows = header_ofdm_symbols(waveform, protection)
@@ -103,10 +115,13 @@ class FrameReader(PreambleDemodulator):
         both = both.copy()
         both[self.data_bins] += rows
         smoother = ChannelSmoother(both, w)
+        self._most_turn = _MOST_TURN / self.protection.preambles
         self._training = self._sync, smoother.weight, smoother.training, _ROUNDS
 
     def binary_share(self, bins: np.ndarray, h: np.ndarray) -> float:
-        """Of the header's spectra, complex64 (header symbols, fft_len); see :func:`m4sc.phy.header.code.binary_share`."""
+        """Of the header's spectra, complex64 (header symbols, fft_len); see
+        :func:`m4sc.phy.header.code.binary_share`.
+        """
         count = len(bins)
         straight = undo_phase(bins, self.pilot_bins, h, self.waveform.pilots(count), *phase_tables(count))
         return float(binary_share(straight, count, self.data_bins, h))
@@ -126,10 +141,12 @@ class FrameReader(PreambleDemodulator):
         words, bins = head[: w.preamble_symbols].copy(), head[w.preamble_symbols :].copy()
         if noisy:
             # So far below, a clock's offset cannot be seen in a header, nor does it do much harm there.
-            how = PHASE_WINDOW * self.protection.preambles, False
-            straight, _ = follow(bins, h, w, *how)
-            h = self._with_pilots(words, straight, noise_var)
-            straight, _ = follow(bins, h, w, *how)
+            count = len(head)
+            _, _, roots, most = phase_tables(count, count, self._most_turn)
+            how = self.pilot_bins, h, w.pilots(len(bins)), count, roots, most
+            turned, straight = undo_noisy_phase(words, self._sync, bins, *how)
+            h = self._with_pilots(turned, straight, noise_var)
+            turned, straight = undo_noisy_phase(words, self._sync, bins, how[0], h, *how[2:])
         else:
             straight, _ = follow(bins, h, w)
         data = self._code.decode(straight, self.data_bins, h, noise_var)
@@ -139,7 +156,7 @@ class FrameReader(PreambleDemodulator):
                 f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
             )
         sent = self._code.encode(data).reshape(len(bins), -1)
-        return Opening(burst, header, self.protection, sent, words, bins, h, noise_var)
+        return Opening(burst, header, self.protection, sent, words, bins, h, noise_var, noisy)
 
     def _with_pilots(self, words: np.ndarray, straight: np.ndarray, noise: float) -> np.ndarray:
         """Channel from sync words and the header's pilots together, complex64 (fft_len,)."""
@@ -171,8 +188,10 @@ class FrameReader(PreambleDemodulator):
         limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
         known = opening.words, opening.h, opening.sent, opening.noise_var
         how = bins, self.clock, self._training, limits
+        most = self._most_turn if opening.noisy else np.pi
         if is_short(count) and self.pilot_bins.size:
-            found = close_frame((opening.bins, known), *body, phase_tables(count), pilots, *how)
+            phase = phase_tables(count, PHASE_WINDOW, most)
+            found = close_frame((opening.bins, known), *body, phase, pilots, *how)
         else:
             straight, ppm = follow(with_body(opening.bins, *body[0], *body[1], *body[2]), opening.h, w)
             if not self.pilot_bins.size:

@@ -55,6 +55,8 @@ class PreambleDemodulator:
         header_symbols: OFDM symbols of the header behind the preamble.
     """
 
+    low_snr_noise = _LOW_SNR_NOISE
+
     def __init__(self, waveform: WaveformConfig, header_symbols: int) -> None:
         self.waveform = waveform
         self.header_symbols = header_symbols
@@ -114,7 +116,7 @@ class PreambleDemodulator:
             (self._advance, self._roots),
             (self._sync, self._sync_scale, self._quiet),
             (*smoother.factors, smoother.bins),
-            _LOW_SNR_NOISE,
+            self.low_snr_noise,
         )
 
     def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:

@@ -25,8 +25,8 @@ _MAX_FAULTS = 1000  # kept for a caller that does not ask
 class BurstDemodulator(Protocol):
     """What the receiver needs of a frame format.
 
-    An opening is what preamble and header say of a frame under way: its ``burst`` and its length. ``repeats``:
-    how often a preamble may be sent besides once, where the receiver finds out by itself.
+    An opening is what preamble and header say of a frame under way: its ``burst`` and its length.
+    ``repeats``: how often a preamble may be sent besides once, where the receiver finds out by itself.
     """
 
     waveform: WaveformConfig
@@ -97,6 +97,7 @@ class BurstReceiver:
         self._last: int | None = None  # where the stream ended, once no more samples come
         self._burst: Burst | None = None  # found, its header not read yet
         self._opening: Any = None  # header read, payload under way
+        self._failed: Burst | None = None  # the last one that gave no frame
         self._faults: list[Fault] = []
         self._broken = False  # the last chunk had samples that are no numbers
 
@@ -140,7 +141,7 @@ class BurstReceiver:
             frames += self._advance()
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
-        self._next, self._last = Search(0), None
+        self._next, self._last, self._failed = Search(0), None, None
         return frames
 
     def take_faults(self) -> list[Fault]:
@@ -160,6 +161,8 @@ class BurstReceiver:
         self._next = self._next._replace(place=self._next.place - keep)
         if self._burst is not None:
             self._burst = self._burst._replace(start=self._burst.start - keep)
+        if self._failed is not None:
+            self._failed = self._failed._replace(start=self._failed.start - keep)
         if self._opening is not None:
             self._opening = moved(self._opening, self._opening.burst.start - keep)
 
@@ -198,10 +201,20 @@ class BurstReceiver:
             run = self._demodulator.run(samples, self._next, self._search, self._origin)
         if run is None:
             self._burst, self._next = self._search.find(samples, self._next, final=self._last is not None)
+            if self._burst is not None and self._has_failed(self._burst):
+                self._next, self._burst = Search(self._next.place + peak_reach(self.waveform)), None
+                return self._find(samples)
             return []
         self._next, self._burst, self._opening = run.search, run.burst, run.opening
         self.counters["frames"] += len(run.frames)
         return run.frames
+
+    def _has_failed(self, burst: Burst) -> bool:
+        """Whether it is the burst that was given up last, found by its next preamble."""
+        last = self._failed
+        if last is None or burst.repeats == 1 or burst.repeats != last.repeats:
+            return False
+        return abs(burst.start - last.start) <= self.waveform.cp_len
 
     def _finish(self, samples: np.ndarray, opening: Any) -> list[Any] | None:
         """The frame whose samples are all there, or nothing where it was cut off; None to wait for more."""
@@ -240,9 +253,15 @@ class BurstReceiver:
         burst = self._opening.burst if self._opening is not None else self._burst
         assert burst is not None
         self.counters[kind] += 1
-        strong = burst.match > _STRONG_MATCH or kind in ("too_long", "old_version") or self._opening is not None
+        strong = (
+            burst.match > _STRONG_MATCH or kind in ("too_long", "old_version") or self._opening is not None
+        )
         self._note(kind, burst.start, strong, reason)
-        self._next = Search(burst.start + peak_reach(self.waveform, burst.repeats))
+        # A wrong alignment may hide a burst that begins inside it: of a repeated preamble, go on behind the one
+        # that was found, not behind them all.
+        place = burst.start if burst.repeats == 1 else max(self._next.place, burst.start)
+        self._next = Search(place + peak_reach(self.waveform))
+        self._failed = burst
         self._burst, self._opening = None, None
         self._wanted = self._demodulator.opening_samples
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from m4sc.codecs.base import Payload
 from m4sc.phy.air_time import air_time_s
-from m4sc.phy.header.fields import FrameHeader, Modality, PayloadKind
+from m4sc.phy.header.fields import MAX_SEGMENTS, PayloadKind
 from m4sc.phy.modulation.arrangement import arrange
 from m4sc.phy.modulation.digital import encode_transport, most_bytes
 from m4sc.phy.modulation.fsq import latents_to_bytes
@@ -19,9 +19,9 @@ from m4sc.phy.modulation.mcs import select_mcs
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.transport.config import TransportConfig
+from m4sc.transport.message_header import Modality, TransportHeader
 
 CHECK_BYTES = 4
-MAX_SEGMENTS = 0xFFFF
 _TOTAL_BITS, _ESSENTIAL_BITS = 20, 12
 MAX_SYMBOLS = (1 << _TOTAL_BITS) - 1
 MAX_ESSENTIAL = (1 << _ESSENTIAL_BITS) - 1
@@ -48,7 +48,7 @@ class Address:
 class OutgoingFrame:
     """header: of the frame; symbols: complex64 (n,), unit mean power, in the order in which they are sent."""
 
-    header: FrameHeader
+    header: TransportHeader
     symbols: np.ndarray
 
 
@@ -105,7 +105,7 @@ class Extent:
         return self.essential << _TOTAL_BITS | self.total if self.n_segments > 1 else 0
 
     @classmethod
-    def of(cls, header: FrameHeader) -> Extent:
+    def of(cls, header: TransportHeader) -> Extent:
         """From a frame's header."""
         if header.n_segments == 1:
             return cls(header.n_symbols, 0, 1)
@@ -168,10 +168,10 @@ def _scheme(form: PayloadFormat, n_bytes: int) -> int:
 
 def _header(
     payload: Payload, address: Address, config: TransportConfig, kind: PayloadKind, count: int
-) -> FrameHeader:
+) -> TransportHeader:
     if count > MAX_SEGMENTS:
         raise ValueError(f"the message takes {count} frames; at most {MAX_SEGMENTS} can be numbered")
-    return FrameHeader(
+    return TransportHeader(
         payload_kind=kind,
         n_symbols=0,
         sequence=address.sequence & 0xFFFF,
@@ -187,6 +187,6 @@ def _header(
     )
 
 
-def _frame(header: FrameHeader, symbols: np.ndarray, config: TransportConfig) -> OutgoingFrame:
+def _frame(header: TransportHeader, symbols: np.ndarray, config: TransportConfig) -> OutgoingFrame:
     arranged = arrange(symbols, config.waveform.n_data_carriers, header.interleaved, header.precoded)
     return OutgoingFrame(replace(header, n_symbols=len(arranged)), arranged)

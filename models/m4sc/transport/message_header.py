@@ -103,8 +103,8 @@ def unpack_message_header(data: bytes) -> MessageHeader:
 class TransportHeader:
     """All that is said of a frame and of its message, in one.
 
-    Attributes: as of :class:`m4sc.phy.header.fields.FrameHeader` and :class:`MessageHeader`; ``sequence`` is the
-    message's id. ``payload_bytes`` is that of a digital payload, of others the message's extent.
+    Attributes: as of :class:`m4sc.phy.header.fields.FrameHeader` and :class:`MessageHeader`; ``sequence``
+    is the message's id. ``payload_bytes`` is that of a digital payload, of others the message's extent.
     """
 
     payload_kind: PayloadKind
@@ -139,7 +139,9 @@ class TransportHeader:
             self.precoded,
             announced=True,
         )
-        known = {field.name: getattr(self, field.name) for field in fields(MessageHeader) if field.name != "extent"}
+        known = {
+            field.name: getattr(self, field.name) for field in fields(MessageHeader) if field.name != "extent"
+        }
         extent = 0 if digital else self.payload_bytes
         return frame, pack_message_header(MessageHeader(**known, extent=extent))
 

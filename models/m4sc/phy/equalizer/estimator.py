@@ -86,9 +86,11 @@ def is_short(count: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def phase_tables(count: int, window: int = PHASE_WINDOW) -> tuple[int, int, np.ndarray]:
-    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`."""
-    return window, _PHASE_LINE_SYMBOLS, _padded_roots(max(64, 1 << (count - 1).bit_length()))
+def phase_tables(
+    count: int, window: int = PHASE_WINDOW, most: float = np.pi
+) -> tuple[int, int, np.ndarray, float]:
+    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`, and up to `most` rad a symbol."""
+    return window, _PHASE_LINE_SYMBOLS, _padded_roots(max(64, 1 << (count - 1).bit_length())), float(most)
 
 
 def follow(
@@ -97,14 +99,16 @@ def follow(
     waveform: WaveformConfig,
     window: int = PHASE_WINDOW,
     search_clock: bool = True,
+    most: float = np.pi,
 ) -> tuple[np.ndarray, float]:
     """Undo what :func:`track` finds: complex64 (symbols, fft_len), and sampling-clock offset, ppm.
 
-    window: OFDM symbols over which a phase is averaged, if the clock's offset is not searched.
+    window: OFDM symbols over which a phase is averaged, if the clock's offset is not searched;
+    most: rad a symbol by which it may turn then.
     """
     count = len(bins)
     if is_short(count) or not search_clock:
-        tables = phase_tables(count, window)
+        tables = phase_tables(count, window, most)
         return undo_phase(bins, waveform.pilot_bins, h, waveform.pilots(count), *tables), 0.0
     phase, slope, ppm = track(bins, h, waveform)
     return straighten(bins, phase, slope, waveform), ppm
@@ -135,7 +139,7 @@ def track(
     common = z.sum(axis=1)  # (symbols,)
     frequency = 0.0
     if count >= _PHASE_LINE_SYMBOLS:
-        frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())))
+        frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())), np.pi)
     return moving_phase(common, frequency, PHASE_WINDOW), slope, ppm
 
 

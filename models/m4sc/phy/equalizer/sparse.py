@@ -1,7 +1,7 @@
 """A channel of few taps: those that noise explains are pruned.
 
-Sparse Bayesian learning with MacKay's update of each tap's variance (Tipping, "Sparse Bayesian learning and the
-relevance vector machine", JMLR 2001, eq. 16); the noise variance is known.
+Sparse Bayesian learning with MacKay's update of each tap's variance (Tipping, "Sparse Bayesian learning
+and the relevance vector machine", JMLR 2001, eq. 16); the noise variance is known.
 """
 
 from __future__ import annotations
@@ -9,6 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.fec.compiled import compiled
+
+
+# Of a tap over its noise: one of noise alone has an exponential energy of mean 1, and the updates by themselves keep
+# one of three such taps. The first round's taps are not judged: they hide each other.
+_LEAST_ENERGY = 4.0
 
 
 @compiled
@@ -56,7 +61,10 @@ def sparse_taps(gram, matched, noise_var, power, rounds):  # type: ignore[no-unt
             known[j] = min(max(1.0 - spread, 1e-3), 1.0)
         if step + 1 < rounds:
             for j in range(taps):
-                powers[j] = (mean[j].real ** 2 + mean[j].imag ** 2) / known[j]
+                energy = mean[j].real ** 2 + mean[j].imag ** 2
+                powers[j] = energy / known[j]
+                if step > 0 and energy * gram[j, j].real < _LEAST_ENERGY * noise_var:
+                    powers[j] = 0.0
                 most = max(most, powers[j])
             for j in range(taps):
                 powers[j] = max(powers[j], 1e-12 * most + 1e-30)
@@ -70,7 +78,8 @@ def sparse_channel(sums, weight, training, noise_var, rounds):  # type: ignore[n
     Args:
         sums: complex64 (fft_len,), sum of seen * conj(sent) over the observations of each bin.
         weight: float32 (fft_len,), sum of |sent|^2.
-        training: places with observations, int; basis, complex64 (fft_len, taps); gram, complex128 (taps, taps).
+        training: places with observations, int; basis, complex64 (fft_len, taps); gram, complex128 (taps,
+        taps).
         noise_var: of an observation of unit power.
         rounds: as of :func:`sparse_taps`.
     """

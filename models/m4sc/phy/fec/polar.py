@@ -1,8 +1,8 @@
 """Polar code of 5G NR with its rate matching: 3GPP TS 38.212 clauses 5.3.1 and 5.4.1.
 
-Without the interleaver of the information and without parity-check bits, as for control information of 26 bits or
-more in the uplink; without the channel interleaver of clause 5.4.1.3, whose place a caller's own takes. LLRs are
-positive for a 0.
+Without the interleaver of the information and without parity-check bits, as for control information of 26
+bits or more in the uplink; without the channel interleaver of clause 5.4.1.3, whose place a caller's own
+takes. LLRs are positive for a 0.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from m4sc.phy.fec.polar_list import decode_list, node_schedule
 _LEAST_STAGES, _MOST_STAGES = 5, 9  # n_min, and n_max of the downlink
 _BLOCKS = 32  # of the sub-block interleaver
 # Table 5.4.1.1-1
-_PATTERN = (0, 1, 2, 4, 3, 5, 6, 7, 8, 16, 9, 17, 10, 18, 11, 19)
-_PATTERN += (12, 20, 13, 21, 14, 22, 15, 23, 24, 25, 26, 28, 27, 29, 30, 31)
+_PATTERN = (
+    *(0, 1, 2, 4, 3, 5, 6, 7, 8, 16, 9, 17, 10, 18, 11, 19),
+    *(12, 20, 13, 21, 14, 22, 15, 23, 24, 25, 26, 28, 27, 29, 30, 31),
+)
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """Successive cancellation list decoding of polar codes, with a CRC that chooses among the paths.
 
-A code is a tree of nodes; those whose bits are all frozen, and those with one information bit in their last place
-(repetitions), are decided at once. A path's arrays are kept by pointers: a copy of a path shares them with its parent
-until the next step writes all paths' anew.
+A code is a tree of nodes; those whose bits are all frozen, and those with one information bit in their
+last place (repetitions), are decided at once. A path's arrays are kept by pointers: a copy of a path
+shares them with its parent until the next step writes all paths' anew.
 """
 
 from __future__ import annotations

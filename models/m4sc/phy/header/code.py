@@ -1,8 +1,9 @@
 """The header on the air: 5G NR polar code, interleaved, scrambled, BPSK or QPSK.
 
-Nine bytes and a CRC of 24 bits (38.212 clause 5.1, CRC24C) in the code of :mod:`m4sc.phy.fec.polar`, read by a
-list of eight paths where successive cancellation alone fails. Of so few bits the LDPC codes of 5G need 1 to 2 dB more
-(``m4sc_app.bench.trials.header_code``). Which :class:`m4sc.phy.header.protection.Protection` a header has shows by
+Nine bytes and a CRC of 24 bits (38.212 clause 5.1, CRC24C) in the code of :mod:`m4sc.phy.fec.polar`, read
+by a list of eight paths where successive cancellation alone fails. Of so few bits the LDPC codes of 5G need 1
+to 2 dB more (``m4sc_app.bench.trials.header_code``). Which :class:`m4sc.phy.header.protection.Protection`
+a header has shows by
 its scrambling alone: what is read with another's is noise, and its CRC fails.
 """
 
@@ -81,7 +82,9 @@ class HeaderCode:
         return self._bytes_of(*decide_spectra(straight, data_bins, h, noise_var, self._step, self._tables))
 
     def decode_symbols(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
-        """The same from equalised symbols, complex64 (symbols,), and their noise variances, float32 (symbols,)."""
+        """The same from equalised symbols, complex64 (symbols,), and their noise variances, float32
+        (symbols,).
+        """
         return self._bytes_of(*decide_symbols(symbols, noise_var, self._step, self._tables))
 
     def _bytes_of(self, bits: np.ndarray, valid: bool) -> bytes:
@@ -115,8 +118,8 @@ def code_symbols(bits, generator, signs, step):  # type: ignore[no-untyped-def]
 def decide_spectra(straight, data_bins, h, noise_var, step, tables):  # type: ignore[no-untyped-def]
     """Bits of a header with its CRC, uint8 (bits,), and whether they are one.
 
-    tables: place in the mother code of each bit sent; scrambling; LLRs before anything is received; nodes of the
-    code; its bits, paths and CRC.
+    tables: place in the mother code of each bit sent; scrambling; LLRs before anything is received; nodes
+    of the code; its bits, paths and CRC.
     """
     count = len(data_bins)
     scale = np.float32(4.0 / np.sqrt(step) / max(noise_var, 1e-30))
@@ -159,7 +162,8 @@ def _decide(llr, tables):  # type: ignore[no-untyped-def]
 
 @compiled
 def binary_share(straight, rows, data_bins, h):  # type: ignore[no-untyped-def]
-    """How much of the first `rows` symbols' power is in phase with the channel: 1 of BPSK, 0 of QPSK, less in noise.
+    """How much of the first `rows` symbols' power is in phase with the channel: 1 of BPSK, 0 of QPSK, less
+    in noise.
 
     The sum of Re^2 - Im^2 over the sum of Re^2 + Im^2.
     """

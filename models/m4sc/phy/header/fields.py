@@ -50,14 +50,15 @@ class FrameHeader:
 
     Attributes:
         payload_kind: enumeration above.
-        n_symbols: complex data symbols of the payload. Of a digital one its bytes are sent instead, from which
-            a receiver works them out.
+        n_symbols: complex data symbols of the payload. Of a digital one its bytes are sent instead, from
+            which a receiver works them out.
         message_id: 16 bits; that of all segments of a message.
         source_id: 8 bits.
         segment, n_segments: place of this frame in its message; 256 segments at most.
         mcs: index of the modulation and coding (digital) or log2 of the grid's size (qam), 4 bits.
         payload_bytes: bytes of the transport block (digital), else 0.
-        interleaved: the payload's symbols are permuted over carriers and time (``m4sc.phy.modulation.interleaver``).
+        interleaved: the payload's symbols are permuted over carriers and time
+        (``m4sc.phy.modulation.interleaver``).
         precoded: each OFDM symbol's data are DFT-spread (``m4sc.phy.modulation.precoder``).
         announced: a block of message fields (:data:`MESSAGE_BYTES` bytes, coded as the header is) comes
             between header and payload.
@@ -81,7 +82,8 @@ class FrameHeader:
         """`HEADER_BYTES` bytes.
 
         Raises:
-            ValueError: a field does not fit its width, or a digital payload's bytes do not take so many symbols.
+            ValueError: a field does not fit its width, or a digital payload's bytes do not take so many
+            symbols.
         """
         digital = self.payload_kind == PayloadKind.DIGITAL
         if digital and self.n_symbols != _digital_symbols(self.payload_bytes, self.mcs):

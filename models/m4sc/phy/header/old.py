@@ -1,7 +1,7 @@
 """Headers of versions 1 and 2, recognised so that their frames are refused by name.
 
-Both have 31 bytes, the first of them the version, the last four a CRC-32, sent as BPSK behind the same two sync words.
-Version 1 repeats each bit eight times; version 2 has the LDPC code of rate 1/6.
+Both have 31 bytes, the first of them the version, the last four a CRC-32, sent as BPSK behind the same two
+sync words. Version 1 repeats each bit eight times; version 2 has the LDPC code of rate 1/6.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ class Protection:
         bits_per_symbol: 1 (BPSK) or 2 (QPSK).
         coded_bits: of the header's polar code, before OFDM symbols are filled by repetition.
         preambles: how often both sync words are sent.
-        snr_db: Es/N0 from which at most 1 % of the frames are lost by detection or header, in AWGN with carrier
-            offsets to 1.5 subcarriers, as ``m4sc bench frame`` measures it.
+        snr_db: Es/N0 from which at most 1 % of the frames are lost by detection or header, in AWGN with
+            carrier offsets to 1.5 subcarriers, as ``m4sc bench frame`` measures it.
     """
 
     index: int
@@ -28,7 +28,7 @@ class Protection:
 
 
 PROTECTIONS = (
-    Protection(0, "light", 2, 192, 1, 3.0),
+    Protection(0, "light", 2, 288, 1, 3.0),
     Protection(1, "normal", 1, 480, 1, -3.5),
     Protection(2, "strong", 1, 720, 2, -6.4),
     Protection(3, "strongest", 1, 1488, 3, -9.4),

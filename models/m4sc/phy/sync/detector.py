@@ -20,8 +20,8 @@ _SHORT, _LONG = 512, 2048  # FFT lengths: the first blocks of a search, and thos
 
 
 class Burst(NamedTuple):
-    """start: sample where the first preamble's prefix begins; cfo: cycles a sample; match: 0 to 1; repeats: how
-    often the preamble is sent, as the search found it."""
+    """start: sample where the first preamble's prefix begins; cfo: cycles a sample; match: 0 to 1;
+    repeats: how often the preamble is sent, as the search found it."""
 
     start: int
     cfo: float
@@ -98,8 +98,8 @@ class BurstSearch:
         Args:
             samples: complex64 (n,).
             search: where to begin, or to go on.
-            threshold: energy share that counts as a preamble, without a look for repetitions; None for the one
-                of `match_threshold`.
+            threshold: energy share that counts as a preamble, without a look for repetitions; None for the
+                one of `match_threshold`.
             final: no more samples come: look at incomplete blocks too.
 
         Returns:

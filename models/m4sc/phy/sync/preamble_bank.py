@@ -17,6 +17,7 @@ from m4sc.phy.waveform import WaveformConfig
 MAX_OFFSET_CARRIERS = 2.8
 _WEAK_PATH = 0.02  # of the strongest; the preamble's own side lobes lie below from four samples on
 _OVER_NOISE = 10.0
+_DOUBTFUL = 0.3  # match below which the strongest place may be one of noise
 
 
 @lru_cache(maxsize=8)
@@ -113,16 +114,19 @@ def search_blocks(samples, place, block, banks, length, threshold, timing, repea
     """The loop of :meth:`m4sc.phy.sync.detector.BurstSearch.find`.
 
     banks: tables of each; timing: samples behind a place where a match may be better, samples by which a
-    window opens inside the prefix, and the prefix; repeats: share of the energy from which a place is looked at,
-    2 to look for no repetitions; what :func:`alignment` takes; the preamble, complex64 (length,).
-    Returns whether there is a burst, its start, offset, match and number of preambles, and where the search goes on.
+    window opens inside the prefix, and the prefix; repeats: share of the energy from which a place is
+    looked at, 2 to look for no repetitions; what :func:`alignment` takes; the preamble, complex64 (length,).
+    Returns whether there is a burst, its start, offset, match and number of preambles, and where the
+    search goes on.
     """
     reach, backoff, cp_len = timing
     low = repeats[0]
     ahead = (AHEAD + 1) * length if low <= 1.0 else 0
     longest = len(banks) - 1
     while True:
-        kernel_re, kernel_im, roots, half_gain, first_shift, step, known_re, known_im = banks[min(block, longest)]
+        kernel_re, kernel_im, roots, half_gain, first_shift, step, known_re, known_im = banks[
+            min(block, longest)
+        ]
         size, rows = kernel_re.shape
         part = samples[place : place + size]
         if len(part) < (length if final else size) or (not final and place + size + ahead > len(samples)):
@@ -140,7 +144,9 @@ def search_blocks(samples, place, block, banks, length, threshold, timing, repea
         if peak >= 0:
             count, shift, share = 1, 0, np.float64(match[peak])
             if low <= 1.0:
-                count, shift, other, share = _aligned(samples, place, match, first, peak, reach, length, found, repeats)
+                count, shift, other, share = _aligned(
+                    samples, place, match, first, peak, reach, length, found, repeats
+                )
                 peak = other
             noise_share = max(1.0 - match[peak], 0.0) / (match[peak] * length)
             move, half = _refine(re, im, peak, len(match), rows, half_gain, cp_len, backoff, noise_share)
@@ -177,7 +183,8 @@ def _known_at(i, found):  # type: ignore[no-untyped-def]
 
 @compiled
 def _aligned(samples, place, match, first, peak, reach, length, found, repeats):  # type: ignore[no-untyped-def]
-    """How many preambles there are around a place, from it to the first one, the place, and the share explained.
+    """How many preambles there are around a place, from it to the first one, the place, and the share
+    explained.
 
     The strongest place by itself, `peak`, may be one of noise: so is each that comes near it.
     """
@@ -185,10 +192,12 @@ def _aligned(samples, place, match, first, peak, reach, length, found, repeats):
     if count == 1 or shift > 0:
         count, shift, share = 1, 0, np.float64(match[peak])
     other = peak
-    if match[peak] < 0.3:
+    if match[peak] < _DOUBTFUL:
         for i in range(first, min(first + reach + 1, len(match))):
-            if i != peak and match[i] > repeats[0] and match[i] > 0.5 * match[peak]:
-                more, by, energy, part = alignment(samples, place + i, _known_at(i, found), length, repeats[1])
+            if i != peak and match[i] > repeats[0]:
+                more, by, energy, part = alignment(
+                    samples, place + i, _known_at(i, found), length, repeats[1]
+                )
                 if more > 1 and by <= 0 and energy > most:
                     count, shift, most, other, share = more, by, energy, i, part
     return count, shift, other, share

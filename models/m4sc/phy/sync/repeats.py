@@ -1,8 +1,8 @@
 """Whether a preamble is sent several times: the same two sync words again, under the signs of a Barker code.
 
-A search that looks for one preamble finds its repetitions by themselves, each too weak to be told from noise. Where one
-of them stands out a little, as noise does at one place of sixty, correlations a preamble before and behind it
-settle the matter; they cost a few samples' share of the search.
+A search that looks for one preamble finds its repetitions by themselves, each too weak to be told from
+noise. Where one of them stands out a little, as noise does at one place of sixty, correlations a preamble
+before and behind it settle the matter; they cost a few samples' share of the search.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from m4sc.phy.fec.compiled import compiled, reordered
 MOST = 3  # repetitions that are looked for
 BEHIND, AHEAD = MOST - 1, MOST  # preambles looked at before and after the one that stood out
 # Energy of a correlation over noise. Of one in noise it is exponential with mean 1 at each offset.
-LOW_ENERGY = 7.0  # from which a place is looked at
-_NEIGHBOUR_ENERGY = 4.0  # of the better of its neighbours
-_ENERGY = {2: 18.0, 3: 16.0}  # of all repetitions together: a few of a million samples of noise pass
+LOW_ENERGY = 6.0  # from which a place is looked at
+_NEIGHBOUR_ENERGY = 3.5  # of the better of its neighbours
+_ENERGY = {2: 17.0, 3: 15.5}  # of all repetitions together: a few of a million samples of noise pass
 _FINE_STEPS, _FINE_SHARE = 14, 8  # half the grid of offsets, and its steps in the width of a correlation
 
 
-def repeat_tables(repeats: tuple[int, ...], covers: dict[int, tuple[int, ...]], length: int) -> tuple[np.ndarray, ...]:
+def repeat_tables(
+    repeats: tuple[int, ...], covers: dict[int, tuple[int, ...]], length: int
+) -> tuple[np.ndarray, ...]:
     """What :func:`alignment` takes: least share of the energy for each count, signs, float32.
 
     repeats: counts that are looked for; covers: signs by count; length: samples of a preamble.
@@ -29,14 +31,18 @@ def repeat_tables(repeats: tuple[int, ...], covers: dict[int, tuple[int, ...]], 
     signs[1, 0] = 1.0
     for count in repeats:
         if count not in _ENERGY:
-            raise ValueError(f"preambles sent {count} times are not looked for; use {', '.join(map(str, _ENERGY))}")
+            raise ValueError(
+                f"preambles sent {count} times are not looked for; use {', '.join(map(str, _ENERGY))}"
+            )
         least[count], signs[count, :count] = _ENERGY[count] / (count * length), covers[count]
     return least, signs
 
 
 @reordered
 def correlation(samples, at, known_re, known_im):  # type: ignore[no-untyped-def]
-    """Sum of samples from `at` on times a known sequence, and their energy: real, imaginary, energy, float32."""
+    """Sum of samples from `at` on times a known sequence, and their energy: real, imaginary, energy,
+    float32.
+    """
     re, im, energy = np.float32(0), np.float32(0), np.float32(0)
     for n in range(len(known_re)):
         x = samples[at + n]
@@ -69,8 +75,8 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
     """The repetitions that explain most energy around a preamble at `at`.
 
     known: as above; tables: of :func:`repeat_tables`.
-    Returns how many there are, 1 for the one alone; preambles from `at` to the first one, 0 or less, or above 0
-    where `at` is none of them; energy explained; and its share.
+    Returns how many there are, 1 for the one alone; preambles from `at` to the first one, 0 or less, or
+    above 0 where `at` is none of them; energy explained; and its share.
     """
     least, signs = tables
     count = BEHIND + AHEAD + 1
@@ -96,7 +102,9 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
                 total += energy[first + k]
                 if k > 0:
                     turn += (
-                        np.conj(signs[repeats, k - 1] * value[first + k - 1]) * signs[repeats, k] * value[first + k]
+                        np.conj(signs[repeats, k - 1] * value[first + k - 1])
+                        * signs[repeats, k]
+                        * value[first + k]
                     )
             turn = np.conj(turn) / (abs(turn) + 1e-30)
             sums, phase = 0j, 1.0 + 0j
@@ -113,8 +121,8 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
 def fine_offset(samples, start, cfo, preamble, signs, block):  # type: ignore[no-untyped-def]
     """Carrier offset, cycles a sample, at which all repetitions from `start` on add up best.
 
-    cfo: where to begin; preamble: complex64 (length,); signs: float32 (repeats,); block: samples over which the
-    offset's error turns little, a divisor of the length.
+    cfo: where to begin; preamble: complex64 (length,); signs: float32 (repeats,); block: samples over
+    which the offset's error turns little, a divisor of the length.
     """
     length = len(preamble)
     count = len(signs) * (length // block)
