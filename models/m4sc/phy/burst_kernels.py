@@ -204,8 +204,8 @@ def finish_frame(straight, known, pilots, bins, clock, training, limits):  # typ
     second channel estimate with the sync words and the header as training sequence, and the payload.
 
     straight: complex64 (rows, fft_len);
-    known: spectra of the sync words, complex64 (words, fft_len); h, complex64 (fft_len,); what was sent for the
-    header, complex64 (symbols, data); noise of a bin;
+    known: spectra of the sync words, complex64 (words, fft_len); h, complex64 (fft_len,); the header as
+    it was sent, complex64 (symbols, data); noise of a bin;
     pilots: float64 (rows, pilots); bins: of data, pilots and both;
     clock: signed carriers, float64 (fft_len,), slope of one ppm;
     training: sync words, complex64 (words, fft_len); weight of all on a bin, float32 (fft_len,); and what
@@ -322,7 +322,9 @@ def undo_noisy_phase(words, sync, bins, pilot_bins, h, pilots, window, roots, mo
             common[n_words + row] += products[row, i]
     phase = moving_phase(common, steady_frequency(common, roots, most), window)
     level = np.zeros(len(common))
-    return turn_back(words, phase[:n_words], level[:n_words]), turn_back(bins, phase[n_words:], level[n_words:])
+    return turn_back(words, phase[:n_words], level[:n_words]), turn_back(
+        bins, phase[n_words:], level[n_words:]
+    )
 
 
 @compiled
@@ -343,7 +345,8 @@ def pilot_products(bins, pilot_bins, h, pilots):  # type: ignore[no-untyped-def]
 def steady_frequency(common, roots, most):  # type: ignore[no-untyped-def]
     """Strongest frequency of complex64 (symbols,), up to `most` rad a symbol.
 
-    By a padded FFT of the length of `roots`. Noise makes a false peak the likelier the more there is to search.
+    By a padded FFT of the length of `roots`. Noise makes a false peak the likelier the more there is to
+    search.
     """
     size = len(roots)
     re, im = np.zeros(size, np.float32), np.zeros(size, np.float32)

@@ -257,12 +257,11 @@ class BurstReceiver:
             burst.match > _STRONG_MATCH or kind in ("too_long", "old_version") or self._opening is not None
         )
         self._note(kind, burst.start, strong, reason)
-        # A wrong alignment may hide a burst that begins inside it: of a repeated preamble, go on behind the one
-        # that was found, not behind them all.
+        # A wrong alignment may hide a burst that begins inside it: of a repeated preamble, go on behind the
+        # one that was found, not behind them all.
         place = burst.start if burst.repeats == 1 else max(self._next.place, burst.start)
         self._next = Search(place + peak_reach(self.waveform))
-        self._failed = burst
-        self._burst, self._opening = None, None
+        self._failed, self._burst, self._opening = burst, None, None
         self._wanted = self._demodulator.opening_samples
 
     def _close(self, opening: Any, frame: Any) -> list[Any]:

@@ -19,14 +19,23 @@ _MAX_OFFSET_CARRIERS = 1.5
 
 
 def header_loss(
-    snr_db: float, frames: int, waveform: WaveformConfig, seed: int, protection: Protection = NORMAL
+    snr_db: float,
+    frames: int,
+    waveform: WaveformConfig,
+    seed: int,
+    protection: Protection = NORMAL,
+    n_symbols: int = _PAYLOAD,
+    progress: Callable[[int], None] = lambda n: None,
 ) -> float:
-    """Share of `frames` in AWGN, with random timing and carrier offset, that give no header; 0 to 1."""
+    """Share of `frames` in AWGN, with random timing and carrier offset, that give no header; 0 to 1.
+
+    n_symbols: of the payload; progress: called with the number of frames done since the last call.
+    """
     rng, read = np.random.default_rng(seed), 0
     noise = noise_voltage(snr_db, waveform)
     for number in range(frames):
-        header = FrameHeader(PayloadKind.ANALOG, _PAYLOAD, number % 65536)
-        burst = modulate_frame(header, np.ones(_PAYLOAD), waveform, protection)
+        header = FrameHeader(PayloadKind.ANALOG, n_symbols, number % 65536)
+        burst = modulate_frame(header, np.ones(n_symbols), waveform, protection)
         gap = np.zeros(_GAP + int(rng.integers(100)))
         samples = np.concatenate([gap, burst, np.zeros(_GAP)])
         offset = rng.uniform(-_MAX_OFFSET_CARRIERS, _MAX_OFFSET_CARRIERS) / waveform.fft_len
@@ -34,6 +43,7 @@ def header_loss(
         receiver = BurstReceiver(waveform)
         found = receiver.push(samples) + receiver.flush()
         read += any(f.header.message_id == number % 65536 for f in found)
+        progress(1)
     return 1.0 - read / frames
 
 

@@ -89,7 +89,9 @@ def is_short(count: int) -> bool:
 def phase_tables(
     count: int, window: int = PHASE_WINDOW, most: float = np.pi
 ) -> tuple[int, int, np.ndarray, float]:
-    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`, and up to `most` rad a symbol."""
+    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`, and up to `most`
+    rad a symbol.
+    """
     return window, _PHASE_LINE_SYMBOLS, _padded_roots(max(64, 1 << (count - 1).bit_length())), float(most)
 
 

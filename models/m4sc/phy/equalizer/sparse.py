@@ -10,9 +10,8 @@ import numpy as np
 
 from m4sc.phy.fec.compiled import compiled
 
-
-# Of a tap over its noise: one of noise alone has an exponential energy of mean 1, and the updates by themselves keep
-# one of three such taps. The first round's taps are not judged: they hide each other.
+# Of a tap over its noise: one of noise alone has an exponential energy of mean 1, and the updates by
+# themselves keep one of three such taps. The first round's taps are not judged: they hide each other.
 _LEAST_ENERGY = 4.0
 
 
