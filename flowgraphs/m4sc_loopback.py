@@ -55,7 +55,7 @@ class m4sc_loopback(gr.top_block):
         # Blocks
         ##################################################
 
-        self.transmitter = m4sc.frame_transmitter(waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, clip_db=float('inf'))
+        self.transmitter = m4sc.frame_transmitter(waveform=None, gap_samples=800, idle='wait', packet_len_key='packet_len', amplitude=1.0, end_on_done=False, clip_db=float('inf'), protection=1)
         self.source = m4sc.message_source(files=[message], task=task, instruction=instruction, repeat=repeat, interval_s=interval_s, source_id=0, user_id=0, public=False)
         self.receiver = m4sc.frame_receiver(waveform=None)
         self.mapper = m4sc.symbol_mapper(kind='analog', qam_order=256, queue_len=16, interleave=True, precode=False, waveform=None, levels=16, mcs=(-1), snr_db=15.0, margin_db=1.0, segment_symbols=8192, segment_bytes=1024)

@@ -34,21 +34,19 @@ def test_sequence_is_a_permutation_that_keeps_the_partial_order() -> None:
     sequence = reliability_sequence()
     assert sorted(sequence) == list(range(1024))
     assert sequence[:16].tolist() == [0, 1, 2, 4, 8, 16, 32, 3, 5, 64, 9, 6, 17, 10, 18, 128]
-    assert sequence[-4:].tolist() == [1007, 1015, 1019, 1023] or sequence[-1] == 1023
+    assert sequence[-4:].tolist() == [1019, 1021, 1022, 1023]
     rank = np.argsort(sequence)
     for place in range(1024):  # one more 1 among its binary digits makes a place more reliable
         more = [place | 1 << bit for bit in range(10) if not place >> bit & 1]
         assert all(rank[place] < rank[other] for other in more)
-        for bit in range(9):  # and so does a 1 that moves to a higher digit
-            if place >> bit & 1 and not place >> (bit + 1) & 1:
-                assert rank[place] < rank[place ^ 3 << bit]
 
 
 @pytest.mark.parametrize(
     ("k", "n", "length"),
     [
         (96, 192, 256),
-        (96, 288, 512),
+        (96, 288, 256),
+        (96, 290, 512),
         (96, 480, 512),
         (96, 1488, 512),
         (30, 70, 64),

@@ -22,12 +22,18 @@ from m4sc.phy.frame import frame_waveform
 from m4sc.phy.header.code import binary_share, header_code
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
 from m4sc.phy.header.protection import NORMAL, Protection
-from m4sc.phy.preamble_demodulator import TAIL_SYMBOLS, MoreSamplesError, PreambleDemodulator, inverse
+from m4sc.phy.preamble_demodulator import (
+    PLAIN_MATCH,
+    TAIL_SYMBOLS,
+    MoreSamplesError,
+    PreambleDemodulator,
+    inverse,
+)
 from m4sc.phy.sync.detector import Burst
 from m4sc.phy.waveform import WaveformConfig
 
 _MIN_NOISE_VAR = 1e-6
-_MOST_TURN = 0.6  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
+_MOST_TURN = 1.2  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
 _ROUNDS = 4  # of the second channel estimate
 
 
@@ -212,6 +218,10 @@ class FrameReader(PreambleDemodulator):
             message=message,
             protection=self.protection,
         )
+
+    def _lag(self, burst: Burst) -> int:
+        """As of all preambles, but where the search's offset is better: it is coherent over the preamble."""
+        return super()._lag(burst) if burst.match > PLAIN_MATCH else 0
 
     def _message(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
         """Fields of the message; empty where their CRC fails."""

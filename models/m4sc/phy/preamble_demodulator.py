@@ -17,7 +17,7 @@ from m4sc.phy.waveform import WaveformConfig
 TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
 TAIL_SYMBOLS = 4  # at a frame's end, that show whether it was cut
 _FEW_QUIET = 8
-_PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
+PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
@@ -128,4 +128,4 @@ class PreambleDemodulator:
         repeats = self.waveform.preamble_repeats
         if repeats == 1:
             return 1
-        return 2 * (repeats - 1) if burst.match > _PLAIN_MATCH else 0
+        return 2 * (repeats - 1) if burst.match > PLAIN_MATCH else 0
