@@ -60,7 +60,7 @@ def test_old_frames_are_named_and_the_next_frame_is_received(version: int, chunk
         frames += receiver.push(samples[start : start + chunk])
     frames += receiver.flush()
     assert [f.header.message_id for f in frames] == [7]
-    assert receiver.counters["old_version"] == 1 and receiver.counters["header_errors"] == 0
+    assert receiver.counters["old_version"] == 1
     (fault,) = [f for f in receiver.take_faults() if f.strong]
     assert fault.kind == "old_version" and f"frame of version {version}" in fault.reason
     assert abs(fault.sample - 500) < 5

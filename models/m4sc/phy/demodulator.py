@@ -18,6 +18,7 @@ __all__ = ["FrameDemodulator", "FrameTooLongError", "OldFrameError", "Opening", 
 _CLEAR_MATCH = 0.2  # of one preamble, about -5 dB: below it no light header can be read
 _BINARY = 0.12  # share of Re^2 - Im^2 in a header: 0 of QPSK; of BPSK snr / (snr + 1), 0.33 at -3 dB
 _STRONG_MATCH = 0.3
+_FAINT_MATCH = 0.15
 
 
 class FrameDemodulator:
@@ -50,8 +51,7 @@ class FrameDemodulator:
             MoreSamplesError: more samples are needed to tell.
         """
         if burst.repeats > 1:
-            reader = next(r for r in self._readers if r.protection.preambles == burst.repeats)
-            return reader.open(samples, burst)
+            return self._open_repeated(samples, burst)
         if burst.match <= _CLEAR_MATCH:
             return self._normal.open(samples, burst)
         order = [self._light, self._normal]
@@ -66,6 +66,25 @@ class FrameDemodulator:
                 failed = exc
         if burst.match > _STRONG_MATCH:
             self._old.look(samples, burst)
+        raise failed
+
+    def _open_repeated(self, samples: np.ndarray, burst: Burst) -> Opening:
+        """Of a burst of several preambles; noise may hide the first or the last of a faint one's."""
+        readers = {reader.protection.preambles: reader for reader in self._readers}
+        try:
+            return readers[burst.repeats].open(samples, burst)
+        except HeaderError as exc:
+            sure = burst.match > _FAINT_MATCH or isinstance(exc, FrameTooLongError)
+            if burst.repeats == max(readers) or sure:
+                raise
+            failed = exc
+        more = burst._replace(repeats=burst.repeats + 1)
+        for start in (burst.start, burst.start - self._light.preamble_samples):
+            if start >= 0:
+                try:
+                    return readers[more.repeats].open(samples, more._replace(start=start))
+                except HeaderError as exc:
+                    failed = exc
         raise failed
 
     def _looks_binary(self, samples: np.ndarray, burst: Burst) -> bool:

@@ -61,6 +61,7 @@ class PreambleDemodulator:
         self.waveform = waveform
         self.header_symbols = header_symbols
         self.backoff = window_backoff(waveform)
+        self.preamble_samples = waveform.preamble_symbols * waveform.symbol_len
         self.opening_samples = (waveform.preamble_symbols + header_symbols) * waveform.symbol_len
         self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
         self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])

@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+import numpy as np
+
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError, PayloadKind
 
 _WIDTHS = (16, 8, 3, 1, 4, 32, 32)
@@ -166,3 +168,17 @@ class TransportHeader:
             frame.interleaved,
             frame.precoded,
         )
+
+
+@dataclass
+class HeardFrame:
+    """A received frame with all that is known of it.
+
+    symbols: complex64 (n,); noise_var: float32 (n,), complex variance of each; snr_db, cfo_hz: estimates.
+    """
+
+    header: TransportHeader
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    snr_db: float = float("nan")
+    cfo_hz: float = float("nan")

@@ -25,7 +25,7 @@ from m4sc.phy.header.protection import Protection
 from m4sc.phy.waveform import WaveformConfig
 
 _SCRAMBLER_INIT, _OF_PROTECTION, _OF_LENGTH = 38212, 64, 4096
-_PATHS = 8
+_PATHS = (8, 8, 16, 16)  # by protection: repeated preambles are seldom found in noise, and may cost more
 _LARGEST = 1e4
 
 
@@ -53,7 +53,7 @@ class HeaderCode:
         words = np.stack([code.encode(CRC24C.attach(row))[order] for row in unit])
         self._generator = np.packbits(words, axis=1)
         self._signs, self._step, self._bytes = signs, step, n_bytes
-        check = count, _PATHS, CRC24C.bits, CRC24C.polynomial
+        check = count, _PATHS[protection.index], CRC24C.bits, CRC24C.polynomial
         self._tables = code.places[order], signs, code.known, code.schedule, check
 
     def encode(self, data: bytes) -> np.ndarray:

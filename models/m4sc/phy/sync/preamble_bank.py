@@ -17,6 +17,7 @@ from m4sc.phy.waveform import WaveformConfig
 MAX_OFFSET_CARRIERS = 2.8
 _WEAK_PATH = 0.02  # of the strongest; the preamble's own side lobes lie below from four samples on
 _OVER_NOISE = 10.0
+_FAINT = 0.15  # match of one of several preambles below which other paths cannot be told from noise
 _DOUBTFUL = 0.3  # match below which the strongest place may be one of noise
 
 
@@ -150,6 +151,8 @@ def search_blocks(samples, place, block, banks, length, threshold, timing, repea
                 peak = other
             noise_share = max(1.0 - match[peak], 0.0) / (match[peak] * length)
             move, half = _refine(re, im, peak, len(match), rows, half_gain, cp_len, backoff, noise_share)
+            if count > 1 and match[peak] < _FAINT:
+                move = 0  # noise around so faint a preamble is no path
             start, cfo = place + peak + move + shift * length, (first_shift + 0.5 * step * half) / size
             if count > 1:
                 cfo = fine_offset(samples, start, cfo, repeats[2], repeats[1][1][count, :count], length // 2)
