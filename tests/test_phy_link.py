@@ -233,7 +233,7 @@ def test_a_stream_that_ends_inside_a_frame_gives_no_frame(missing: int) -> None:
 @pytest.mark.parametrize("where", ["gap", "preamble", "header", "payload"])
 def test_broken_samples_cost_no_more_than_their_frame(bad: complex, where: str) -> None:
     first = noisy([np.zeros(500), frame_of(200, 0), np.zeros(700)])
-    place = {"gap": 10, "preamble": 560, "header": 800, "payload": 500 + 12 * 80 + 90}[where]
+    place = {"gap": 10, "preamble": 560, "header": 800, "payload": 500 + 14 * 80 + 90}[where]
     first[place : place + 10] = bad
     samples = np.concatenate([first, noisy([frame_of(50, 1), np.zeros(3000)])])
     frames, receiver = receive(samples, 2000)

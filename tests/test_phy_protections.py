@@ -182,8 +182,8 @@ def test_packets_take_repeated_preambles_too() -> None:
 
 
 def test_lengths_json_and_bad_values() -> None:
-    assert [header_ofdm_symbols(PLAIN, p) for p in PROTECTIONS] == [3, 10, 15, 31]
-    assert frame_samples(128, PLAIN, STRONGEST) - frame_samples(128, PLAIN) == (4 + 21) * PLAIN.symbol_len
+    assert [header_ofdm_symbols(PLAIN, p) for p in PROTECTIONS] == [3, 12, 15, 31]
+    assert frame_samples(128, PLAIN, STRONGEST) - frame_samples(128, PLAIN) == (4 + 19) * PLAIN.symbol_len
     assert WaveformConfig.from_json(REPEATED.to_json()) == REPEATED
     for wrong in (0, 6):
         with pytest.raises(ValueError, match="preamble_repeats"):

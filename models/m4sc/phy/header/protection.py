@@ -29,7 +29,7 @@ class Protection:
 
 PROTECTIONS = (
     Protection(0, "light", 2, 288, 1, 3.0),
-    Protection(1, "normal", 1, 480, 1, -3.5),
+    Protection(1, "normal", 1, 576, 1, -4.4),
     Protection(2, "strong", 1, 720, 2, -6.4),
     Protection(3, "strongest", 1, 1488, 3, -9.4),
 )
