@@ -23,7 +23,6 @@ from m4sc.phy.header.code import binary_share, header_code
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.preamble_demodulator import (
-    PLAIN_MATCH,
     TAIL_SYMBOLS,
     MoreSamplesError,
     PreambleDemodulator,
@@ -34,7 +33,9 @@ from m4sc.phy.waveform import WaveformConfig
 
 _MIN_NOISE_VAR = 1e-6
 _MOST_TURN = 1.2  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
-_ROUNDS = 4  # of the second channel estimate
+_ROUNDS = (
+    4  # of the second channel estimate, which prunes taps; at high SNR all of them are seen, and one does
+)
 
 
 class FrameTooLongError(HeaderError):
@@ -122,7 +123,7 @@ class FrameReader(PreambleDemodulator):
         both[self.data_bins] += rows
         smoother = ChannelSmoother(both, w)
         self._most_turn = _MOST_TURN / self.protection.preambles
-        self._training = self._sync, smoother.weight, smoother.training, _ROUNDS
+        self._training = self._sync, smoother.weight, smoother.training
 
     def binary_share(self, bins: np.ndarray, h: np.ndarray) -> float:
         """Of the header's spectra, complex64 (header symbols, fft_len); see
@@ -193,7 +194,8 @@ class FrameReader(PreambleDemodulator):
         fields = len(self.data_bins) * self._message_symbols if header.announced else 0
         limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
         known = opening.words, opening.h, opening.sent, opening.noise_var
-        how = bins, self.clock, self._training, limits
+        rounds = _ROUNDS if opening.noisy else 1
+        how = bins, self.clock, (*self._training, rounds), limits
         most = self._most_turn if opening.noisy else np.pi
         if is_short(count) and self.pilot_bins.size:
             phase = phase_tables(count, PHASE_WINDOW, most)
@@ -219,9 +221,12 @@ class FrameReader(PreambleDemodulator):
             protection=self.protection,
         )
 
-    def _lag(self, burst: Burst) -> int:
-        """As of all preambles, but where the search's offset is better: it is coherent over the preamble."""
-        return super()._lag(burst) if burst.match > PLAIN_MATCH else 0
+    def read_opening(
+        self, samples: np.ndarray, burst: Burst
+    ) -> tuple[Burst, np.ndarray, np.ndarray, float, bool]:
+        """As of all preambles; in noise with the search's own offset: it is coherent over the preamble."""
+        found = super().read_opening(samples, burst)
+        return super().read_opening(samples, burst, lag=0) if found[-1] and self._lag(burst) else found
 
     def _message(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
         """Fields of the message; empty where their CRC fails."""

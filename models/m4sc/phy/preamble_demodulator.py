@@ -17,7 +17,7 @@ from m4sc.phy.waveform import WaveformConfig
 TAIL_LOST = 0.75  # of the pilots' mean; less calls for a look inside the frame
 TAIL_SYMBOLS = 4  # at a frame's end, that show whether it was cut
 _FEW_QUIET = 8
-PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
+_PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
@@ -92,15 +92,16 @@ class PreambleDemodulator:
         return (samples, burst.start - skipped, burst.cfo), shape, (self._advance, self._roots)
 
     def read_opening(
-        self, samples: np.ndarray, burst: Burst
+        self, samples: np.ndarray, burst: Burst, lag: int | None = None
     ) -> tuple[Burst, np.ndarray, np.ndarray, float, bool]:
         """Burst with its fine carrier offset, spectra of preamble and header, channel, noise variance.
 
+        lag: OFDM symbols over which the offset is refined, None for those of :meth:`_lag`.
         The last value says whether the SNR is so low that taps which noise explains are better pruned.
         """
         count, _, *tables = self.opening_tables
         cfo, head, h, noise, noisy = read_preamble(
-            samples, burst.start, burst.cfo, count, self._lag(burst), *tables
+            samples, burst.start, burst.cfo, count, self._lag(burst) if lag is None else lag, *tables
         )
         if noisy:
             h = self._smooth_sync.sparse(h, noise)
@@ -129,4 +130,4 @@ class PreambleDemodulator:
         repeats = self.waveform.preamble_repeats
         if repeats == 1:
             return 1
-        return 2 * (repeats - 1) if burst.match > PLAIN_MATCH else 0
+        return 2 * (repeats - 1) if burst.match > _PLAIN_MATCH else 0
