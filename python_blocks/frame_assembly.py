@@ -114,6 +114,7 @@ def meta_of_message(message: ReceivedMessage) -> dict[str, Any]:
         "task_id": header.task_id,
         "modality": header.modality.label,
         "model_fingerprint": header.model_fingerprint,
+        "short_fingerprint": header.short,
         "payload_kind": header.payload_kind.name.lower(),
         "n_segments": message.n_segments,
         "lost_segments": message.lost_segments,

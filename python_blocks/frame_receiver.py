@@ -24,7 +24,9 @@ _TELL_S = 1.0
 
 def meta_of(frame: Any) -> dict[str, Any]:
     """Metadata of a received frame's symbols PDU: header fields, estimates, noise variances."""
-    header = frame.header
+    from m4sc.transport.message_header import TransportHeader
+
+    header = TransportHeader.join(frame.header, frame.message)
     return {
         "payload_kind": header.payload_kind.name.lower(),
         "modality": header.modality.label,
@@ -34,6 +36,7 @@ def meta_of(frame: Any) -> dict[str, Any]:
         "task_id": header.task_id,
         "mcs": header.mcs,
         "model_fingerprint": header.model_fingerprint,
+        "short_fingerprint": header.short,
         "public": bool(header.public),
         "segment": header.segment,
         "n_segments": header.n_segments,

@@ -130,15 +130,17 @@ class message_decoder(pdu_worker):  # noqa: N801
                 self.report("lost", message.reason, meta)
                 continue
             try:
-                answered = self._answer(meta, message.received)
+                answered = self._answer(meta, message)
             except ValueError as exc:  # the messages after this one must still be answered
                 self.counters["errors"] += 1
                 self.report("error", str(exc), meta)
                 continue
             yield answered
 
-    def _answer(self, meta: dict[str, Any], received: Any) -> tuple[dict[str, Any], bytes]:
+    def _answer(self, meta: dict[str, Any], message: Any) -> tuple[dict[str, Any], bytes]:
         from m4sc.tasks import task_by_id
+
+        header, received = message.header, message.received
 
         task = task_by_id(int(meta["task_id"]))
         asked = self._queries.pop((meta["source_id"], meta["sequence"]), self._default_query)
@@ -148,7 +150,7 @@ class message_decoder(pdu_worker):  # noqa: N801
             answer = self._classical.decode(received, task, asked)
             meta["system"] = "classical"
         else:
-            system = self._matching_system(meta)
+            system = self._matching_system(header)
             symbols = np.zeros_like(received.symbols) if self._zero_latents else received.symbols
             answer = system.decode(symbols, received.noise_var, task.name, asked)
             meta |= {"system": "semantic", "complex_symbols": int(symbols.size)}
@@ -157,14 +159,15 @@ class message_decoder(pdu_worker):  # noqa: N801
             meta["h_hat"] = np.asarray(self._h_hat, np.complex64)
         return self._answer_pdu(meta, answer, task, time.monotonic() - started)
 
-    def _matching_system(self, meta: dict[str, Any]) -> Any:
+    def _matching_system(self, header: Any) -> Any:
         if self._model is None:
             raise ValueError("the message is semantic, but this decoder has no model; give it one")
         system = find_system(self._model)
-        ours, theirs = fingerprint_of(system), int(meta["model_fingerprint"]) & 0xFFFFFFFF
-        if theirs != ours:
+        ours = fingerprint_of(system)
+        if not header.is_of_model(ours):
             raise FingerprintError(
-                f"the transmitter's model is {theirs:08x}, the receiver's {ours:08x}; load the same weights"
+                f"the transmitter's model is {header.model_name()}, the receiver's {ours:08x}; load the same "
+                "weights"
             )
         return system
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.header.fields import PayloadKind
 from m4sc.phy.modulation.payload import PayloadFormat, map_latents
+from m4sc.transport.message_header import TransportHeader
 from m4sc_app.cli import main
 from m4sc_app.receive import answer_frame
 from m4sc_app.send import disturb
@@ -53,7 +54,7 @@ class FakeSystem:
      (2, 6, None, None, "other weights"), (200, 5, None, None, "unknown task number")],
 )  # fmt: skip
 def test_frames_are_answered_or_say_why_not(task_id, fingerprint, query, answer, error):
-    header = FrameHeader(
+    header = TransportHeader(
         PayloadKind.ANALOG, 10, 1, task_id=task_id, model_fingerprint=fingerprint, interleaved=True
     )
     frame = SimpleNamespace(
@@ -69,7 +70,7 @@ def test_a_digital_frame_is_answered_or_lost(broken):
     latents = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32) / 2**0.5
     mapped = map_latents(latents, PayloadFormat("digital", mcs=3))
     symbols = mapped.symbols * (-1 if broken else 1)
-    header = FrameHeader(
+    header = TransportHeader(
         PayloadKind.DIGITAL, symbols.size, 1, task_id=2, model_fingerprint=5, mcs=3,
         payload_bytes=mapped.payload_bytes,
     )  # fmt: skip

@@ -78,5 +78,5 @@ def test_despread_noise_has_the_variance_stated_over_unequal_carriers(kind: str)
 
 @given(a=st.booleans(), b=st.booleans(), c=st.booleans())
 def test_flags_do_not_disturb_one_another(a: bool, b: bool, c: bool) -> None:
-    header = FrameHeader(PayloadKind.ANALOG, 5, public=a, interleaved=b, precoded=c)
+    header = FrameHeader(PayloadKind.ANALOG, 5, announced=a, interleaved=b, precoded=c)
     assert FrameHeader.unpack(header.pack()) == header

@@ -173,7 +173,7 @@ def test_a_usrp_gets_whole_bursts_without_gaps_below_full_scale() -> None:
     assert max(np.abs(burst).max() for burst in samples) < 1.0
     receiver = BurstReceiver(WAVEFORM)
     frames = receiver.push(np.concatenate(samples)) + receiver.flush()
-    assert [frame.header.sequence for frame in frames] == list(range(len(WORDS)))
+    assert [frame.header.message_id for frame in frames] == list(range(len(WORDS)))
     assert sink.settings["gain"] == 30 and sink.settings["antenna"] == "TX/RX" and not sink.times
     assert sink.settings["clock_source"] == "external" and sink.settings["lo_offset"] == 1e6
     assert sink.args == "type=b200,master_clock_rate=32000000"

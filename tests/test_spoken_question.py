@@ -14,8 +14,9 @@ from m4sc.data.example import Example
 from m4sc.data.spoken_questions import spoken_question_examples
 from m4sc.message import Message, MessageError, is_pair, join_files, modality_of, split_files
 from m4sc.mllm.network import Network
-from m4sc.phy.header.fields import FrameHeader, Modality, PayloadKind
+from m4sc.phy.header.fields import PayloadKind
 from m4sc.system import Answer, SemanticSystem
+from m4sc.transport.message_header import Modality, TransportHeader
 from m4sc_app.outgoing import outgoing_messages
 from PIL import Image
 from tiny_model import tiny_config, write_tiny_llm
@@ -58,8 +59,8 @@ def test_what_is_no_pair_is_named(files: tuple[Path, Path]) -> None:
 
 
 def test_header_and_classical_codec_carry_the_modality(message: Message) -> None:
-    header = FrameHeader(PayloadKind.ANALOG, 4, modality=Modality.of("image+speech"), task_id=10)
-    assert FrameHeader.unpack(header.pack()).modality.label == "image+speech"
+    header = TransportHeader(PayloadKind.ANALOG, 4, modality=Modality.of("image+speech"), task_id=10)
+    assert TransportHeader.join(*header.split()).modality.label == "image+speech"
     assert [Modality.of(modality.label) for modality in Modality] == list(Modality)
     with pytest.raises(ValueError, match="use image, speech, text"):
         Modality.of("smell")

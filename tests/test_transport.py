@@ -81,7 +81,7 @@ def test_symbols_arrive_in_any_order_of_their_frames(k, essential, segment, unit
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 3000), st.integers(1, 700), st.randoms(use_true_random=False))
+@given(st.integers(1, 3000), st.integers(12, 700), st.randoms(use_true_random=False))
 def test_bytes_arrive_in_any_order_of_their_frames(size, segment, random) -> None:
     frames = sent(bytes_payload(size), segment_bytes=segment)
     random.shuffle(frames)

@@ -36,7 +36,9 @@ def run_receive(
         why = f": {found}" if found else ""
         raise UserError(f"no frame was found in {recording.name} ({len(iq)} samples){why}")
     system = load_system(model)
-    rows = [answer_frame(frame, system, query, pictures) for frame in frames]
+    join = part("m4sc.transport.message_header", "the transport").TransportHeader.join
+    known = [frame._replace(header=join(frame.header, frame.message)) for frame in frames if frame.message]
+    rows = [answer_frame(frame, system, query, pictures) for frame in known]
     if as_json:
         print(json.dumps({"frames": rows}))
         return

@@ -113,12 +113,13 @@ def _noise_voltage(snr_db: float, waveform: Any) -> float:
 def _modulate(
     encoded: Any, task: Task, fingerprint: int, sequence: int, source_id: int, waveform: Any
 ) -> np.ndarray:
-    headers = part("m4sc.phy.header.fields", "the physical layer")
+    headers = part("m4sc.transport.message_header", "the transport")
+    kinds = part("m4sc.phy.header.fields", "the physical layer").PayloadKind
     frames = part("m4sc.phy.frame", "the physical layer")
     latents = np.asarray(encoded.latents, dtype=np.float32)  # (k, 2)
     symbols = (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
-    header = headers.FrameHeader(
-        payload_kind=headers.PayloadKind.ANALOG,
+    header = headers.TransportHeader(
+        payload_kind=kinds.ANALOG,
         n_symbols=int(symbols.size),
         sequence=sequence,
         source_id=source_id,
@@ -132,4 +133,5 @@ def _modulate(
         n_segments=1,
         payload_bytes=0,
     )
-    return np.asarray(frames.modulate_frame(header, symbols, waveform), dtype=np.complex64)
+    frame, message = header.split()
+    return np.asarray(frames.modulate_frame(frame, symbols, waveform, message=message), dtype=np.complex64)

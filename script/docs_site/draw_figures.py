@@ -52,18 +52,20 @@ def chain() -> Drawing:
 def frame() -> Drawing:
     """A frame in time above its carriers."""
     from m4sc.phy.header.fields import HEADER_BYTES
+    from m4sc.phy.header.protection import PROTECTIONS
     from m4sc.phy.waveform import WaveformConfig
     from m4sc.phy.air_time import header_ofdm_symbols, payload_ofdm_symbols
 
     w = WaveformConfig()
     header, payload = header_ofdm_symbols(w), payload_ofdm_symbols(128, w)
+    least, most = (header_ofdm_symbols(w, p) for p in (PROTECTIONS[0], PROTECTIONS[-1]))
     d = Drawing("frame", 900, 400, "A frame in time, and the carriers of an OFDM symbol")
     d.box(20, 20, 95, 56, "sync word 1", "radio")
     d.box(115, 20, 95, 56, "sync word 2", "radio")
-    d.box(210, 20, 370, 56, f"header\n{HEADER_BYTES} bytes, LDPC of rate 1/6, BPSK", "classical")
+    d.box(210, 20, 370, 56, f"header\n{HEADER_BYTES} bytes and a CRC, polar code", "classical")
     d.box(580, 20, 300, 56, "payload\nk complex data symbols", "model")
-    d.bracket(20, 190, 90, f"{w.preamble_symbols} OFDM symbols")
-    d.bracket(212, 366, 90, f"{header} OFDM symbols")
+    d.bracket(20, 190, 90, f"{w.preamble_symbols} OFDM symbols, or more")
+    d.bracket(212, 366, 90, f"{header} OFDM symbols; {least} to {most} by protection")
     d.bracket(582, 298, 90, f"k / {w.n_data_carriers}, rounded up; {payload} for k = 128")
     d.label(20, 140, f"One OFDM symbol: {w.cp_len} samples of prefix, {w.fft_len} of transform", bold=True)
     d.box(20, 155, 172, 44, "cyclic prefix", "frozen")

@@ -44,7 +44,6 @@ class Work:
 FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5)
 QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
-_REPEATS = 3  # of preamble and header, for headers that outlast every payload
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
 _REPEATED_HEADER_SNRS = tuple(0.5 * n for n in range(-12, -29, -1))
 
@@ -127,20 +126,20 @@ def _link(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    from m4sc.phy.header.protection import NORMAL, PROTECTIONS
     from m4sc.phy.modulation.mcs import get_mcs
     from m4sc.phy.waveform import WaveformConfig
 
     from m4sc_app.bench.trials.header_trial import header_snr_db
 
     detail = f"1 % of {work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers"
-    repeated = WaveformConfig(preamble_repeats=_REPEATS, header_repeats=_REPEATS)
-    more = f"preamble and header {_REPEATS} times; {detail}"
-    for name, waveform, grid, how in (
-        ("header_snr_db", WaveformConfig(), _HEADER_SNRS, detail),
-        ("repeated_header_snr_db", repeated, _REPEATED_HEADER_SNRS, more),
+    more = f"protection {PROTECTIONS[-1].name}, {PROTECTIONS[-1].preambles} preambles; {detail}"
+    for name, protection, grid, how in (
+        ("header_snr_db", NORMAL, _HEADER_SNRS, detail),
+        ("repeated_header_snr_db", PROTECTIONS[-1], _REPEATED_HEADER_SNRS, more),
     ):
         with meter.track(name, None) as advance:
-            found = header_snr_db(waveform, work.header_frames, seed, grid, progress=advance)
+            found = header_snr_db(WaveformConfig(), work.header_frames, seed, grid, 0.01, advance, protection)
         yield _figure(name, found, "dB", how)
     robust = get_mcs(0)
     detail = f"table of schemes: rate {robust.rate:g}, {robust.bits_per_symbol} bit, 256 bytes, BLER 1 %"

@@ -8,10 +8,10 @@ import numpy as np
 
 from m4sc.codecs.base import Payload, Received
 from m4sc.evaluate.channels import transmit
-from m4sc.phy.receiver import ReceivedFrame
 from m4sc.transport.assembler import Assembler
 from m4sc.transport.config import TransportConfig
 from m4sc.transport.frames import Address, frames_air_time_s, to_frames
+from m4sc.transport.message_header import HeardFrame
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def cross(
     found = []
     for frame in frames:
         y, noise_var = transmit(frame.symbols, channel, snr_db, rng)
-        heard = ReceivedFrame(frame.header, y, noise_var, snr_db, 0.0, 0.0, np.zeros(0, np.complex64), 0)
+        heard = HeardFrame(frame.header, y, noise_var, snr_db)
         found += assembler.push(heard, 0.0)
     found += assembler.flush()
     air_time_s = frames_air_time_s(frames, config.waveform)

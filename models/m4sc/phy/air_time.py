@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from m4sc.phy.header.fields import HEADER_BYTES
+from m4sc.phy.header.fields import HEADER_BYTES, MESSAGE_BYTES
+from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.waveform import WaveformConfig
 
-HEADER_CODED_BITS = 6 * 8 * HEADER_BYTES
+_CRC_BYTES = 3
 
 
-def header_ofdm_symbols(waveform: WaveformConfig) -> int:
-    """OFDM symbols of the header, BPSK: `header_repeats` times the bits of a code of rate 1/6, or more."""
-    return -(-waveform.header_repeats * HEADER_CODED_BITS // waveform.n_data_carriers)
+def block_ofdm_symbols(n_bytes: int, waveform: WaveformConfig, protection: Protection) -> int:
+    """OFDM symbols of `n_bytes` at the protection's code rate, which is that of a header."""
+    bits = -(-protection.coded_bits * (n_bytes + _CRC_BYTES) // (HEADER_BYTES + _CRC_BYTES))
+    return -(-bits // (protection.bits_per_symbol * waveform.n_data_carriers))
+
+
+def header_ofdm_symbols(waveform: WaveformConfig, protection: Protection = NORMAL) -> int:
+    """OFDM symbols of the header."""
+    return block_ofdm_symbols(HEADER_BYTES, waveform, protection)
+
+
+def message_ofdm_symbols(waveform: WaveformConfig, protection: Protection = NORMAL) -> int:
+    """OFDM symbols of the message fields behind a header that announces them."""
+    return block_ofdm_symbols(MESSAGE_BYTES, waveform, protection)
 
 
 def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
@@ -18,14 +30,20 @@ def payload_ofdm_symbols(n_symbols: int, waveform: WaveformConfig) -> int:
     return -(-n_symbols // waveform.n_data_carriers)
 
 
-def frame_samples(n_symbols: int, waveform: WaveformConfig) -> int:
-    """Samples of a frame: preamble, header and payload with pilots and cyclic prefixes."""
-    count = (
-        waveform.preamble_symbols + header_ofdm_symbols(waveform) + payload_ofdm_symbols(n_symbols, waveform)
-    )
-    return count * waveform.symbol_len
+def frame_samples(
+    n_symbols: int, waveform: WaveformConfig, protection: Protection = NORMAL, announced: bool = False
+) -> int:
+    """Samples of a frame: preamble, header and payload with pilots and cyclic prefixes.
+
+    announced: with a block of message fields.
+    """
+    head = 2 * protection.preambles + header_ofdm_symbols(waveform, protection)
+    fields = message_ofdm_symbols(waveform, protection) if announced else 0
+    return (head + fields + payload_ofdm_symbols(n_symbols, waveform)) * waveform.symbol_len
 
 
-def air_time_s(n_symbols: int, waveform: WaveformConfig) -> float:
+def air_time_s(
+    n_symbols: int, waveform: WaveformConfig, protection: Protection = NORMAL, announced: bool = False
+) -> float:
     """Seconds on the air of a frame with `n_symbols` complex data symbols."""
-    return frame_samples(n_symbols, waveform) / waveform.samp_rate
+    return frame_samples(n_symbols, waveform, protection, announced) / waveform.samp_rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.equalizer.kernels import clock_offset, lever_sums, moving_phase, turn_back, turn_clock_back
+from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
 
@@ -172,17 +173,19 @@ def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-unty
 
 
 @compiled
-def close_frame(head, burst, shape, tables, phase, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
+def close_frame(opening, burst, shape, tables, phase, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
     """A short frame from its samples: :func:`with_body`, :func:`undo_phase`, :func:`finish_frame`.
 
-    burst: samples, start, cfo; shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the
-    last three of :func:`undo_phase`.
+    opening: as of :func:`finish_frame`, spectra of the header before them; burst: samples, start, cfo;
+    shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the last three of
+    :func:`undo_phase`.
     """
+    head, known = opening
     every = with_body(
         head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
     )
-    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2])
-    return finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits)
+    straight = undo_phase(every, bins[1], known[1], pilots, phase[0], phase[1], phase[2], phase[3])
+    return finish_frame(straight, known, pilots, bins, clock, training, limits)
 
 
 @compiled
@@ -191,49 +194,65 @@ def close_packet(head, burst, shape, tables, phase, h, pilots, noise_var, bins, 
     every = with_body(
         head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
     )
-    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2])
+    straight = undo_phase(every, bins[1], h, pilots, phase[0], phase[1], phase[2], phase[3])
     return finish_packet(straight, h, pilots, noise_var, bins, clock, ends)
 
 
 @compiled
-def finish_frame(straight, h, sent, pilots, noise_var, bins, clock, smoother, limits):  # type: ignore[no-untyped-def]
+def finish_frame(straight, known, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
     """A frame whose phases are undone, from the decoded header on: what is left of the clock's offset, a
-    second channel estimate with the header as training sequence, and the payload.
+    second channel estimate with the sync words and the header as training sequence, and the payload.
 
-    straight: complex64 (rows, fft_len); h: complex64 (fft_len,); sent: complex64 (header symbols, data);
-    pilots: float64 (rows, pilots); noise_var: of a bin; bins: of data, pilots and both;
+    straight: complex64 (rows, fft_len);
+    known: spectra of the sync words, complex64 (words, fft_len); h, complex64 (fft_len,); the header as
+    it was sent, complex64 (symbols, data); noise of a bin;
+    pilots: float64 (rows, pilots); bins: of data, pilots and both;
     clock: signed carriers, float64 (fft_len,), slope of one ppm;
-    smoother: as :func:`smooth` takes it, with its places, and the least-squares scale of the header;
-    limits: payload symbols, rows at the end that show a cut, symbols of the phase's window, least noise.
+    training: sync words, complex64 (words, fft_len); weight of all on a bin, float32 (fft_len,); and what
+    :func:`sparse_channel` takes, and its rounds;
+    limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's window,
+    least noise.
     Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail.
     """
+    words, h, sent, noise_var = known
+    sync, weight, prior, rounds = training
     data_bins, pilot_bins, used = bins
     n_symbols, tail_rows, window, least = limits
     products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
     more = lever_sums(straight, h, data_bins, clock[0], sent)
     ppm = clock_offset(products + more[0], spread + more[1], noise_var, clock[1])
     straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
-    n_head = len(sent)
-    known = np.zeros((n_head, straight.shape[1]), np.complex64)
-    for row in range(n_head):
-        for i in range(len(data_bins)):
-            known[row, data_bins[i]] = sent[row, i]
-        for i in range(len(pilot_bins)):
-            known[row, pilot_bins[i]] = pilots[row, i]
-    into, eigenvalues, out, places, scale = smoother
-    taps, observed = len(eigenvalues), n_head * len(used)
-    h_ls = least_squares(straight[:n_head], known, scale)
-    ridge = min(noise_var / max(power_at(h_ls, places), 1e-30), 1.0) * taps + 1e-6
-    h = smooth(into, eigenvalues, out, places, h_ls, ridge)
-    noise = error_power(straight[:n_head], known, h, used) * observed / max(observed - taps, 1)
+    n_words, n_head = len(sync), len(sent)
+    seen, wanted = words_and_header(words, sync, straight, sent, pilots, data_bins, pilot_bins)
+    sums = least_squares(seen, wanted, np.ones(len(h), np.float32))
+    h, taps = sparse_channel(sums, weight, prior, max(noise_var, 1e-30), rounds)
+    observed, energy = (n_words + n_head) * len(used), 0.0
+    for k in used:
+        energy += weight[k]
+    noise = error_power(seen, wanted, h, used) * observed / max(observed - taps, 1.0)
     symbols, gain, power = equalize(straight, n_head, data_bins, h)
     tail, pilot_power = pilot_share(straight, max(len(straight) - tail_rows, 0), pilot_bins, h, pilots)
     # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
     turned = phase_error(noise / pilot_power, len(straight), len(pilot_bins), window)
     variances = np.empty(n_symbols, np.float32)
     for i in range(n_symbols):
-        variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / observed) + turned, least)
+        variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / energy) + turned, least)
     return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail if len(pilot_bins) else 1.0
+
+
+@compiled
+def words_and_header(words, sync, straight, sent, pilots, data_bins, pilot_bins):  # type: ignore[no-untyped-def]
+    """Received and sent spectra of sync words and header, two complex64 (words + header symbols, fft_len)."""
+    n_words, n_head = len(sync), len(sent)
+    seen = np.empty((n_words + n_head, straight.shape[1]), np.complex64)
+    wanted = np.zeros_like(seen)
+    seen[:n_words], seen[n_words:], wanted[:n_words] = words, straight[:n_head], sync
+    for row in range(n_head):
+        for i in range(len(data_bins)):
+            wanted[n_words + row, data_bins[i]] = sent[row, i]
+        for i in range(len(pilot_bins)):
+            wanted[n_words + row, pilot_bins[i]] = pilots[row, i]
+    return seen, wanted
 
 
 @compiled
@@ -259,26 +278,9 @@ def phase_error(noise_var, count, pilots, window):  # type: ignore[no-untyped-de
 
 
 @compiled
-def binary_llrs(straight, data_bins, h, scale):  # type: ignore[no-untyped-def]
-    """LLRs of BPSK symbols, positive for +1, float32 (symbols * data carriers,).
-
-    scale: 4 over the noise variance of a bin.
-    """
-    count = len(data_bins)
-    found = np.empty(len(straight) * count, np.float32)
-    for row in range(len(straight)):
-        for i in range(count):
-            k = data_bins[i]
-            found[row * count + i] = scale * (
-                straight[row, k].real * h[k].real + straight[row, k].imag * h[k].imag
-            )
-    return found
-
-
-@compiled
 def hard_bits(bins, pilot_bins, data_bins, h, pilots, phase):  # type: ignore[no-untyped-def]
     """Whether the first symbol's data are positive, uint8 (data carriers,); phase: as :func:`close_frame`."""
-    straight = undo_phase(bins, pilot_bins, h, pilots, phase[0], phase[1], phase[2])
+    straight = undo_phase(bins, pilot_bins, h, pilots, phase[0], phase[1], phase[2], phase[3])
     bits = np.empty(len(data_bins), np.uint8)
     for i in range(len(data_bins)):
         bits[i] = (straight[0, data_bins[i]] * np.conj(h[data_bins[i]])).real > 0
@@ -286,19 +288,43 @@ def hard_bits(bins, pilot_bins, data_bins, h, pilots, phase):  # type: ignore[no
 
 
 @compiled
-def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots):  # type: ignore[no-untyped-def]
+def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots, most):  # type: ignore[no-untyped-def]
     """Common phase of each symbol, from its pilots, undone: complex64 (symbols, fft_len).
 
-    The phase is that of a moving sum of `window` symbols around a line, if there are `line_symbols`.
+    The phase is that of a moving sum of `window` symbols around a line, if there are `line_symbols`,
+    of up to `most` rad a symbol.
     """
     products = pilot_products(bins, pilot_bins, h, pilots)
     common = np.zeros(len(bins), np.complex64)
     for row in range(len(bins)):
         for i in range(len(pilot_bins)):
             common[row] += products[row, i]
-    frequency = steady_frequency(common, roots) if len(bins) >= line_symbols else 0.0
+    frequency = steady_frequency(common, roots, most) if len(bins) >= line_symbols else 0.0
     phase = moving_phase(common, frequency, window)
     return turn_back(bins, phase, np.zeros(len(bins)))
+
+
+@compiled
+def undo_noisy_phase(words, sync, bins, pilot_bins, h, pilots, window, roots, most):  # type: ignore[no-untyped-def]
+    """The same for low SNR, of sync words and the header behind them together: the words, complex64
+    (words, fft_len), say most about the line, and the header's pilots, far behind them, about its slope.
+
+    sync: complex64 (words, fft_len), what was sent. Returns both, phases undone.
+    """
+    n_words = len(words)
+    common = np.zeros(n_words + len(bins), np.complex64)
+    for row in range(n_words):
+        for k in range(words.shape[1]):
+            common[row] += words[row, k] * np.conj(h[k] * sync[row, k])
+    products = pilot_products(bins, pilot_bins, h, pilots)
+    for row in range(len(bins)):
+        for i in range(len(pilot_bins)):
+            common[n_words + row] += products[row, i]
+    phase = moving_phase(common, steady_frequency(common, roots, most), window)
+    level = np.zeros(len(common))
+    return turn_back(words, phase[:n_words], level[:n_words]), turn_back(
+        bins, phase[n_words:], level[n_words:]
+    )
 
 
 @compiled
@@ -316,16 +342,20 @@ def pilot_products(bins, pilot_bins, h, pilots):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def steady_frequency(common, roots):  # type: ignore[no-untyped-def]
-    """Strongest frequency of complex64 (symbols,), rad a symbol, by a padded FFT of the length of `roots`."""
+def steady_frequency(common, roots, most):  # type: ignore[no-untyped-def]
+    """Strongest frequency of complex64 (symbols,), up to `most` rad a symbol.
+
+    By a padded FFT of the length of `roots`. Noise makes a false peak the likelier the more there is to
+    search.
+    """
     size = len(roots)
     re, im = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for row in range(len(common)):
         re[row], im[row] = common[row].real, common[row].imag
     re, im = transform(re, im, np.empty_like(re), np.empty_like(im), 1, roots)
-    best = 0
+    best, last = 0, most * size / (2 * np.pi)
     for k in range(size):
-        if re[k] ** 2 + im[k] ** 2 > re[best] ** 2 + im[best] ** 2:
+        if min(k, size - k) <= last and re[k] ** 2 + im[k] ** 2 > re[best] ** 2 + im[best] ** 2:
             best = k
     return 2 * np.pi * (best - (size if best >= size // 2 else 0)) / size
 

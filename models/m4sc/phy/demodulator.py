@@ -1,96 +1,47 @@
-"""One burst: preamble and header first, then, when its samples are there, equalised payload symbols."""
+"""Bursts of the project's frames: which protection one has, its header, then its equalised payload."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
 
-from m4sc.phy.air_time import header_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import close_frame, finish_frame, with_body
-from m4sc.phy.equalizer.estimator import (
-    PHASE_WINDOW,
-    ChannelSmoother,
-    follow,
-    is_short,
-    phase_tables,
-    straighten,
-)
-from m4sc.phy.header.code import header_code
-from m4sc.phy.header.fields import FrameHeader, HeaderError
-from m4sc.phy.preamble_demodulator import TAIL_SYMBOLS, PreambleDemodulator, inverse
-from m4sc.phy.sync.detector import Burst
+from m4sc.phy.frame import frame_waveform
+from m4sc.phy.frame_reader import FrameReader, FrameTooLongError, Opening, ReceivedFrame
+from m4sc.phy.header.fields import HeaderError
+from m4sc.phy.header.old import OldFrameError, OldHeaders
+from m4sc.phy.header.protection import PROTECTIONS
+from m4sc.phy.preamble_demodulator import Run
+from m4sc.phy.sync.detector import Burst, BurstSearch, Search
 from m4sc.phy.waveform import WaveformConfig
 
-_MIN_NOISE_VAR = 1e-6
+__all__ = ["FrameDemodulator", "FrameTooLongError", "OldFrameError", "Opening", "ReceivedFrame"]
+
+_CLEAR_MATCH = 0.2  # of one preamble, about -5 dB: below it no light header can be read
+_BINARY = 0.12  # share of Re^2 - Im^2 in a header: 0 of QPSK; of BPSK snr / (snr + 1), 0.33 at -3 dB
+_STRONG_MATCH = 0.3
+_FAINT_MATCH = 0.15
+# Where a faint burst of so many preambles has no header: the counts and first preambles it may have instead.
+_INSTEAD = {2: ((1, 0, 1), (3, 0, -1)), 3: ((2, 0, 1),)}
 
 
-class FrameTooLongError(HeaderError):
-    """The header promises no symbol, or more than the receiver accepts."""
+class FrameDemodulator:
+    """Arithmetic of one burst; keeps nothing between bursts but tables.
 
-
-class ReceivedFrame(NamedTuple):
-    """One frame.
-
-    Attributes:
-        header: decoded, CRC checked.
-        symbols: complex64 (n,), unbiased: sent symbol plus noise.
-        noise_var: float32 (n,), complex noise variance of each symbol.
-        snr_db: Es/N0 over the data carriers, dB.
-        cfo_hz, sfo_ppm: carrier and sampling-clock offset.
-        h_hat: complex64 (data carriers,), channel in the order of ``occupied_carriers``.
-        start_sample: where the preamble began in the stream.
-        tail: mean of the last pilots over what they should be: about 1, or 0 where the frame was cut off.
+    A burst of one preamble has one of two protections: which of them is tried first depends on whether the
+    header's first symbols look like BPSK. A burst of several has the one that sends so many.
     """
-
-    header: FrameHeader
-    symbols: np.ndarray
-    noise_var: np.ndarray
-    snr_db: float
-    cfo_hz: float
-    sfo_ppm: float
-    h_hat: np.ndarray
-    start_sample: int
-    tail: float = 1.0
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What preamble and header say of a frame under way.
-
-    Attributes:
-        burst: with its fine carrier offset.
-        header: decoded.
-        sent: complex64 (header symbols, data carriers), the header's symbols.
-        bins: complex64 (header symbols, fft_len), spectra of the header.
-        h, noise_var: first channel estimate, complex (fft_len,), and noise variance of a bin.
-    """
-
-    burst: Burst
-    header: FrameHeader
-    sent: np.ndarray
-    bins: np.ndarray
-    h: np.ndarray
-    noise_var: float
-
-
-class FrameDemodulator(PreambleDemodulator):
-    """Arithmetic of one burst; keeps nothing between bursts but tables."""
 
     def __init__(self, waveform: WaveformConfig) -> None:
-        super().__init__(waveform, header_ofdm_symbols(waveform))
-        self._header_code = header_code(waveform)
-        pilots = np.zeros((self.header_symbols, waveform.fft_len), np.complex64)
-        pilots[:, self.pilot_bins] = waveform.pilots(self.header_symbols)
-        self._pilots, both = pilots, self.sync_weight + np.sum(np.abs(pilots) ** 2, axis=0)
-        self._smooth_pilots, self._pilot_scale = ChannelSmoother(both, waveform), inverse(both)
-        weight = np.zeros(waveform.fft_len)
-        weight[self.data_bins] = self.header_symbols
-        weight[self.pilot_bins] = np.sum(np.abs(waveform.pilots(self.header_symbols)) ** 2, axis=0)
-        smoother = ChannelSmoother(weight, waveform)
-        self._finish = *smoother.factors, smoother.bins, inverse(weight)
+        self.waveform = frame_waveform(waveform, PROTECTIONS[0])
+        self._readers = [FrameReader(self.waveform, protection) for protection in PROTECTIONS]
+        self._light, self._normal = self._readers[0], self._readers[1]
+        self.backoff = self._light.backoff
+        self.opening_samples = self._light.opening_samples
+        self._old = OldHeaders(self.waveform)
+        self.repeats = tuple(sorted({p.preambles for p in PROTECTIONS if p.preambles > 1}))
+
+    def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:
+        """As :class:`m4sc.phy.receiver.BurstDemodulator` has it: no such way."""
+        return None
 
     def open(self, samples: np.ndarray, burst: Burst) -> Opening:
         """Read the header of a burst whose `opening_samples` are there.
@@ -98,74 +49,65 @@ class FrameDemodulator(PreambleDemodulator):
         Raises:
             HeaderError: no valid header.
             FrameTooLongError: its length is 0 or above the waveform's limit.
+            OldFrameError: the header is one of an earlier version.
+            MoreSamplesError: more samples are needed to tell.
         """
-        w = self.waveform
-        burst, head, h, noise_var, noisy = self.read_opening(samples, burst)
-        bins = head[w.preamble_symbols :]
-        if noisy:
-            # So far below, a clock's offset cannot be seen in a header, nor does it do much harm there.
-            how = PHASE_WINDOW * w.header_repeats, w.header_repeats == 1
-            straight, _ = follow(bins, h, w, *how)
-            h = self._with_pilots(head[: w.preamble_symbols], straight, noise_var)
-            straight, _ = follow(bins, h, w, *how)
-        else:
-            straight, _ = follow(bins, h, w)
-        header, sent = self._header_code.decode(straight, self.data_bins, h, noise_var)
-        if not 0 < header.n_symbols <= w.max_payload_symbols:
-            raise FrameTooLongError(
-                f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
-            )
-        return Opening(burst, header, sent.reshape(len(bins), -1), bins, h, noise_var)
+        if burst.repeats > 1:
+            return self._open_repeated(samples, burst)
+        if burst.match <= _CLEAR_MATCH:
+            return self._normal.open(samples, burst)
+        order = [self._light, self._normal]
+        if self._looks_binary(samples, burst):
+            order.reverse()
+        for reader in order:
+            try:
+                return reader.open(samples, burst)
+            except FrameTooLongError:
+                raise
+            except HeaderError as exc:
+                failed = exc
+        if burst.match > _STRONG_MATCH:
+            self._old.look(samples, burst)
+        raise failed
 
-    def _with_pilots(self, words: np.ndarray, straight: np.ndarray, noise: float) -> np.ndarray:
-        """Channel from sync words and the header's pilots together, complex64 (fft_len,)."""
-        seen = (words * self._sync.conj()).sum(axis=0) + (straight * self._pilots.conj()).sum(axis=0)
-        return self._smooth_pilots.sparse(seen * self._pilot_scale, noise)
+    def _open_repeated(self, samples: np.ndarray, burst: Burst) -> Opening:
+        """Of a burst of several preambles; noise may make one more or one less of a faint one's."""
+        readers = {reader.protection.preambles: reader for reader in self._readers[1:]}
+        length, tried = self._light.preamble_samples, [(burst.repeats, 0)]
+        if burst.match <= _FAINT_MATCH:
+            tried += [(count, shift) for count, *shifts in _INSTEAD[burst.repeats] for shift in shifts]
+        failed = HeaderError("the burst begins before the samples do")
+        for count, shift in tried:
+            other = burst._replace(repeats=count, start=burst.start + shift * length)
+            if other.start < 0:
+                continue
+            try:
+                return readers[count].open(samples, other)
+            except FrameTooLongError:
+                raise
+            except HeaderError as exc:
+                failed = exc
+        raise failed
+
+    def _looks_binary(self, samples: np.ndarray, burst: Burst) -> bool:
+        """Whether the symbols that every header has are rather BPSK than QPSK."""
+        reader = self._light
+        _, head, h, _, _ = reader.read_opening(samples, burst)
+        bins = head[reader.waveform.preamble_symbols :]
+        return bool(reader.binary_share(bins, h) > _BINARY)
 
     def samples_of(self, opening: Opening) -> int:
         """Samples of the whole frame, from its preamble on."""
-        n_body = payload_ofdm_symbols(opening.header.n_symbols, self.waveform)
-        return self.opening_samples + n_body * self.waveform.symbol_len
+        return self._reader(opening).samples_of(opening)
 
     def close(
         self, samples: np.ndarray, opening: Opening, origin: int = 0, skipped: int = 0
     ) -> ReceivedFrame:
-        """Second estimate, with the decoded header as a long training sequence, then the payload.
+        """Second estimate, with the decoded header as a training sequence, then the payload.
 
         origin, skipped: as :class:`m4sc.phy.receiver.BurstDemodulator` has them.
         """
-        w, header, n_head = self.waveform, opening.header, self.header_symbols
-        n_body = payload_ofdm_symbols(header.n_symbols, w)
-        count = n_head + n_body
-        body, pilots, ppm = self.body_of(samples, opening.burst, n_body, skipped), w.pilots(count), 0.0
-        bins = self.data_bins, self.pilot_bins, self.used_bins
-        limits = header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
-        known = opening.sent, pilots, opening.noise_var, bins, self.clock, self._finish, limits
-        if is_short(count) and self.pilot_bins.size:
-            found = close_frame(opening.bins, *body, phase_tables(count), opening.h, *known)
-        else:
-            straight, ppm = follow(with_body(opening.bins, *body[0], *body[1], *body[2]), opening.h, w)
-            if not self.pilot_bins.size:
-                straight = self._steady(straight, opening)
-            found = finish_frame(straight, opening.h, *known)
-        symbols, noise_var, h, power, noise, more, tail = found
-        return ReceivedFrame(
-            header=header,
-            symbols=symbols,
-            noise_var=noise_var,
-            snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
-            cfo_hz=opening.burst.cfo * w.samp_rate,
-            sfo_ppm=ppm + more,
-            h_hat=h,
-            start_sample=origin + opening.burst.start,
-            tail=tail,
-        )
+        return self._reader(opening).close(samples, opening, origin, skipped)
 
-    def _steady(self, straight: np.ndarray, opening: Opening) -> np.ndarray:
-        """Without pilots: undo the line that the header's phases show, complex64 (symbols, fft_len)."""
-        wanted = opening.h[self.data_bins] * opening.sent
-        seen = straight[: len(wanted), self.data_bins]
-        phases = np.unwrap(np.angle((seen * np.conj(wanted)).sum(axis=1)))
-        slope, first = np.polyfit(np.arange(len(wanted)), phases, 1)
-        line = first + slope * np.arange(len(straight))
-        return straighten(straight, line, np.zeros(len(straight)), self.waveform)
+    def _reader(self, opening: Opening) -> FrameReader:
+        return self._readers[opening.protection.index]

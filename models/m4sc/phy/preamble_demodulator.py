@@ -21,6 +21,14 @@ _PLAIN_MATCH = 0.5  # of repeated sync words: above about 0 dB of SNR
 _LOW_SNR_NOISE = 0.4  # noise over the power of the channel's estimate: below about 2 dB of SNR
 
 
+class MoreSamplesError(Exception):
+    """A burst cannot be read yet: it takes `count` samples from its start on."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} samples are needed")
+        self.count = count
+
+
 def inverse(weight: np.ndarray) -> np.ndarray:
     """1 / weight, float32, 0 where there is none."""
     return np.divide(1.0, weight, out=np.zeros_like(weight, float), where=weight > 0).astype(np.float32)
@@ -47,10 +55,13 @@ class PreambleDemodulator:
         header_symbols: OFDM symbols of the header behind the preamble.
     """
 
+    low_snr_noise = _LOW_SNR_NOISE
+
     def __init__(self, waveform: WaveformConfig, header_symbols: int) -> None:
         self.waveform = waveform
         self.header_symbols = header_symbols
         self.backoff = window_backoff(waveform)
+        self.preamble_samples = waveform.preamble_symbols * waveform.symbol_len
         self.opening_samples = (waveform.preamble_symbols + header_symbols) * waveform.symbol_len
         self.data_bins, self.pilot_bins = waveform.data_bins, waveform.pilot_bins
         self.used_bins = np.concatenate([self.data_bins, self.pilot_bins])
@@ -81,19 +92,20 @@ class PreambleDemodulator:
         return (samples, burst.start - skipped, burst.cfo), shape, (self._advance, self._roots)
 
     def read_opening(
-        self, samples: np.ndarray, burst: Burst
+        self, samples: np.ndarray, burst: Burst, lag: int | None = None
     ) -> tuple[Burst, np.ndarray, np.ndarray, float, bool]:
         """Burst with its fine carrier offset, spectra of preamble and header, channel, noise variance.
 
+        lag: OFDM symbols over which the offset is refined, None for those of :meth:`_lag`.
         The last value says whether the SNR is so low that taps which noise explains are better pruned.
         """
         count, _, *tables = self.opening_tables
         cfo, head, h, noise, noisy = read_preamble(
-            samples, burst.start, burst.cfo, count, self._lag(burst), *tables
+            samples, burst.start, burst.cfo, count, self._lag(burst) if lag is None else lag, *tables
         )
         if noisy:
             h = self._smooth_sync.sparse(h, noise)
-        return Burst(burst.start, cfo, burst.match), head, h, noise, noisy
+        return burst._replace(cfo=cfo), head, h, noise, noisy
 
     @cached_property
     def opening_tables(self) -> tuple[Any, ...]:
@@ -106,7 +118,7 @@ class PreambleDemodulator:
             (self._advance, self._roots),
             (self._sync, self._sync_scale, self._quiet),
             (*smoother.factors, smoother.bins),
-            _LOW_SNR_NOISE,
+            self.low_snr_noise,
         )
 
     def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from m4sc.phy.burst_kernels import all_finite
-from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, ReceivedFrame
+from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, OldFrameError, ReceivedFrame
 from m4sc.phy.header.fields import HeaderError
-from m4sc.phy.preamble_demodulator import TAIL_LOST, Run
+from m4sc.phy.preamble_demodulator import TAIL_LOST, MoreSamplesError, Run
 from m4sc.phy.sample_buffer import SampleBuffer
 from m4sc.phy.sync.detector import Burst, BurstSearch, Search, peak_reach
 from m4sc.phy.waveform import WaveformConfig
@@ -26,10 +26,13 @@ class BurstDemodulator(Protocol):
     """What the receiver needs of a frame format.
 
     An opening is what preamble and header say of a frame under way: its ``burst`` and its length.
+    ``repeats``: how often a preamble may be sent besides once, where the receiver finds out by itself.
     """
 
+    waveform: WaveformConfig
     opening_samples: int
     backoff: int
+    repeats: tuple[int, ...]
 
     def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:
         """The plain cases at once: frames from the search's place on, up to the first that is not plain.
@@ -38,7 +41,7 @@ class BurstDemodulator(Protocol):
         """
 
     def open(self, samples: np.ndarray, burst: Burst) -> Any:
-        """Read a header; raises HeaderError."""
+        """Read a header; raises HeaderError, or MoreSamplesError where `opening_samples` do not suffice."""
 
     def samples_of(self, opening: Any) -> int:
         """Samples of the whole frame."""
@@ -69,7 +72,8 @@ class Fault:
 class BurstReceiver:
     """Receiver of bursts.
 
-    ``counters`` holds ``frames``, ``header_errors``, ``too_long``, ``truncated`` and ``non_finite``.
+    ``counters`` holds ``frames``, ``header_errors``, ``old_version``, ``too_long``, ``truncated`` and
+    ``non_finite``.
     A frame is dropped for its header, or because another one begins inside it, never for a noisy payload.
     Frames are the same, bit for bit, however the samples are divided into chunks.
 
@@ -81,17 +85,19 @@ class BurstReceiver:
     def __init__(
         self, waveform: WaveformConfig | None = None, demodulator: BurstDemodulator | None = None
     ) -> None:
-        self.waveform = waveform or WaveformConfig()
         self.counters: Counter[str] = Counter(
-            frames=0, header_errors=0, too_long=0, truncated=0, non_finite=0
+            frames=0, header_errors=0, old_version=0, too_long=0, truncated=0, non_finite=0
         )
-        self._demodulator = demodulator or FrameDemodulator(self.waveform)
-        self._buffer, self._search = SampleBuffer(), BurstSearch(self.waveform)
+        self._demodulator = demodulator or FrameDemodulator(waveform or WaveformConfig())
+        self.waveform = self._demodulator.waveform
+        self._buffer, self._search = SampleBuffer(), BurstSearch(self.waveform, self._demodulator.repeats)
+        self._wanted = self._demodulator.opening_samples  # of the burst whose header is to be read
         self._origin = 0  # sample number of the buffer's first sample
         self._next = Search(0)  # where in the buffer the search goes on
         self._last: int | None = None  # where the stream ended, once no more samples come
         self._burst: Burst | None = None  # found, its header not read yet
         self._opening: Any = None  # header read, payload under way
+        self._failed: Burst | None = None  # the last one that gave no frame
         self._faults: list[Fault] = []
         self._broken = False  # the last chunk had samples that are no numbers
 
@@ -135,7 +141,7 @@ class BurstReceiver:
             frames += self._advance()
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
-        self._next, self._last = Search(0), None
+        self._next, self._last, self._failed = Search(0), None, None
         return frames
 
     def take_faults(self) -> list[Fault]:
@@ -155,13 +161,16 @@ class BurstReceiver:
         self._next = self._next._replace(place=self._next.place - keep)
         if self._burst is not None:
             self._burst = self._burst._replace(start=self._burst.start - keep)
+        if self._failed is not None:
+            self._failed = self._failed._replace(start=self._failed.start - keep)
         if self._opening is not None:
             self._opening = moved(self._opening, self._opening.burst.start - keep)
 
     def _kept_from(self) -> int:
         """Place of the first sample that is still needed: of the frame under way, or of the search."""
         burst = self._opening.burst if self._opening is not None else self._burst
-        return self._next.place if burst is None else burst.start
+        place = self._next.place if burst is None else burst.start
+        return max(place - self._search.behind, 0)
 
     def _advance(self) -> list[Any]:
         """Frames that the buffer completes; stops where samples are missing."""
@@ -176,7 +185,7 @@ class BurstReceiver:
                     return frames
                 frames += finished
             elif self._burst is not None:
-                if self._burst.start + self._demodulator.opening_samples > len(samples):
+                if self._burst.start + self._wanted > len(samples):
                     return frames
                 self._open(self._burst)
             else:
@@ -192,10 +201,20 @@ class BurstReceiver:
             run = self._demodulator.run(samples, self._next, self._search, self._origin)
         if run is None:
             self._burst, self._next = self._search.find(samples, self._next, final=self._last is not None)
+            if self._burst is not None and self._has_failed(self._burst):
+                self._next, self._burst = Search(self._next.place + peak_reach(self.waveform)), None
+                return self._find(samples)
             return []
         self._next, self._burst, self._opening = run.search, run.burst, run.opening
         self.counters["frames"] += len(run.frames)
         return run.frames
+
+    def _has_failed(self, burst: Burst) -> bool:
+        """Whether it is the burst that was given up last, found by its next preamble."""
+        last = self._failed
+        if last is None or burst.repeats == 1 or burst.repeats != last.repeats:
+            return False
+        return abs(burst.start - last.start) <= self.waveform.cp_len
 
     def _finish(self, samples: np.ndarray, opening: Any) -> list[Any] | None:
         """The frame whose samples are all there, or nothing where it was cut off; None to wait for more."""
@@ -217,21 +236,33 @@ class BurstReceiver:
     def _open(self, burst: Burst) -> None:
         try:
             self._opening = self._demodulator.open(self._buffer.samples, burst)
+        except MoreSamplesError as exc:
+            self._wanted = exc.count
+            return
         except FrameTooLongError as exc:
             self._abandon("too_long", str(exc))
+        except OldFrameError as exc:
+            self._abandon("old_version", str(exc))
         except HeaderError as exc:
             hint = "; do both ends use the same waveform?" if burst.match > _STRONG_MATCH else ""
             self._abandon("header_errors", f"preamble without a valid header: {exc}{hint}")
+        self._wanted = self._demodulator.opening_samples
 
     def _abandon(self, kind: str, reason: str) -> None:
         """Count a burst that gave no frame; of two within `peak_reach`, the stronger was found."""
         burst = self._opening.burst if self._opening is not None else self._burst
         assert burst is not None
         self.counters[kind] += 1
-        strong = burst.match > _STRONG_MATCH or kind == "too_long" or self._opening is not None
+        strong = (
+            burst.match > _STRONG_MATCH or kind in ("too_long", "old_version") or self._opening is not None
+        )
         self._note(kind, burst.start, strong, reason)
-        self._next = Search(burst.start + peak_reach(self.waveform))
-        self._burst, self._opening = None, None
+        # A wrong alignment may hide a burst that begins inside it: of a repeated preamble, go on behind the
+        # one that was found, not behind them all.
+        place = burst.start if burst.repeats == 1 else max(self._next.place, burst.start)
+        self._next = Search(place + peak_reach(self.waveform))
+        self._failed, self._burst, self._opening = burst, None, None
+        self._wanted = self._demodulator.opening_samples
 
     def _close(self, opening: Any, frame: Any) -> list[Any]:
         """The frame whose samples are all there, unless it was cut and another one began inside it."""
@@ -251,7 +282,7 @@ class BurstReceiver:
         self._burst, self._opening = None, None
 
     def _inside(self, burst: Burst, end: int) -> Burst | None:
-        begin = burst.start + self.waveform.preamble_symbols * self.waveform.symbol_len
+        begin = burst.start + burst.repeats * self.waveform.preamble_symbols * self.waveform.symbol_len
         part = self._buffer.samples[: end + self._margin]
         found, _ = self._search.find(part, Search(begin), _STRONG_MATCH, final=True)
         # One that follows back to back may seem to begin up to a prefix earlier.

@@ -22,7 +22,7 @@ _PILOT_SIGNS = (
 
 _PILOT_ROWS = 512
 # Signs of the repetitions: Barker codes, so that a preamble found a repetition off is weaker.
-_COVERS = {
+COVERS = {
     1: (1,),
     2: (1, -1),
     3: (1, 1, -1),
@@ -30,7 +30,6 @@ _COVERS = {
     5: (1, 1, 1, -1, 1),
     7: (1, 1, 1, -1, -1, 1, -1),
 }
-_MAX_HEADER_REPEATS = 8
 
 
 def _signs(text: str, scale: float = 1.0) -> tuple[float, ...]:
@@ -50,9 +49,8 @@ class WaveformConfig:
         sync_word1, sync_word2: values on all carriers, lowest first (fftshift order).
         samp_rate: samples a second.
         max_payload_symbols: longest payload that a receiver accepts, complex data symbols.
-        preamble_repeats: how often both sync words are sent; the repetitions' signs are a Barker code.
-        header_repeats: coded bits of the header, in multiples of those of its code of rate 1/6. With 3 of
-            either, headers are read at a third of the SNR, and a frame is about 66 OFDM symbols longer.
+        preamble_repeats: how often both sync words are sent before a packet of gr-digital's format; the
+            repetitions' signs are a Barker code. A frame has as many as its protection says.
     """
 
     fft_len: int = 64
@@ -65,7 +63,6 @@ class WaveformConfig:
     samp_rate: float = 1e6
     max_payload_symbols: int = 20_000
     preamble_repeats: int = 1
-    header_repeats: int = 1
 
     def __post_init__(self) -> None:
         used = (*self.occupied_carriers, *self.pilot_carriers)
@@ -84,10 +81,9 @@ class WaveformConfig:
             raise ValueError(f"sync words must have fft_len = {self.fft_len} values")
         if any(len(row) != len(self.pilot_carriers) for row in self.pilot_symbols) or not self.pilot_symbols:
             raise ValueError(f"each row of pilot_symbols needs {len(self.pilot_carriers)} values")
-        if self.preamble_repeats not in _COVERS or not 1 <= self.header_repeats <= _MAX_HEADER_REPEATS:
+        if self.preamble_repeats not in COVERS:
             raise ValueError(
-                f"preamble_repeats {self.preamble_repeats} must be one of {', '.join(map(str, _COVERS))}, "
-                f"header_repeats {self.header_repeats} within 1 to {_MAX_HEADER_REPEATS}"
+                f"preamble_repeats {self.preamble_repeats} must be one of {', '.join(map(str, COVERS))}"
             )
 
     def __hash__(self) -> int:
@@ -152,7 +148,7 @@ class WaveformConfig:
     def preamble_bins(self) -> np.ndarray:
         """Both sync words as often as they are sent, in FFT order, complex128 (preamble symbols, fft_len)."""
         words = np.stack([self.sync_bins(1), self.sync_bins(2)])
-        return np.concatenate([sign * words for sign in _COVERS[self.preamble_repeats]])
+        return np.concatenate([sign * words for sign in COVERS[self.preamble_repeats]])
 
     def to_json(self) -> str:
         """JSON text with every field."""

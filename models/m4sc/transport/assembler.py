@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from m4sc.codecs.base import Received
-from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.header.fields import PayloadKind
 from m4sc.phy.modulation.arrangement import restore
 from m4sc.phy.modulation.digital import decode_transport
 from m4sc.phy.modulation.fsq import bytes_to_latents
@@ -18,6 +18,7 @@ from m4sc.phy.modulation.mapping import symbols_to_latents
 from m4sc.phy.modulation.payload import grid_noise
 from m4sc.transport.config import AssemblerConfig
 from m4sc.transport.frames import CHECK_BYTES, Extent
+from m4sc.transport.message_header import TransportHeader
 
 ERASED = np.float32(np.inf)
 """Complex noise variance of a symbol that did not arrive."""
@@ -28,7 +29,7 @@ class Frame(Protocol):
     """What the assembler reads of a received frame (``m4sc.phy.receiver.ReceivedFrame``)."""
 
     @property
-    def header(self) -> FrameHeader:
+    def header(self) -> TransportHeader:
         """Decoded."""
 
     @property
@@ -61,7 +62,7 @@ class ReceivedMessage:
         reason: why it is lost, else empty.
     """
 
-    header: FrameHeader
+    header: TransportHeader
     received: Received | None
     lost_segments: int
     n_segments: int
@@ -74,7 +75,7 @@ class ReceivedMessage:
 class _Partial:
     """Frames of one message that came so far, by segment: latents and noise variances, or bytes."""
 
-    header: FrameHeader
+    header: TransportHeader
     deadline: float
     symbols: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     data: dict[int, bytes] = field(default_factory=dict)
@@ -188,7 +189,7 @@ class Assembler:
             raise ValueError(f"segment {header.segment} is of another length than its message's others")
         partial.symbols[header.segment] = symbols_to_latents(symbols), noise_var
 
-    def _is_repeated(self, key: _Key, header: FrameHeader, now: float) -> bool:
+    def _is_repeated(self, key: _Key, header: TransportHeader, now: float) -> bool:
         if header.n_segments > 1 and key in self._done:
             return True
         partial = self._open.get(key)
@@ -254,7 +255,7 @@ class Assembler:
         return Received((latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64), noise_var), ""
 
 
-def _agree(first: FrameHeader, other: FrameHeader) -> bool:
+def _agree(first: TransportHeader, other: TransportHeader) -> bool:
     """Whether two frames can be of one message."""
     return (
         first.n_segments == other.n_segments

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from m4sc.phy.header.protection import NORMAL
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.phy.waveform import WaveformConfig
+from m4sc.transport.budget import AUTO, chosen_protection
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class TransportConfig:
         waveform: of the link: carriers for the interleaver, longest frame, air time.
         interleave: permute a frame's symbols over carriers and time.
         precode: DFT-spread the data of each OFDM symbol.
+        protection: of preamble and header, by number (:mod:`m4sc.phy.header.protection`); `AUTO`: what the
+            payload needs.
         segment_symbols: complex symbols of an analogue frame at most.
         segment_bytes: bytes of a digital frame at most; fewer where the scheme is slow and the frame full.
     """
@@ -25,10 +29,12 @@ class TransportConfig:
     waveform: WaveformConfig = field(default_factory=WaveformConfig)
     interleave: bool = True
     precode: bool = False
+    protection: int = AUTO
     segment_symbols: int = 8192
     segment_bytes: int = 1024
 
     def __post_init__(self) -> None:
+        chosen_protection(self.protection, NORMAL)
         for name in ("segment_symbols", "segment_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")

@@ -10,7 +10,9 @@ import numpy as np
 
 from m4sc.codecs.base import Payload
 from m4sc.phy.air_time import air_time_s
-from m4sc.phy.header.fields import FrameHeader, Modality, PayloadKind
+from m4sc.phy.frame import modulate_frame
+from m4sc.phy.header.fields import MAX_SEGMENTS, PayloadKind
+from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.modulation.arrangement import arrange
 from m4sc.phy.modulation.digital import encode_transport, most_bytes
 from m4sc.phy.modulation.fsq import latents_to_bytes
@@ -18,10 +20,11 @@ from m4sc.phy.modulation.mapping import latents_to_symbols
 from m4sc.phy.modulation.mcs import select_mcs
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.phy.waveform import WaveformConfig
+from m4sc.transport.budget import analogue_protection, chosen_protection, digital_protection
 from m4sc.transport.config import TransportConfig
+from m4sc.transport.message_header import Modality, TransportHeader
 
 CHECK_BYTES = 4
-MAX_SEGMENTS = 0xFFFF
 _TOTAL_BITS, _ESSENTIAL_BITS = 20, 12
 MAX_SYMBOLS = (1 << _TOTAL_BITS) - 1
 MAX_ESSENTIAL = (1 << _ESSENTIAL_BITS) - 1
@@ -46,10 +49,26 @@ class Address:
 
 @dataclass(frozen=True)
 class OutgoingFrame:
-    """header: of the frame; symbols: complex64 (n,), unit mean power, in the order in which they are sent."""
+    """One frame.
 
-    header: FrameHeader
+    Attributes:
+        header: of the frame and its message.
+        symbols: complex64 (n,), unit mean power, in the order in which they are sent.
+        protection: of preamble and header.
+    """
+
+    header: TransportHeader
     symbols: np.ndarray
+    protection: Protection = NORMAL
+
+    def air_time_s(self, waveform: WaveformConfig) -> float:
+        """Seconds on the air: preamble, header, message fields, pilots and cyclic prefixes counted."""
+        return air_time_s(len(self.symbols), waveform, self.protection, not self.header.fits_tag)
+
+    def modulate(self, waveform: WaveformConfig) -> np.ndarray:
+        """Samples of the frame, complex64."""
+        header, message = self.header.split()
+        return modulate_frame(header, self.symbols, waveform, self.protection, message)
 
 
 def to_frames(payload: Payload, address: Address, config: TransportConfig) -> list[OutgoingFrame]:
@@ -72,7 +91,7 @@ def to_frames(payload: Payload, address: Address, config: TransportConfig) -> li
 
 def frames_air_time_s(frames: Iterable[OutgoingFrame], waveform: WaveformConfig) -> float:
     """Seconds on the air of a message: preambles, headers, pilots and cyclic prefixes counted."""
-    return sum(air_time_s(len(frame.symbols), waveform) for frame in frames)
+    return sum(frame.air_time_s(waveform) for frame in frames)
 
 
 @dataclass(frozen=True)
@@ -105,7 +124,7 @@ class Extent:
         return self.essential << _TOTAL_BITS | self.total if self.n_segments > 1 else 0
 
     @classmethod
-    def of(cls, header: FrameHeader) -> Extent:
+    def of(cls, header: TransportHeader) -> Extent:
         """From any frame's header: its own length tells that of the others.
 
         Raises:
@@ -160,10 +179,9 @@ def _analogue(
         mcs=mcs,
         payload_bytes=extent.pack(),
     )
-    return [
-        _frame(replace(head, segment=i), latents_to_symbols(part, form.kind, form.qam_order), config)
-        for i, part in enumerate(parts)
-    ]
+    protection = chosen_protection(config.protection, analogue_protection(form.snr_db))
+    mapped = [latents_to_symbols(part, form.kind, form.qam_order) for part in parts]
+    return [_frame(replace(head, segment=i), part, config, protection) for i, part in enumerate(mapped)]
 
 
 def _digital(data: bytes, payload: Payload, address: Address, config: TransportConfig) -> list[OutgoingFrame]:
@@ -179,7 +197,8 @@ def _digital(data: bytes, payload: Payload, address: Address, config: TransportC
     for i, part in enumerate(parts):
         mcs = min(mcs, _scheme(form, len(part)))
         header = replace(head, mcs=mcs, segment=i, payload_bytes=len(part))
-        frames.append(_frame(header, encode_transport(part, mcs), config))
+        protection = chosen_protection(config.protection, digital_protection(mcs, len(part)))
+        frames.append(_frame(header, encode_transport(part, mcs), config, protection))
     return frames
 
 
@@ -189,10 +208,10 @@ def _scheme(form: PayloadFormat, n_bytes: int) -> int:
 
 def _header(
     payload: Payload, address: Address, config: TransportConfig, kind: PayloadKind, count: int
-) -> FrameHeader:
+) -> TransportHeader:
     if count > MAX_SEGMENTS:
         raise ValueError(f"the message takes {count} frames; at most {MAX_SEGMENTS} can be numbered")
-    return FrameHeader(
+    return TransportHeader(
         payload_kind=kind,
         n_symbols=0,
         sequence=address.sequence & 0xFFFF,
@@ -208,6 +227,8 @@ def _header(
     )
 
 
-def _frame(header: FrameHeader, symbols: np.ndarray, config: TransportConfig) -> OutgoingFrame:
+def _frame(
+    header: TransportHeader, symbols: np.ndarray, config: TransportConfig, protection: Protection
+) -> OutgoingFrame:
     arranged = arrange(symbols, config.waveform.n_data_carriers, header.interleaved, header.precoded)
-    return OutgoingFrame(replace(header, n_symbols=len(arranged)), arranged)
+    return OutgoingFrame(replace(header, n_symbols=len(arranged)), arranged, protection)

@@ -8,6 +8,7 @@ import numpy as np
 from m4sc.phy.channel.impairments import add_noise, shift_carrier
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig
@@ -17,21 +18,32 @@ _PAYLOAD = 96
 _MAX_OFFSET_CARRIERS = 1.5
 
 
-def header_loss(snr_db: float, frames: int, waveform: WaveformConfig, seed: int) -> float:
-    """Share of `frames` in AWGN, with random timing and carrier offset, that give no header; 0 to 1."""
+def header_loss(
+    snr_db: float,
+    frames: int,
+    waveform: WaveformConfig,
+    seed: int,
+    protection: Protection = NORMAL,
+    n_symbols: int = _PAYLOAD,
+    progress: Callable[[int], None] = lambda n: None,
+) -> float:
+    """Share of `frames` in AWGN, with random timing and carrier offset, that give no header; 0 to 1.
+
+    n_symbols: of the payload; progress: called with the number of frames done since the last call.
+    """
     rng, read = np.random.default_rng(seed), 0
     noise = noise_voltage(snr_db, waveform)
     for number in range(frames):
-        burst = modulate_frame(
-            FrameHeader(PayloadKind.ANALOG, _PAYLOAD, number % 65536), np.ones(_PAYLOAD), waveform
-        )
+        header = FrameHeader(PayloadKind.ANALOG, n_symbols, number % 65536)
+        burst = modulate_frame(header, np.ones(n_symbols), waveform, protection)
         gap = np.zeros(_GAP + int(rng.integers(100)))
         samples = np.concatenate([gap, burst, np.zeros(_GAP)])
         offset = rng.uniform(-_MAX_OFFSET_CARRIERS, _MAX_OFFSET_CARRIERS) / waveform.fft_len
         samples = add_noise(shift_carrier(samples, offset, rng.uniform(0, 6)), noise, rng)
         receiver = BurstReceiver(waveform)
         found = receiver.push(samples) + receiver.flush()
-        read += any(f.header.sequence == number % 65536 for f in found)
+        read += any(f.header.message_id == number % 65536 for f in found)
+        progress(1)
     return 1.0 - read / frames
 
 
@@ -42,6 +54,7 @@ def header_snr_db(
     grid_db: Sequence[float],
     loss: float = 0.01,
     progress: Callable[[int], None] = lambda n: None,
+    protection: Protection = NORMAL,
 ) -> float:
     """SNR at which the share `loss` of the headers is lost, dB, between points of `grid_db`, falling.
 
@@ -50,7 +63,7 @@ def header_snr_db(
     """
     better: tuple[float, float] | None = None
     for snr_db in grid_db:
-        found = max(header_loss(snr_db, frames, waveform, seed), 0.25 / frames)
+        found = max(header_loss(snr_db, frames, waveform, seed, protection), 0.25 / frames)
         progress(frames)
         if found > loss:
             if better is None:

@@ -9,6 +9,7 @@ import numpy as np
 from m4sc.phy.channel.impairments import add_noise, shift_carrier
 from m4sc.phy.frame import add_prefix, modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig
@@ -35,6 +36,7 @@ def run_link(
     waveform: WaveformConfig,
     seed: int,
     progress: Callable[[int], None] = lambda n: None,
+    protection: Protection = NORMAL,
 ) -> LinkTrial:
     """Frames of random length at random places, half of them back to back, in chunks of 1 k to 1 M samples.
 
@@ -46,30 +48,35 @@ def run_link(
     while done < frames:
         count = min(_BATCH, frames - done)
         sizes += [int(n) for n in rng.integers(1, _MAX_SYMBOLS + 1, count)]
-        samples = _stream(range(done, done + count), sizes[done:], waveform, rng)
+        samples = _stream(range(done, done + count), sizes[done:], waveform, rng, protection)
         samples = shift_carrier(samples, rng.uniform(-1.5, 1.5) / waveform.fft_len, rng.uniform(0, 6))
         samples = add_noise(samples, noise_voltage(snr_db, waveform), rng)
         for chunk in _chunks(samples, rng):
             seen += [
-                (f.header.sequence + 65536 * f.header.source_id, len(f.symbols)) for f in receiver.push(chunk)
+                (f.header.message_id + 65536 * f.header.source_id, len(f.symbols))
+                for f in receiver.push(chunk)
             ]
         done += count
         progress(count)
-    seen += [(f.header.sequence + 65536 * f.header.source_id, len(f.symbols)) for f in receiver.flush()]
+    seen += [(f.header.message_id + 65536 * f.header.source_id, len(f.symbols)) for f in receiver.flush()]
     numbers = [number for number, _ in seen]
     misplaced = int(np.sum(np.diff(numbers) < 0)) + sum(sizes[n] != size for n, size in seen)
     return LinkTrial(frames, frames - len(set(numbers)), len(numbers) - len(set(numbers)), misplaced)
 
 
 def _stream(
-    numbers: range, sizes: list[int], waveform: WaveformConfig, rng: np.random.Generator
+    numbers: range,
+    sizes: list[int],
+    waveform: WaveformConfig,
+    rng: np.random.Generator,
+    protection: Protection,
 ) -> np.ndarray:
     parts = []
     for number, size in zip(numbers, sizes, strict=True):
         payload = rng.standard_normal((2, size)) / np.sqrt(2.0)
         header = FrameHeader(PayloadKind.ANALOG, size, number % 65536, number // 65536)
         gap = int(rng.integers(1, _MAX_GAP)) * int(rng.integers(2))
-        parts += [np.zeros(gap), modulate_frame(header, payload[0] + 1j * payload[1], waveform)]
+        parts += [np.zeros(gap), modulate_frame(header, payload[0] + 1j * payload[1], waveform, protection)]
     return np.concatenate(parts)
 
 

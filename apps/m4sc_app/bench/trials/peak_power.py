@@ -102,12 +102,13 @@ def preamble_papr_db(waveform: WaveformConfig) -> float:
 
 def header_papr_db(headers: int, waveform: WaveformConfig, seed: int = 0) -> float:
     """PAPR exceeded by one in a thousand OFDM symbols of random headers, dB."""
-    from m4sc.phy.header.code import header_symbols
+    from m4sc.phy.header.code import header_code
     from m4sc.phy.header.fields import FrameHeader, PayloadKind
+    from m4sc.phy.header.protection import NORMAL
 
-    rng = np.random.default_rng(seed)
+    rng, code = np.random.default_rng(seed), header_code(waveform, NORMAL)
     symbols = [
-        header_symbols(FrameHeader(PayloadKind.ANALOG, int(a), int(b), model_fingerprint=int(c)), waveform)
+        code.encode(FrameHeader(PayloadKind.ANALOG, int(a), int(b), int(c) % 256).pack())
         for a, b, c in rng.integers(1, 60_000, (headers, 3))
     ]
     return exceeded_db(papr_db(ofdm_symbols(np.concatenate(symbols), waveform), mean_sample_power(waveform)))

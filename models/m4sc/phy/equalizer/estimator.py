@@ -8,6 +8,7 @@ import numpy as np
 
 from m4sc.phy.burst_kernels import phase_error, pilot_products, smooth, steady_frequency, undo_phase
 from m4sc.phy.equalizer.kernels import moving_phase, turn_back
+from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.waveform import WaveformConfig
 
@@ -37,8 +38,8 @@ class ChannelSmoother:
         self._eigenvalues, vectors = np.linalg.eigh(part.conj().T @ part)
         self._into = (vectors.conj().T @ part.conj().T * np.sqrt(weight[self.bins])).astype(np.complex64)
         self._out = (basis @ vectors).astype(np.complex64)
-        self._basis, self._root, self._observe = basis, np.sqrt(weight[self.bins]), part
-        self._gram = part.conj().T @ part
+        self._basis, self._gram = basis.astype(np.complex64), part.conj().T @ part
+        self.weight = weight.astype(np.float32)
         self.taps = count
 
     @property
@@ -60,25 +61,18 @@ class ChannelSmoother:
     def sparse(self, h_ls: np.ndarray, noise_var: float) -> np.ndarray:
         """The same for low SNR: taps that noise explains are pruned; complex64 (fft_len,).
 
-        Sparse Bayesian learning with MacKay's update of each tap's variance (Tipping, "Sparse Bayesian
-        learning and the relevance vector machine", JMLR 2001, eq. 16); the noise variance is known.
-
         Args:
             h_ls: as above.
             noise_var: complex noise variance of one observation.
         """
-        matched = self._observe.conj().T @ (self._root * h_ls[self.bins]) / noise_var
-        gram = self._gram / noise_var
-        power = np.full(self.taps, float(np.mean(np.abs(h_ls[self.bins]) ** 2)) + 1e-30)
-        mean = np.zeros(self.taps, complex)
-        for _ in range(_SPARSE_ROUNDS):
-            root = np.sqrt(power)  # the inverse is that of a matrix with eigenvalues of at least 1
-            inner = np.linalg.inv(np.eye(self.taps) + root[:, None] * gram * root)
-            spread = power * np.real(np.diag(inner))
-            mean = root * (inner @ (root * matched))
-            known = np.clip(1.0 - spread / np.maximum(power, 1e-30), 1e-3, 1.0)
-            power = np.maximum(np.abs(mean) ** 2 / known, 1e-12 * float(power.max()))
-        return np.asarray((self._basis @ mean).astype(np.complex64))
+        sums = (h_ls * self.weight).astype(np.complex64)
+        h, _ = sparse_channel(sums, self.weight, self.training, max(noise_var, 1e-30), _SPARSE_ROUNDS)
+        return np.asarray(h)
+
+    @property
+    def training(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What :func:`m4sc.phy.equalizer.sparse.sparse_channel` takes."""
+        return self.bins, self._basis, self._gram
 
 
 def slope_unit(waveform: WaveformConfig) -> float:
@@ -92,9 +86,13 @@ def is_short(count: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def phase_tables(count: int, window: int = PHASE_WINDOW) -> tuple[int, int, np.ndarray]:
-    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`."""
-    return window, _PHASE_LINE_SYMBOLS, _padded_roots(max(64, 1 << (count - 1).bit_length()))
+def phase_tables(
+    count: int, window: int = PHASE_WINDOW, most: float = np.pi
+) -> tuple[int, int, np.ndarray, float]:
+    """What ``undo_phase`` takes to follow `count` symbols by an average over `window`, and up to `most`
+    rad a symbol.
+    """
+    return window, _PHASE_LINE_SYMBOLS, _padded_roots(max(64, 1 << (count - 1).bit_length())), float(most)
 
 
 def follow(
@@ -103,14 +101,16 @@ def follow(
     waveform: WaveformConfig,
     window: int = PHASE_WINDOW,
     search_clock: bool = True,
+    most: float = np.pi,
 ) -> tuple[np.ndarray, float]:
     """Undo what :func:`track` finds: complex64 (symbols, fft_len), and sampling-clock offset, ppm.
 
-    window: OFDM symbols over which a phase is averaged, if the clock's offset is not searched.
+    window: OFDM symbols over which a phase is averaged, if the clock's offset is not searched;
+    most: rad a symbol by which it may turn then.
     """
     count = len(bins)
     if is_short(count) or not search_clock:
-        tables = phase_tables(count, window)
+        tables = phase_tables(count, window, most)
         return undo_phase(bins, waveform.pilot_bins, h, waveform.pilots(count), *tables), 0.0
     phase, slope, ppm = track(bins, h, waveform)
     return straighten(bins, phase, slope, waveform), ppm
@@ -141,7 +141,7 @@ def track(
     common = z.sum(axis=1)  # (symbols,)
     frequency = 0.0
     if count >= _PHASE_LINE_SYMBOLS:
-        frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())))
+        frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())), np.pi)
     return moving_phase(common, frequency, PHASE_WINDOW), slope, ppm
 
 

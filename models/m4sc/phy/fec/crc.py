@@ -34,6 +34,7 @@ class Crc:
 
 CRC24A = Crc(24, 0x864CFB)
 CRC24B = Crc(24, 0x800063)
+CRC24C = Crc(24, 0xB2B117)
 CRC16 = Crc(16, 0x1021)
 
 

@@ -68,6 +68,7 @@ class PacketDemodulator(PreambleDemodulator):
 
     def __init__(self, waveform: WaveformConfig, packet_format: PacketFormat) -> None:
         super().__init__(waveform, _HEADER_SYMBOLS)
+        self.repeats: tuple[int, ...] = ()
         self.packet_format = packet_format
 
     def open(self, samples: np.ndarray, burst: Burst) -> PacketOpening:

@@ -51,8 +51,8 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
     bins, h = np.zeros((0, fft_len), np.complex64), np.zeros(0, np.complex64)
     n_bytes, number, used, count = 0, 0, 0, 0
     while count < MOST:
-        found, start, cfo, match, place, block = search_blocks(
-            samples, place, block, search[0], search[1], search[2], search[3], False
+        found, start, cfo, match, _, place, block = search_blocks(
+            samples, place, block, search[0], search[1], search[2], search[3], search[4], False
         )
         if not found:
             break

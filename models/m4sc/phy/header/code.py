@@ -1,10 +1,10 @@
-"""The header on the air: 5G NR LDPC of rate 1/6, interleaved, scrambled, BPSK.
+"""The header on the air: 5G NR polar code, interleaved, scrambled, BPSK or QPSK.
 
-Found and equalised by the receiver it needs about -4.7 dB for 1 % loss, the most robust payload -6.4 dB
-(``m4sc bench phy --only header``): by default the header is not the stronger of the two. To be 3 dB stronger
-it takes three times its 31 OFDM symbols, and three preambles, since detection is lost at nearly the same SNR:
-``preamble_repeats`` and ``header_repeats`` of the waveform. A short semantic frame of 35 OFDM symbols becomes
-mostly header by that, and air time decides comparisons between systems, so it is not the default.
+Nine bytes and a CRC of 24 bits (38.212 clause 5.1, CRC24C) in the code of :mod:`m4sc.phy.fec.polar`, read
+by a list of eight paths where successive cancellation alone fails. Of so few bits the LDPC codes of 5G need 1
+to 2 dB more (``m4sc_app.bench.trials.header_code``). Which :class:`m4sc.phy.header.protection.Protection`
+a header has shows by
+its scrambling alone: what is read with another's is noise, and its CRC fails.
 """
 
 from __future__ import annotations
@@ -14,55 +14,61 @@ from math import gcd
 
 import numpy as np
 
-from m4sc.phy.air_time import header_ofdm_symbols
-from m4sc.phy.burst_kernels import binary_llrs
+from m4sc.phy.air_time import block_ofdm_symbols
 from m4sc.phy.fec.compiled import compiled
-from m4sc.phy.fec.ldpc import ldpc_code
-from m4sc.phy.fec.min_sum import decode_layered
-from m4sc.phy.header.fields import HEADER_BYTES, VERSION, FrameHeader, Modality, PayloadKind
+from m4sc.phy.fec.crc import CRC24C
+from m4sc.phy.fec.polar import PolarCode
+from m4sc.phy.fec.polar_list import decode_list
+from m4sc.phy.header.fields import HEADER_BYTES, HeaderError
 from m4sc.phy.header.gold import gold_sequence
+from m4sc.phy.header.protection import Protection
 from m4sc.phy.waveform import WaveformConfig
 
-_SCRAMBLER_INIT = 38211
-_ITERATIONS = 12
-_FIRST_CHECKS, _FIRST_ITERATIONS, _FIRST_SCALE = 10, 4, 0.75  # at high SNR
-_BITS, _LARGEST = 8 * HEADER_BYTES, 1e4
-_KINDS, _MODALITIES = len(PayloadKind), len(Modality)
+_SCRAMBLER_INIT, _OF_PROTECTION, _OF_LENGTH = 38212, 64, 4096
+_PATHS = (8, 8, 16, 16)  # by protection: repeated preambles are seldom found in noise, and may cost more
+_LARGEST = 1e4
 
 
 class HeaderCode:
-    """Tables of the header's code for one waveform, and what is done with them."""
+    """Tables of one protection's code for one waveform, and what is done with them.
 
-    def __init__(self, waveform: WaveformConfig) -> None:
-        room = header_ofdm_symbols(waveform) * waveform.n_data_carriers
-        self._code = ldpc_code(_BITS, room, 1, 2)
+    Args:
+        waveform: of both ends.
+        protection: of preamble and header.
+        n_bytes: of a block: a header, or the message fields behind it, whose scrambling differs.
+    """
+
+    def __init__(self, waveform: WaveformConfig, protection: Protection, n_bytes: int) -> None:
+        step, count = protection.bits_per_symbol, 8 * n_bytes + CRC24C.bits
+        room = block_ofdm_symbols(n_bytes, waveform, protection) * waveform.n_data_carriers * step
+        code = PolarCode(count, room)
         stride = round(0.618 * room)  # neighbours in the code word lie far apart in time and in frequency
         while gcd(stride, room) > 1:
             stride += 1
-        self._order = np.arange(room) * stride % room  # coded bit on each data symbol
-        self._signs = 1.0 - 2.0 * gold_sequence(_SCRAMBLER_INIT, room)
-        code, z = self._code, self._code.graph.lifting
-        empty = np.zeros(code.graph.columns * z, np.float32)
-        empty[code.k : code.k + code.fillers] = _LARGEST
-        places = np.resize(code.buffer, room)  # from redundancy version 0 on
-        # the code is linear: symbols' bits for each single bit of the header
-        unit = np.eye(_BITS, dtype=np.uint8)
-        words = np.stack([self._code.encode(row)[self._order] for row in unit])
+        order = np.arange(room) * stride % room  # coded bit on each place
+        seed = _SCRAMBLER_INIT + _OF_PROTECTION * protection.index + _OF_LENGTH * n_bytes
+        signs = (1.0 - 2.0 * gold_sequence(seed, room)).astype(np.float32)
+        # the code is linear: symbols' bits for each single bit of the block
+        unit = np.eye(8 * n_bytes, dtype=np.uint8)
+        words = np.stack([code.encode(CRC24C.attach(row))[order] for row in unit])
         self._generator = np.packbits(words, axis=1)
-        first = places, empty.reshape(-1, z), code.checks(_FIRST_CHECKS), np.float32(_FIRST_SCALE)
-        self.tables = self._order, self._signs, self._generator, *first
+        self._signs, self._step, self._bytes = signs, step, n_bytes
+        check = count, _PATHS[protection.index], CRC24C.bits, CRC24C.polynomial
+        self._tables = code.places[order], signs, code.known, code.schedule, check
 
-    def encode(self, header: FrameHeader) -> np.ndarray:
-        """BPSK symbols of the header, complex64 (symbols,); bit 0 is +1 before scrambling."""
-        bits = np.unpackbits(np.frombuffer(header.pack(), dtype=np.uint8))
-        return np.asarray(code_symbols(bits, self._generator, self._signs))
+    def encode(self, data: bytes) -> np.ndarray:
+        """Symbols of a block, complex64 (symbols,), unit power; bit 0 is positive before scrambling.
 
-    def decode(
-        self, straight: np.ndarray, data_bins: np.ndarray, h: np.ndarray, noise_var: float
-    ) -> tuple[FrameHeader, np.ndarray]:
-        """The header, and what was sent for it, as :meth:`encode` gives it.
+        Raises:
+            ValueError: another number of bytes.
+        """
+        if len(data) != self._bytes:
+            raise ValueError(f"this code takes {self._bytes} bytes, not {len(data)}")
+        bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8))
+        return np.asarray(code_symbols(bits, self._generator, self._signs, self._step))
 
-        Most headers are read from the code's first checks alone, which costs a fraction of all of them.
+    def decode(self, straight: np.ndarray, data_bins: np.ndarray, h: np.ndarray, noise_var: float) -> bytes:
+        """A block's bytes from spectra.
 
         Args:
             straight: complex64 (OFDM symbols, fft_len), phases undone.
@@ -71,81 +77,101 @@ class HeaderCode:
             noise_var: of a bin.
 
         Raises:
-            HeaderError: the CRC or a field is wrong.
+            HeaderError: the CRC is wrong.
         """
-        bits, valid, llr = first_decision(straight, data_bins, h, noise_var, self.tables)
+        return self._bytes_of(*decide_spectra(straight, data_bins, h, noise_var, self._step, self._tables))
+
+    def decode_symbols(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
+        """The same from equalised symbols, complex64 (symbols,), and their noise variances, float32
+        (symbols,).
+        """
+        return self._bytes_of(*decide_symbols(symbols, noise_var, self._step, self._tables))
+
+    def _bytes_of(self, bits: np.ndarray, valid: bool) -> bytes:
         if not valid:
-            received = np.empty(len(llr))
-            received[self._order] = llr * self._signs
-            bits = self._code.decode(received, _ITERATIONS)
-        header = FrameHeader.unpack(np.packbits(bits).tobytes())
-        return header, np.asarray(code_symbols(bits, self._generator, self._signs))
+            raise HeaderError("the header's CRC is wrong")
+        return np.packbits(bits[: 8 * self._bytes]).tobytes()
 
 
-@lru_cache(maxsize=16)
-def header_code(waveform: WaveformConfig) -> HeaderCode:
-    """The code of a waveform's headers."""
-    return HeaderCode(waveform)
-
-
-def header_symbols(header: FrameHeader, waveform: WaveformConfig) -> np.ndarray:
-    """BPSK symbols of the header, complex64 (symbols,)."""
-    return header_code(waveform).encode(header)
+@lru_cache(maxsize=32)
+def header_code(waveform: WaveformConfig, protection: Protection, n_bytes: int = HEADER_BYTES) -> HeaderCode:
+    """The code of a waveform's headers, or of the blocks of message fields behind them."""
+    return HeaderCode(waveform, protection, n_bytes)
 
 
 @compiled
-def code_symbols(bits, generator, signs):  # type: ignore[no-untyped-def]
-    """BPSK symbols of the code word of `bits`, complex64; generator: uint8 (bits, bytes)."""
+def code_symbols(bits, generator, signs, step):  # type: ignore[no-untyped-def]
+    """Symbols of the code word of `bits`, complex64 (len(signs) / step,); generator: uint8 (bits, bytes)."""
     word = np.zeros(generator.shape[1], np.uint8)
     for i in range(len(bits)):
         if bits[i]:
             word ^= generator[i]
-    symbols = np.empty(len(signs), np.complex64)
+    scale = np.float32(1.0 / np.sqrt(step))
+    symbols = np.zeros(len(signs) // step, np.complex64)
     for i in range(len(signs)):
-        symbols[i] = signs[i] * (1 - 2 * (word[i // 8] >> (7 - i % 8) & 1))
+        value = scale * signs[i] * (1 - 2 * (word[i // 8] >> (7 - i % 8) & 1))
+        symbols[i // step] += np.complex64(complex(value, 0.0) if i % step == 0 else complex(0.0, value))
     return symbols
 
 
 @compiled
-def first_decision(straight, data_bins, h, noise_var, tables):  # type: ignore[no-untyped-def]
-    """A header by a few checks of its code: bits, uint8 (bits,); whether they are one; all LLRs.
+def decide_spectra(straight, data_bins, h, noise_var, step, tables):  # type: ignore[no-untyped-def]
+    """Bits of a header with its CRC, uint8 (bits,), and whether they are one.
 
-    tables: coded bit on each symbol; signs; generator; place of each coded bit in a word; a word's known
-    bits, float32 (columns, Z); the checks; damping of the min-sum messages.
+    tables: place in the mother code of each bit sent; scrambling; LLRs before anything is received; nodes
+    of the code; its bits, paths and CRC.
     """
-    order, signs, _, places, empty, checks, damping = tables
-    llr = binary_llrs(straight, data_bins, h, 4.0 / max(noise_var, 1e-30))
-    words = empty.copy().reshape(1, empty.shape[0], empty.shape[1])
-    word = words.reshape(-1)
+    count = len(data_bins)
+    scale = np.float32(4.0 / np.sqrt(step) / max(noise_var, 1e-30))
+    llr = np.empty(len(straight) * count * step, np.float32)
+    for row in range(len(straight)):
+        for i in range(count):
+            product = straight[row, data_bins[i]] * np.conj(h[data_bins[i]]) * scale
+            at = (row * count + i) * step
+            llr[at] = product.real
+            if step == 2:
+                llr[at + 1] = product.imag
+    return _decide(llr, tables)
+
+
+@compiled
+def decide_symbols(symbols, noise_var, step, tables):  # type: ignore[no-untyped-def]
+    """The same of equalised symbols, complex64 (n,), of noise variances float32 (n,)."""
+    llr = np.empty(len(symbols) * step, np.float32)
+    for i in range(len(symbols)):
+        scale = np.float32(4.0 / np.sqrt(step)) / max(noise_var[i], np.float32(1e-12))
+        llr[i * step] = symbols[i].real * scale
+        if step == 2:
+            llr[i * step + 1] = symbols[i].imag * scale
+    return _decide(llr, tables)
+
+
+@compiled
+def _decide(llr, tables):  # type: ignore[no-untyped-def]
+    """One path first, which at most SNRs is enough and costs a fraction of a list."""
+    places, signs, known, schedule, (count, paths, check_bits, polynomial) = tables
+    mother = known.copy()
+    limit = np.float32(_LARGEST)
     for i in range(len(llr)):
-        word[places[order[i]]] += np.float32(min(max(llr[i] * signs[i], -_LARGEST), _LARGEST))
-    decode_layered(words, checks[0], checks[1], checks[2], damping, _FIRST_ITERATIONS)
-    bits = np.empty(_BITS, np.uint8)
-    for i in range(_BITS):
-        bits[i] = word[i] < 0
-    return bits, _is_header(bits), llr
+        mother[places[i]] += min(max(llr[i], -limit), limit) * signs[i]
+    bits, valid = decode_list(mother, schedule, count, 1, check_bits, polynomial)
+    if not valid:
+        bits, valid = decode_list(mother, schedule, count, paths, check_bits, polynomial)
+    return bits, valid
 
 
 @compiled
-def _is_header(bits):  # type: ignore[no-untyped-def]
-    """Whether :meth:`m4sc.phy.header.fields.FrameHeader.unpack` takes these bits."""
-    state = 0xFFFFFFFF  # CRC-32, the lowest bit first
-    for first in range(0, _BITS - 32, 8):
-        state ^= _number_at(bits, first, 8)
-        for _ in range(8):
-            state = state >> 1 ^ (0xEDB88320 if state & 1 else 0)
-    return (
-        state ^ 0xFFFFFFFF == _number_at(bits, _BITS - 32, 32)
-        and _number_at(bits, 0, 8) == VERSION
-        and _number_at(bits, 8, 4) < _KINDS
-        and _number_at(bits, 12, 4) < _MODALITIES
-    )
+def binary_share(straight, rows, data_bins, h):  # type: ignore[no-untyped-def]
+    """How much of the first `rows` symbols' power is in phase with the channel: 1 of BPSK, 0 of QPSK, less
+    in noise.
 
-
-@compiled
-def _number_at(bits, first, count):  # type: ignore[no-untyped-def]
-    """Number of `count` bits, the highest first."""
-    number = 0
-    for i in range(first, first + count):
-        number = number << 1 | np.int64(bits[i])
-    return number
+    The sum of Re^2 - Im^2 over the sum of Re^2 + Im^2.
+    """
+    difference, total = 0.0, 1e-30
+    for row in range(rows):
+        for k in data_bins:
+            product = straight[row, k] * np.conj(h[k])
+            real, imag = np.float64(product.real) ** 2, np.float64(product.imag) ** 2
+            difference += real - imag
+            total += real + imag
+    return difference / total

@@ -1,18 +1,37 @@
-"""The frame header: what a receiver must know before it touches the payload."""
+"""The frame header, version 3: what a receiver must know before it touches the payload, and no more.
+
+72 bits, the highest first, followed on the air by a CRC of 24:
+
+    bits  field
+       3  version, 3
+       2  payload kind: 0 analog, 1 qam, 2 digital
+       1  the payload's symbols are permuted over carriers and time
+       1  each OFDM symbol's data are DFT-spread
+       4  scheme: index of the modulation and coding (digital), or log2 of the grid's size (qam)
+       1  a block of message fields follows the header
+      15  size: bytes of the transport block (digital), or complex symbols of the payload
+      16  message id
+       8  source id
+      21  with a block of message fields: 8 segment, 8 segments of the message less one, 5 reserved, 0;
+          without: a tag of the transport's, and the frame is a whole message
+
+What concerns a message (task, users, names) travels once a message: in the block of message fields, or, of a
+short message of one frame, in the tag.
+"""
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-VERSION = 2
-# version, kind/modality, symbols, sequence, source, user, task, mcs, fingerprint, flags, segment,
-# segments, bytes
-_FORMAT = struct.Struct(">BBIHHHBBIBHHI")
-_CRC = struct.Struct(">I")
-HEADER_BYTES = _FORMAT.size + _CRC.size
+VERSION = 3
+HEADER_BYTES = 9
+MESSAGE_BYTES = 12  # of a block of message fields
+TAG_BITS = 21
+_WIDTHS = (3, 2, 1, 1, 4, 1, 15, 16, 8, TAG_BITS)
+_SEGMENT_SHIFT, _COUNT_SHIFT = 13, 5
+MAX_SIZE = (1 << 15) - 1
+MAX_SEGMENTS = 256
 
 
 class HeaderError(ValueError):
@@ -27,127 +46,128 @@ class PayloadKind(IntEnum):
     DIGITAL = 2
 
 
-class Modality(IntEnum):
-    """What the message is."""
-
-    IMAGE = 0
-    SPEECH = 1
-    TEXT = 2
-    IMAGE_SPEECH = 3
-
-    @property
-    def label(self) -> str:
-        """As `m4sc.message` names it: "image", "image+speech"."""
-        return self.name.lower().replace("_", "+")
-
-    @classmethod
-    def of(cls, label: str) -> Modality:
-        """Inverse of :attr:`label`; raises ValueError on an unknown one."""
-        found = {modality.label: modality for modality in cls}
-        if label not in found:
-            raise ValueError(f"modality is '{label}'; use {', '.join(found)}")
-        return found[label]
-
-
 @dataclass(frozen=True)
 class FrameHeader:
     """Header fields.
 
     Attributes:
-        payload_kind, modality: enumerations above.
-        n_symbols: complex data symbols of the payload.
-        sequence, source_id, user_id: 16 bits each.
-        task_id: number of the task, 8 bits.
-        mcs: index of the modulation and coding (digital) or log2 of the grid's size (qam), 8 bits.
-        model_fingerprint: 32 bits of configuration and weights; 0 for the classical system, whose digital
-            payload is a source codec's bytes and not quantised latents.
-        public: for every user, or for ``user_id`` alone.
-        segment, n_segments: place of this frame in its message.
+        payload_kind: enumeration above.
+        n_symbols: complex data symbols of the payload. Of a digital one its bytes are sent instead, from
+            which a receiver works them out.
+        message_id: 16 bits; that of all segments of a message.
+        source_id: 8 bits.
+        segment, n_segments: place of this frame in its message; 256 segments at most.
+        mcs: index of the modulation and coding (digital) or log2 of the grid's size (qam), 4 bits.
         payload_bytes: bytes of the transport block (digital), else 0.
-        interleaved: the payload's symbols are permuted (``m4sc.phy.modulation.interleaver``).
+        interleaved: the payload's symbols are permuted over carriers and time
+        (``m4sc.phy.modulation.interleaver``).
         precoded: each OFDM symbol's data are DFT-spread (``m4sc.phy.modulation.precoder``).
+        announced: a block of message fields (:data:`MESSAGE_BYTES` bytes, coded as the header is) comes
+            between header and payload.
+        tag: 21 bits of the transport's, of a frame that is not ``announced`` and has one segment; else 0.
+        version: of the format.
     """
 
     payload_kind: PayloadKind
     n_symbols: int
-    sequence: int = 0
+    message_id: int = 0
     source_id: int = 0
-    user_id: int = 0
-    task_id: int = 0
-    modality: Modality = Modality.TEXT
-    mcs: int = 0
-    model_fingerprint: int = 0
-    public: bool = True
     segment: int = 0
     n_segments: int = 1
+    mcs: int = 0
     payload_bytes: int = 0
-    version: int = VERSION
     interleaved: bool = False
     precoded: bool = False
+    announced: bool = False
+    version: int = VERSION
+    tag: int = 0
 
     def pack(self) -> bytes:
-        """`HEADER_BYTES` bytes, CRC-32 last.
+        """`HEADER_BYTES` bytes.
 
         Raises:
-            ValueError: a field does not fit its width.
+            ValueError: a field does not fit its width, or a digital payload's bytes do not take so many
+            symbols.
         """
-        kinds = int(self.payload_kind) << 4 | int(self.modality)
-        try:
-            body = _FORMAT.pack(
-                self.version,
-                kinds,
-                self.n_symbols,
-                self.sequence,
-                self.source_id,
-                self.user_id,
-                self.task_id,
-                self.mcs,
-                self.model_fingerprint,
-                int(self.public) | int(self.interleaved) << 1 | int(self.precoded) << 2,
-                self.segment,
-                self.n_segments,
-                self.payload_bytes,
+        digital = self.payload_kind == PayloadKind.DIGITAL
+        if digital and self.n_symbols != _digital_symbols(self.payload_bytes, self.mcs):
+            raise ValueError(
+                f"{self.payload_bytes} bytes with scheme {self.mcs} do not take {self.n_symbols} symbols"
             )
-        except struct.error as exc:
-            raise ValueError(f"a header field does not fit its width: {exc}") from exc
-        return body + _CRC.pack(zlib.crc32(body))
+        fields = (
+            self.version,
+            int(self.payload_kind),
+            int(self.interleaved),
+            int(self.precoded),
+            self.mcs,
+            int(self.announced),
+            self.payload_bytes if digital else self.n_symbols,
+            self.message_id,
+            self.source_id,
+            self._last_bits(),
+        )
+        number = 0
+        for value, width in zip(fields, _WIDTHS, strict=True):
+            if not 0 <= value < 1 << width:
+                raise ValueError(f"a header field does not fit its width: {value} in {width} bits; {self}")
+            number = number << width | value
+        return number.to_bytes(HEADER_BYTES, "big")
+
+    def _last_bits(self) -> int:
+        """Place in the message, or the tag of a message of one frame; raises ValueError as :meth:`pack`."""
+        if not 0 <= self.segment < self.n_segments <= MAX_SEGMENTS:
+            raise ValueError(f"segment {self.segment} is none of {self.n_segments}; at most {MAX_SEGMENTS}")
+        if self.announced:
+            return self.segment << _SEGMENT_SHIFT | (self.n_segments - 1) << _COUNT_SHIFT
+        if self.n_segments > 1:
+            raise ValueError(f"a message of {self.n_segments} segments needs a block of message fields")
+        return self.tag
 
     @classmethod
     def unpack(cls, data: bytes) -> FrameHeader:
         """Inverse of :meth:`pack`.
 
         Raises:
-            HeaderError: wrong length, CRC, version or enumeration.
+            HeaderError: wrong length, version or enumeration, or fields that contradict each other.
         """
         if len(data) != HEADER_BYTES:
             raise HeaderError(f"a header has {HEADER_BYTES} bytes; got {len(data)}")
-        body = data[: _FORMAT.size]
-        if _CRC.unpack(data[_FORMAT.size :])[0] != zlib.crc32(body):
-            raise HeaderError("the header's CRC is wrong")
-        version, kinds, n, sequence, source, user, task, mcs, print_, flags, segment, segments, size = (
-            _FORMAT.unpack(body)
-        )
+        number, fields = int.from_bytes(data, "big"), list[int]()
+        for width in reversed(_WIDTHS):
+            fields.insert(0, number & (1 << width) - 1)
+            number >>= width
+        version, kind, interleaved, precoded, mcs, announced, size, message, source, rest = fields
         if version != VERSION:
             raise HeaderError(f"header version {version} is not {VERSION}")
-        try:
-            kind, modality = PayloadKind(kinds >> 4), Modality(kinds & 15)
-        except ValueError as exc:
-            raise HeaderError(f"unknown payload kind or modality in the header: {exc}") from exc
+        if kind not in list(PayloadKind):
+            raise HeaderError(f"unknown payload kind {kind} in the header")
+        segment, last = (rest >> _SEGMENT_SHIFT, rest >> _COUNT_SHIFT & 0xFF) if announced else (0, 0)
+        if segment > last:
+            raise HeaderError(f"the header says segment {segment} of {last + 1}")
+        digital, n_symbols = kind == PayloadKind.DIGITAL, size
+        if digital:
+            try:
+                n_symbols = _digital_symbols(size, mcs)
+            except ValueError as exc:
+                raise HeaderError(f"the header's payload does not exist: {exc}") from exc
         return cls(
-            kind,
-            n,
-            sequence,
+            PayloadKind(kind),
+            n_symbols,
+            message,
             source,
-            user,
-            task,
-            modality,
-            mcs,
-            print_,
-            bool(flags & 1),
             segment,
-            segments,
-            size,
+            last + 1,
+            mcs,
+            size if digital else 0,
+            bool(interleaved),
+            bool(precoded),
+            bool(announced),
             version,
-            bool(flags & 2),
-            bool(flags & 4),
+            0 if announced else rest,
         )
+
+
+def _digital_symbols(n_bytes: int, mcs: int) -> int:
+    from m4sc.phy.modulation.digital import n_symbols  # 1 ms that analog payloads need not wait for
+
+    return n_symbols(n_bytes, mcs)

@@ -11,11 +11,14 @@ import numpy as np
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import roots_of_unity, transform
 from m4sc.phy.frame import add_prefix
+from m4sc.phy.sync.repeats import AHEAD, alignment, fine_offset, stands_out
 from m4sc.phy.waveform import WaveformConfig
 
 MAX_OFFSET_CARRIERS = 2.8
 _WEAK_PATH = 0.02  # of the strongest; the preamble's own side lobes lie below from four samples on
 _OVER_NOISE = 10.0
+_FAINT = 0.15  # match of one of several preambles below which other paths cannot be told from noise
+_DOUBTFUL = 0.3  # match below which the strongest place may be one of noise
 
 
 @lru_cache(maxsize=8)
@@ -57,6 +60,13 @@ class PreambleBank:
         )
         self._roots, self._first, self._rows = roots_of_unity(size), float(shifts[0]), len(shifts)
         self._cp_len = waveform.cp_len
+        halves = (self._first + 0.5 * self._step * np.arange(2 * rows - 1)) / size
+        known_rows = np.conj(known * np.exp(2j * np.pi * np.outer(halves, np.arange(self.length))))
+        known_rows /= np.linalg.norm(known)
+        self._known = (
+            np.ascontiguousarray(known_rows.real, np.float32),
+            np.ascontiguousarray(known_rows.imag, np.float32),
+        )
 
     def match(self, block: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Energy share at the best offset, float32 (places,), of complex64 (places + length - 1,).
@@ -69,7 +79,7 @@ class PreambleBank:
     @property
     def tables(self) -> tuple[Any, ...]:
         """What :func:`search_blocks` takes of a bank."""
-        return *self._kernels, self._roots, self._half_gain, self._first, float(self._step)
+        return *self._kernels, self._roots, self._half_gain, self._first, float(self._step), *self._known
 
     def refine(
         self, found: tuple[np.ndarray, np.ndarray], peak: int, places: int, share: float, backoff: int
@@ -101,63 +111,112 @@ def _match(block, kernel_re, kernel_im, roots, length, half_gain):  # type: igno
 
 
 @compiled
-def search_blocks(samples, place, block, banks, length, threshold, timing, final):  # type: ignore[no-untyped-def]
+def search_blocks(samples, place, block, banks, length, threshold, timing, repeats, final):  # type: ignore[no-untyped-def]
     """The loop of :meth:`m4sc.phy.sync.detector.BurstSearch.find`.
 
     banks: tables of each; timing: samples behind a place where a match may be better, samples by which a
-    window opens inside the prefix, and the prefix.
-    Returns whether there is a burst, its start, offset and match, and where the search goes on.
+    window opens inside the prefix, and the prefix; repeats: share of the energy from which a place is
+    looked at, 2 to look for no repetitions; what :func:`alignment` takes; the preamble, complex64 (length,).
+    Returns whether there is a burst, its start, offset, match and number of preambles, and where the
+    search goes on.
     """
     reach, backoff, cp_len = timing
+    low = repeats[0]
+    ahead = (AHEAD + 1) * length if low <= 1.0 else 0
     longest = len(banks) - 1
     while True:
-        kernel_re, kernel_im, roots, half_gain, first_shift, step = banks[min(block, longest)]
+        kernel_re, kernel_im, roots, half_gain, first_shift, step, known_re, known_im = banks[
+            min(block, longest)
+        ]
         size, rows = kernel_re.shape
         part = samples[place : place + size]
-        if len(part) < (length if final else size):
-            return False, 0, 0.0, 0.0, place, block
+        if len(part) < (length if final else size) or (not final and place + size + ahead > len(samples)):
+            return False, 0, 0.0, 0.0, 1, place, block
         match, re, im = _match(part, kernel_re, kernel_im, roots, length, half_gain)
-        first, peak = _first_peak(match, threshold, reach)
+        found = re, im, rows, half_gain, known_re, known_im
+        first = _first_sign(samples, place, match, threshold, length, found, repeats)
         if first < 0:
             place, block = place + len(match), block + 1
             continue
+        peak = _peak(match, first, reach)
         last = len(part) < size
         if peak < 0 and (last or (first == 0 and block >= longest)):
             peak = np.argmax(match)  # ever stronger over a whole block: no burst does that
         if peak >= 0:
-            share = np.float64(match[peak])
-            noise_share = max(1.0 - share, 0.0) / (share * length)
+            count, shift, share = 1, 0, np.float64(match[peak])
+            if low <= 1.0:
+                count, shift, other, share = _aligned(
+                    samples, place, match, first, peak, reach, length, found, repeats
+                )
+                peak = other
+            noise_share = max(1.0 - match[peak], 0.0) / (match[peak] * length)
             move, half = _refine(re, im, peak, len(match), rows, half_gain, cp_len, backoff, noise_share)
-            return (
-                True,
-                place + peak + move,
-                (first_shift + 0.5 * step * half) / size,
-                share,
-                place + peak,
-                0,
-            )
+            if count > 1 and match[peak] < _FAINT:
+                move = 0  # noise around so faint a preamble is no path
+            start, cfo = place + peak + move + shift * length, (first_shift + 0.5 * step * half) / size
+            if count > 1:
+                cfo = fine_offset(samples, start, cfo, repeats[2], repeats[1][1][count, :count], length // 2)
+            return True, start, cfo, share, count, place + peak, 0
         place, block = place + first, (block + 1 if first == 0 else 0)
 
 
 @compiled
-def _first_peak(match, threshold, reach):  # type: ignore[no-untyped-def]
-    """First place above `threshold`, and the strongest from there up to `reach` behind it.
+def _first_sign(samples, place, match, threshold, length, found, repeats):  # type: ignore[no-untyped-def]
+    """First place whose match is above `threshold`, or where a repeated preamble is; -1 if there is none."""
+    low = repeats[0]
+    for i in range(len(match)):
+        if match[i] > threshold:
+            return i
+        if match[i] > low:
+            known = _known_at(i, found)
+            if stands_out(samples, place + i, known, length):
+                count, shift, _, _ = alignment(samples, place + i, known, length, repeats[1])
+                if count > 1 and shift <= 0:
+                    return i
+    return -1
 
-    Either is -1 if there is none, or if it is not known yet.
+
+@compiled
+def _known_at(i, found):  # type: ignore[no-untyped-def]
+    """The conjugate preamble at the best offset of a place."""
+    re, im, rows, half_gain, known_re, known_im = found
+    half = np.argmax(_powers(re, im, i, rows, half_gain))
+    return known_re[half], known_im[half]
+
+
+@compiled
+def _aligned(samples, place, match, first, peak, reach, length, found, repeats):  # type: ignore[no-untyped-def]
+    """How many preambles there are around a place, from it to the first one, the place, and the share
+    explained.
+
+    The strongest place by itself, `peak`, may be one of noise: so is each that comes near it.
     """
-    first = 0
-    while first < len(match) and not match[first] > threshold:
-        first += 1
-    if first == len(match):
-        return -1, -1
+    count, shift, most, share = alignment(samples, place + peak, _known_at(peak, found), length, repeats[1])
+    if count == 1 or shift > 0:
+        count, shift, share = 1, 0, np.float64(match[peak])
+    other = peak
+    if match[peak] < _DOUBTFUL:
+        for i in range(first, min(first + reach + 1, len(match))):
+            if i != peak and match[i] > repeats[0]:
+                more, by, energy, part = alignment(
+                    samples, place + i, _known_at(i, found), length, repeats[1]
+                )
+                if more > 1 and by <= 0 and energy > most:
+                    count, shift, most, other, share = more, by, energy, i, part
+    return count, shift, other, share
+
+
+@compiled
+def _peak(match, first, reach):  # type: ignore[no-untyped-def]
+    """The strongest place from `first` up to `reach` behind it; -1 if it is not known yet."""
     peak, place = first, first + 1
     while place <= peak + reach:
         if place == len(match):
-            return first, -1
+            return -1
         if match[place] > match[peak]:
             peak = place
         place += 1
-    return first, peak
+    return peak
 
 
 @compiled

@@ -1,0 +1,136 @@
+"""`m4sc bench frame`: what a frame costs on the air beside its message, and what passes for one.
+
+One function a figure: it yields rows of the table, and :data:`FIGURES` names it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from m4sc_app.bench.meter import Meter
+
+_SYMBOLS = 128  # of a picture
+_SNRS_DB = (3.0, -6.4, -9.4)
+_MOST_LOST = 0.01
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much is done."""
+
+    header_frames: int
+    false_samples: int
+
+
+FULL = Work(4_000, 100_000_000)
+QUICK = Work(400, 2_000_000)
+
+
+def frame(
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work, or less.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Figures by name. All if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of timing, offsets and noise.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
+) -> None:
+    """Measure frames: air time of a short message with a header that is not lost, and false headers.
+
+    Examples:
+
+        m4sc bench frame --quick
+
+        m4sc bench frame --only air_time_128_ms --json
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from m4sc_app.report.versions import versions
+
+    unknown = sorted(set(only or ()) - set(FIGURES))
+    if unknown:
+        raise typer.BadParameter(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    console = Console(stderr=True)
+    meter, rows, started = Meter(console), list[dict[str, Any]](), time.perf_counter()
+    work = QUICK if quick else FULL
+    with meter:
+        for name in only or FIGURES:
+            with meter.group(name):
+                rows += list(FIGURES[name](meter, work, seed))
+    seconds = time.perf_counter() - started
+    console.print(f"measured in {seconds:.0f} s", highlight=False)
+    if as_json:
+        config = {
+            "quick": quick,
+            "figures": list(only or FIGURES),
+            "seed": seed,
+            "seconds": round(seconds, 1),
+        }
+        typer.echo(json.dumps({"config": config, "versions": versions(), "figures": rows}, indent=1))
+        return
+    table = Table("figure", "value", "unit", "detail", title="Frames")
+    for row in rows:
+        table.add_row(row["name"], f"{row['value']:.3g}", row["unit"], row["detail"])
+    Console().print(table)
+
+
+def air_time(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """Milliseconds of a frame of 128 symbols, of the shortest protection that loses at most 1 % at an SNR.
+
+    Begins at the protection that a sender would choose, and takes a stronger one where more are lost.
+    """
+    from m4sc.phy.air_time import air_time_s
+    from m4sc.phy.header.protection import PROTECTIONS, protection_for
+    from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.header_trial import header_loss
+
+    waveform = WaveformConfig()
+    for snr_db in _SNRS_DB:
+        for protection in PROTECTIONS[protection_for(snr_db).index :]:
+            with meter.track(f"headers at {snr_db:g} dB, {protection.name}", work.header_frames) as advance:
+                lost = header_loss(
+                    snr_db, work.header_frames, waveform, seed, protection, _SYMBOLS, progress=advance
+                )
+            if lost <= _MOST_LOST:
+                break
+        yield {
+            "name": "air_time_128_ms",
+            "value": 1e3 * air_time_s(_SYMBOLS, waveform, protection),
+            "unit": "ms",
+            "detail": f"at {snr_db:g} dB: protection {protection.name}, {100 * lost:.2f} % of "
+            f"{work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers",
+            "snr_db": snr_db,
+            "header_loss_pct": 100.0 * lost,
+            "protection": protection.name,
+        }
+
+
+def false_headers(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """Frames found in noise, in a carrier and in someone else's OFDM."""
+    from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials import link_trial
+
+    total, tried = 0, 0
+    for source in link_trial.SOURCES:
+        with meter.track(f"samples of {source}", work.false_samples) as advance:
+            found, looked = link_trial.false_headers(
+                source, work.false_samples, WaveformConfig(), seed, advance
+            )
+        total, tried = total + found, tried + looked
+    each = f"{work.false_samples / 1e6:g} M samples of each of {', '.join(link_trial.SOURCES)}"
+    yield {
+        "name": "false_headers",
+        "value": total,
+        "unit": "headers",
+        "detail": f"of {tried} tried, in {each}",
+    }
+
+
+Figure = Callable[[Meter, Work, int], Iterator[dict[str, Any]]]
+FIGURES: dict[str, Figure] = {"air_time_128_ms": air_time, "false_headers": false_headers}

@@ -1,0 +1,245 @@
+"""One burst of a known protection: preamble and header first, then equalised payload symbols."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from m4sc.phy.air_time import header_ofdm_symbols, message_ofdm_symbols, payload_ofdm_symbols
+from m4sc.phy.burst_kernels import close_frame, finish_frame, undo_noisy_phase, undo_phase, with_body
+from m4sc.phy.equalizer.estimator import (
+    PHASE_WINDOW,
+    ChannelSmoother,
+    follow,
+    is_short,
+    phase_tables,
+    straighten,
+)
+from m4sc.phy.frame import frame_waveform
+from m4sc.phy.header.code import binary_share, header_code
+from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
+from m4sc.phy.header.protection import NORMAL, Protection
+from m4sc.phy.preamble_demodulator import (
+    TAIL_SYMBOLS,
+    MoreSamplesError,
+    PreambleDemodulator,
+    inverse,
+)
+from m4sc.phy.sync.detector import Burst
+from m4sc.phy.waveform import WaveformConfig
+
+_MIN_NOISE_VAR = 1e-6
+_MOST_TURN = 1.2  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
+_ROUNDS = (
+    4  # of the second channel estimate, which prunes taps; at high SNR all of them are seen, and one does
+)
+
+
+class FrameTooLongError(HeaderError):
+    """The header promises no symbol, or more than the receiver accepts."""
+
+
+class ReceivedFrame(NamedTuple):
+    """One frame.
+
+    Attributes:
+        header: decoded, CRC checked.
+        symbols: complex64 (n,), unbiased: sent symbol plus noise.
+        noise_var: float32 (n,), complex noise variance of each symbol.
+        snr_db: Es/N0 over the data carriers, dB.
+        cfo_hz, sfo_ppm: carrier and sampling-clock offset.
+        h_hat: complex64 (data carriers,), channel in the order of ``occupied_carriers``.
+        start_sample: where the preamble began in the stream.
+        tail: mean of the last pilots over what they should be: about 1, or 0 where the frame was cut off.
+        message: fields of the message that the header announced, CRC checked; empty where there are none, or
+            where their CRC failed.
+        protection: of preamble, header and message fields.
+    """
+
+    header: FrameHeader
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    snr_db: float
+    cfo_hz: float
+    sfo_ppm: float
+    h_hat: np.ndarray
+    start_sample: int
+    tail: float = 1.0
+    message: bytes = b""
+    protection: Protection = NORMAL
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What preamble and header say of a frame under way.
+
+    Attributes:
+        burst: with its fine carrier offset.
+        header: decoded.
+        protection: of preamble and header.
+        sent: complex64 (header symbols, data carriers), the header's symbols.
+        words, bins: complex64 (symbols, fft_len), spectra of preamble and header.
+        h, noise_var: first channel estimate, complex (fft_len,), and noise variance of a bin.
+        noisy: whether the SNR is below about 2 dB.
+    """
+
+    burst: Burst
+    header: FrameHeader
+    protection: Protection
+    sent: np.ndarray
+    words: np.ndarray
+    bins: np.ndarray
+    h: np.ndarray
+    noise_var: float
+    noisy: bool
+
+
+class FrameReader(PreambleDemodulator):
+    """Arithmetic of a burst of one protection; keeps nothing between bursts but tables.
+
+    Args:
+        waveform: of both ends.
+        protection: of preamble and header.
+    """
+
+    low_snr_noise = 0.1  # below about 8 dB a short header is lost by too many taps
+
+    def __init__(self, waveform: WaveformConfig, protection: Protection) -> None:
+        rows = header_ofdm_symbols(waveform, protection)
+        super().__init__(frame_waveform(waveform, protection), rows)
+        w = self.waveform
+        self.protection, self._message_symbols = protection, message_ofdm_symbols(w, protection)
+        self._code = header_code(waveform, protection)
+        self._message_code = header_code(waveform, protection, MESSAGE_BYTES)
+        pilots = np.zeros((rows, w.fft_len), np.complex64)
+        pilots[:, self.pilot_bins] = w.pilots(rows)
+        power = np.sum(np.abs(pilots) ** 2, axis=0)
+        self._pilots, both = pilots, self.sync_weight + power
+        self._smooth_pilots, self._pilot_scale = ChannelSmoother(both, w), inverse(both)
+        both = both.copy()
+        both[self.data_bins] += rows
+        smoother = ChannelSmoother(both, w)
+        self._most_turn = _MOST_TURN / self.protection.preambles
+        self._training = self._sync, smoother.weight, smoother.training
+
+    def binary_share(self, bins: np.ndarray, h: np.ndarray) -> float:
+        """Of the header's spectra, complex64 (header symbols, fft_len); see
+        :func:`m4sc.phy.header.code.binary_share`.
+        """
+        count = len(bins)
+        straight = undo_phase(bins, self.pilot_bins, h, self.waveform.pilots(count), *phase_tables(count))
+        return float(binary_share(straight, count, self.data_bins, h))
+
+    def open(self, samples: np.ndarray, burst: Burst) -> Opening:
+        """Read the header of a burst.
+
+        Raises:
+            HeaderError: no valid header.
+            FrameTooLongError: its length is 0 or above the waveform's limit.
+            MoreSamplesError: its samples are not all there.
+        """
+        w = self.waveform
+        if burst.start + self.opening_samples > len(samples):
+            raise MoreSamplesError(self.opening_samples)
+        burst, head, h, noise_var, noisy = self.read_opening(samples, burst)
+        words, bins = head[: w.preamble_symbols].copy(), head[w.preamble_symbols :].copy()
+        if noisy:
+            # So far below, a clock's offset cannot be seen in a header, nor does it do much harm there.
+            count = len(head)
+            _, _, roots, most = phase_tables(count, count, self._most_turn)
+            how = self.pilot_bins, h, w.pilots(len(bins)), count, roots, most
+            turned, straight = undo_noisy_phase(words, self._sync, bins, *how)
+            h = self._with_pilots(turned, straight, noise_var)
+            turned, straight = undo_noisy_phase(words, self._sync, bins, how[0], h, *how[2:])
+        else:
+            straight, _ = follow(bins, h, w)
+        data = self._code.decode(straight, self.data_bins, h, noise_var)
+        header = FrameHeader.unpack(data)
+        if not 0 < header.n_symbols <= w.max_payload_symbols:
+            raise FrameTooLongError(
+                f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
+            )
+        sent = self._code.encode(data).reshape(len(bins), -1)
+        return Opening(burst, header, self.protection, sent, words, bins, h, noise_var, noisy)
+
+    def _with_pilots(self, words: np.ndarray, straight: np.ndarray, noise: float) -> np.ndarray:
+        """Channel from sync words and the header's pilots together, complex64 (fft_len,)."""
+        seen = (words * self._sync.conj()).sum(axis=0) + (straight * self._pilots.conj()).sum(axis=0)
+        return self._smooth_pilots.sparse(seen * self._pilot_scale, noise)
+
+    def _body_rows(self, header: FrameHeader) -> int:
+        """OFDM symbols behind the header."""
+        message = self._message_symbols if header.announced else 0
+        return message + payload_ofdm_symbols(header.n_symbols, self.waveform)
+
+    def samples_of(self, opening: Opening) -> int:
+        """Samples of the whole frame, from its preamble on."""
+        return self.opening_samples + self._body_rows(opening.header) * self.waveform.symbol_len
+
+    def close(
+        self, samples: np.ndarray, opening: Opening, origin: int = 0, skipped: int = 0
+    ) -> ReceivedFrame:
+        """Second estimate, with the decoded header as a training sequence, then the payload.
+
+        origin, skipped: as :class:`m4sc.phy.receiver.BurstDemodulator` has them.
+        """
+        w, header = self.waveform, opening.header
+        n_body = self._body_rows(header)
+        count = self.header_symbols + n_body
+        body, pilots, ppm = self.body_of(samples, opening.burst, n_body, skipped), w.pilots(count), 0.0
+        bins = self.data_bins, self.pilot_bins, self.used_bins
+        fields = len(self.data_bins) * self._message_symbols if header.announced else 0
+        limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
+        known = opening.words, opening.h, opening.sent, opening.noise_var
+        rounds = _ROUNDS if opening.noisy else 1
+        how = bins, self.clock, (*self._training, rounds), limits
+        most = self._most_turn if opening.noisy else np.pi
+        if is_short(count) and self.pilot_bins.size:
+            phase = phase_tables(count, PHASE_WINDOW, most)
+            found = close_frame((opening.bins, known), *body, phase, pilots, *how)
+        else:
+            straight, ppm = follow(with_body(opening.bins, *body[0], *body[1], *body[2]), opening.h, w)
+            if not self.pilot_bins.size:
+                straight = self._steady(straight, opening)
+            found = finish_frame(straight, known, pilots, *how)
+        symbols, noise_var, h, power, noise, more, tail = found
+        message = self._message(symbols[:fields], noise_var[:fields]) if fields else b""
+        return ReceivedFrame(
+            header=header,
+            symbols=symbols[fields:],
+            noise_var=noise_var[fields:],
+            snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
+            cfo_hz=opening.burst.cfo * w.samp_rate,
+            sfo_ppm=ppm + more,
+            h_hat=h,
+            start_sample=origin + opening.burst.start,
+            tail=tail,
+            message=message,
+            protection=self.protection,
+        )
+
+    def read_opening(
+        self, samples: np.ndarray, burst: Burst
+    ) -> tuple[Burst, np.ndarray, np.ndarray, float, bool]:
+        """As of all preambles; in noise with the search's own offset: it is coherent over the preamble."""
+        found = super().read_opening(samples, burst)
+        return super().read_opening(samples, burst, lag=0) if found[-1] and self._lag(burst) else found
+
+    def _message(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
+        """Fields of the message; empty where their CRC fails."""
+        try:
+            return self._message_code.decode_symbols(symbols, noise_var)
+        except HeaderError:
+            return b""
+
+    def _steady(self, straight: np.ndarray, opening: Opening) -> np.ndarray:
+        """Without pilots: undo the line that the header's phases show, complex64 (symbols, fft_len)."""
+        wanted = opening.h[self.data_bins] * opening.sent
+        seen = straight[: len(wanted), self.data_bins]
+        phases = np.unwrap(np.angle((seen * np.conj(wanted)).sum(axis=1)))
+        slope, first = np.polyfit(np.arange(len(wanted)), phases, 1) if len(wanted) > 1 else (0.0, phases[0])
+        line = first + slope * np.arange(len(straight))
+        return straighten(straight, line, np.zeros(len(straight)), self.waveform)
