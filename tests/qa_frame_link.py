@@ -97,11 +97,11 @@ def test_header_and_symbols_arrive_in_order_with_their_noise_variance() -> None:
         (rng.standard_normal(n) + 1j * rng.standard_normal(n)).astype(np.complex64) / np.float32(np.sqrt(2))
         for n in (1, 48, 96, 333, 1000)
     ]
-    pdus = [symbols_pdu(300 + i, s, user_id=i, source_id=9) for i, s in enumerate(sent)]
+    pdus = [symbols_pdu(300 + i, s, user_id=i + 1, source_id=9) for i, s in enumerate(sent)]
     sink, receiver = link(pdus, snr_db=25.0, cfo_hz=700.0)
     assert [meta["sequence"] for meta, _ in sink.pdus] == [300, 301, 302, 303, 304]
     for i, ((meta, got), clean) in enumerate(zip(sink.pdus, sent, strict=True)):
-        assert meta["user_id"] == i and meta["source_id"] == 9 and meta["task_id"] == 7
+        assert meta["user_id"] == i + 1 and meta["source_id"] == 9 and meta["task_id"] == 7
         assert meta["model_fingerprint"] == 0xFEDCBA98 and meta["modality"] == "text"
         assert got.shape == clean.shape and meta["noise_var"].shape == clean.shape
         assert meta["cfo_hz"] == pytest.approx(700.0, abs=150.0)
@@ -209,7 +209,7 @@ def test_channel_state_leaves_on_its_own_port() -> None:
 
 def test_faults_of_the_samples_are_counted_and_reported_and_the_next_frame_received() -> None:
     good, _, _ = transmit([symbols_pdu(3, np.tile(signature("ship"), 8))])
-    cut = good[: GAP + 2700]
+    cut = good[: GAP + 1500]
     bad = np.concatenate([np.full(300, np.nan), cut, good, np.zeros(4000), cut]).astype(np.complex64)
     tb, sink = gr.top_block("faults", catch_exceptions=True), Sink()
     source, receiver = blocks.vector_source_c(bad, False), m4sc.frame_receiver()

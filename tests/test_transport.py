@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.codecs.base import Payload
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.modulation.mcs import get_mcs
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.transport.assembler import Assembler
 from m4sc.transport.config import AssemblerConfig, TransportConfig
 from m4sc.transport.frames import MAX_SYMBOLS, Address, OutgoingFrame, frames_air_time_s, to_frames
+from m4sc.transport.message_header import Modality, TransportHeader, modality_of_task
 from m4sc.transport.message_id import message_ids
 
 CARRIERS = WaveformConfig().n_data_carriers
@@ -231,3 +234,45 @@ def test_numbers_after_a_restart_are_others() -> None:
     before = set(islice(message_ids(1000.0), 100))
     assert not before & set(islice(message_ids(1005.0), 100))
     assert max(islice(message_ids(1e9), 200_000)) < 1 << 16
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 255), st.booleans(), st.integers(0, 2**32 - 1), st.integers(0, 65535))
+def test_a_message_of_one_frame_needs_no_block_of_fields(task, public, fingerprint, sequence) -> None:
+    header = TransportHeader(
+        PayloadKind.ANALOG, 128, sequence, 3, 0, task, modality_of_task(task), 0, fingerprint, public
+    )
+    frame, block = header.split()
+    assert block == b"" and not frame.announced
+    back = TransportHeader.join(FrameHeader.unpack(frame.pack()), b"")
+    assert (back.task_id, back.public, back.sequence, back.source_id) == (task, public, sequence, 3)
+    assert back.modality is header.modality and back.is_of_model(fingerprint)
+    assert (back.model_fingerprint == 0) == (fingerprint == 0)
+
+
+def test_a_user_or_several_frames_are_announced() -> None:
+    own = TransportHeader(PayloadKind.ANALOG, 128, user_id=7, task_id=1, modality=Modality.IMAGE)
+    many = TransportHeader(PayloadKind.ANALOG, 128, n_segments=4, segment=2, payload_bytes=500)
+    for header in (own, many):
+        frame, block = header.split()
+        assert frame.announced
+        assert TransportHeader.join(FrameHeader.unpack(frame.pack()), block) == header
+
+
+def test_another_model_of_the_same_kind_is_told_apart() -> None:
+    header = TransportHeader(PayloadKind.ANALOG, 5, task_id=7, model_fingerprint=0xFEDCBA98)
+    back = TransportHeader.join(header.split()[0], b"")
+    assert back.is_of_model(0xFEDCBA98) and not back.is_of_model(0xFEDCBA99) and not back.is_of_model(0)
+
+
+def test_the_header_stands_what_the_payload_stands() -> None:
+    coded = [sent(bytes_payload(200), form=PayloadFormat(mcs=mcs))[0].protection for mcs in (0, 2, 8)]
+    assert [p.index for p in coded] == sorted((p.index for p in coded), reverse=True) and coded[-1].index == 0
+    assert all(p.snr_db <= get_mcs(mcs).snr_db for p, mcs in zip(coded, (0, 2, 8), strict=True))
+    symbols = [
+        sent(symbols_payload(50), form=PayloadFormat(snr_db=snr_db))[0].protection for snr_db in (20.0, -3.0)
+    ]
+    assert symbols[0].index == 1 and symbols[1].index == 3
+    assert sent(symbols_payload(50), protection=0)[0].protection.index == 0
+    with pytest.raises(ValueError, match="protection"):
+        TransportConfig(protection=9)
