@@ -1,4 +1,4 @@
-"""Pictures as people have them: each is read as it looks, or refused in one sentence before memory is taken."""
+"""Pictures as people have them: read as they look, or refused in one sentence before memory is taken."""
 
 from __future__ import annotations
 

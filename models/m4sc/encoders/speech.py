@@ -70,7 +70,7 @@ class SpeechEncoder:
         return None if self.adapter is None else Listener(adapted_folder(self.adapter))
 
     def transcribe(self, samples: np.ndarray) -> str:
-        """The words that Whisper hears, with the adapter if there is one; none in silence, where it invents some."""
+        """The words that Whisper hears, with the adapter if there is one; in silence it invents, so none."""
         if is_silent(samples):
             return ""
         if self._listener is not None:

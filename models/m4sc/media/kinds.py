@@ -8,14 +8,12 @@ from pathlib import Path
 from m4sc.media.limits import FILES, Limits, MessageError, check_size
 
 _LENGTH = struct.Struct(">I")
-_PICTURES = ".png .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .bmp .gif .tif .tiff .jp2 .ppm .pgm".split()
-_SOUNDS = ".wav .flac .ogg .oga .opus .mp3 .m4a .mp4 .aac .webm .mka .aif .aiff .au .caf .amr .w64".split()
-_TEXTS = ".txt .md .text .rst .csv .srt".split()
-SUFFIX_MODALITY = {
-    **dict.fromkeys(_PICTURES, "image"),
-    **dict.fromkeys(_SOUNDS, "speech"),
-    **dict.fromkeys(_TEXTS, "text"),
+_SUFFIXES = {
+    "image": ".png .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .bmp .gif .tif .tiff .jp2 .ppm .pgm",
+    "speech": ".wav .flac .ogg .oga .opus .mp3 .m4a .mp4 .aac .webm .mka .aif .aiff .au .caf .amr .w64",
+    "text": ".txt .md .text .rst .csv .srt",
 }
+SUFFIX_MODALITY = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 
 
 def read_file(path: str | Path, limits: Limits = FILES) -> bytes:

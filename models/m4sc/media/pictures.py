@@ -1,4 +1,4 @@
-"""Picture files and pictures of other libraries to one form: uint8 (H, W, 3) sRGB, upright, nothing see-through.
+"""Picture files and pictures of other libraries to one form: uint8 (H, W, 3) sRGB, upright and opaque.
 
 The size is read from the header and held against the bounds before any pixel is decoded.
 """
@@ -210,8 +210,8 @@ def _reduce(picture: Image.Image, payload: bytes, limits: Limits) -> list[str]:
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise MessageError(
-            f"the picture is too large: {width} x {height} pixels; at most {limits.pixels / 1e6:.1f} megapixels "
-            "are read"
+            f"the picture is too large: {width} x {height} pixels; "
+            f"at most {limits.pixels / 1e6:.1f} megapixels are read"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def _mixed(
     """One pass over a file.
 
     Returns:
-        Its rate in Hz; mean power of each channel; the mean of all, or the chosen channel, float32 (n,); notes.
+        Its rate in Hz; mean power of each channel; the mean of all or the chosen one, float32 (n,); notes.
     """
     reader = _Soundfile(payload) if _is_known_to_soundfile(payload) else _Container(payload)
     with reader:
@@ -217,7 +217,7 @@ class _Container:
 
         self._error = av.error.FFmpegError
         try:
-            self._file: Any = av.open(io.BytesIO(payload), format=_demuxer(payload))
+            self._file = cast(Any, av.open(io.BytesIO(payload), format=_demuxer(payload)))
         except (self._error, ValueError) as exc:
             raise MessageError(_UNREADABLE) from exc
         if not self._file.streams.audio:

@@ -44,7 +44,7 @@ def _decoded(payload: bytes) -> tuple[str, tuple[str, ...]]:
                 return payload[len(mark) :].decode(encoding), ()
             except UnicodeDecodeError as exc:
                 raise MessageError(
-                    f"the text begins as {encoding.upper()} but byte {exc.start + len(mark)} is not; it is broken"
+                    f"the text begins as {encoding.upper()}, but byte {exc.start + len(mark)} breaks it"
                 ) from exc
     try:
         return payload.decode("utf-8"), ()
