@@ -15,7 +15,7 @@ from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.mllm.evidence import Evidence, log_likelihood, with_end
 from m4sc.mllm.network import Network
-from m4sc.mllm.text_chunks import text_chunks
+from m4sc.mllm.text_chunks import joined_text, text_chunks
 from m4sc.tasks import Task
 
 _CODEC = "text"
@@ -63,9 +63,7 @@ class VerbatimCodec(Codec):
             pieces.append(len(latents))
         texts = iter(llm.generate(prompts, task.max_new_tokens, Evidence(None, rows)))
         seconds = time.perf_counter() - started
-        return [
-            Answer(" ".join(next(texts) for _ in range(count)).strip(), None, seconds) for count in pieces
-        ]
+        return [Answer(joined_text(next(texts) for _ in range(count)), None, seconds) for count in pieces]
 
     @cached_property
     def _code_book(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 
 import brotli
 
@@ -53,10 +54,10 @@ def _decoded(payload: bytes) -> tuple[str, tuple[str, ...]]:
     # letters of Western scripts in UTF-16 have a zero in every second byte
     for encoding, zeros, letters in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
         if len(payload) % 2 == 0 and payload[zeros::2].count(0) > payload[letters::2].count(0):
-            try:
-                return payload.decode(encoding), (f"the text was read as {encoding.upper()}",)
-            except UnicodeDecodeError:
-                continue
+            with contextlib.suppress(UnicodeDecodeError):
+                text = payload.decode(encoding)
+                if "\0" not in text:
+                    return text, (f"the text was read as {encoding.upper()}",)
     if 0 in payload:
         raise MessageError("the file is no text: it is neither Unicode nor Latin-1")
     # the five bytes without a letter in Windows-1252 are control characters in Latin-1
