@@ -69,7 +69,7 @@ def _paths(path: str | Path) -> list[Path]:
 def exists(path: str | Path) -> bool:
     """Whether there is such a file or folder; a text that no path can be (too long, NUL) is none."""
     try:
-        return Path(path).exists()
+        return bool(str(path).strip()) and Path(path).exists()
     except (OSError, ValueError):
         return False
 
