@@ -131,7 +131,7 @@ class message_source(gr.basic_block):  # noqa: N801
                 self.counters["errors"] += 1
                 self.logger.warn(f"{self._files[place]}: {exc}; it is not sent")
                 self._next += 1
-                if stopping.wait(self._interval_s):
+                if stopping.wait(max(self._interval_s, 0.05)):
                     return
                 continue
             if not self._publisher.publish("messages", message, stopping.is_set):

@@ -100,6 +100,7 @@ class CachedUtterance:
             # a name of its own: several threads may want one utterance
             with tempfile.NamedTemporaryFile(dir=self.cache_dir, suffix=".tmp", delete=False) as temporary:
                 temporary.write(buffer.getvalue())
+            Path(temporary.name).chmod(0o644)  # other users of the cache read it too
             Path(temporary.name).replace(path)
         samples, _ = soundfile.read(path, dtype="float32")
         return samples

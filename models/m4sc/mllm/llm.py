@@ -14,6 +14,7 @@ from m4sc.mllm.evidence import Evidence
 from m4sc.mllm.packing import Exchange, attention_mask, pack
 from m4sc.mllm.search import beam_search, greedy
 from m4sc.pretrained import resolve
+from m4sc.quiet import quiet_loading
 
 _TEXT_BEAMS = 8
 _CLEAR = 0.95
@@ -67,8 +68,9 @@ class LanguageModel(nn.Module):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self._folder = str(resolve(config.llm, "llm"))
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
-        base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
+        with quiet_loading():
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
+            base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
         base.requires_grad_(False)
         width = base.get_input_embeddings().embedding_dim
         if width != config.hidden_dim:
@@ -82,7 +84,8 @@ class LanguageModel(nn.Module):
             target_modules=_lora_targets(base, config),
             task_type="CAUSAL_LM",
         )
-        self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
+        with quiet_loading():
+            self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
         if config.encode_tasks:
             self.model.add_adapter("encode", self._lora)
             self._adapters_trainable()
@@ -117,8 +120,9 @@ class LanguageModel(nn.Module):
             from peft import get_peft_model
             from transformers import AutoModelForCausalLM
 
-            base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
-            encoder = get_peft_model(base, self._lora, adapter_name="encode")
+            with quiet_loading():
+                base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
+                encoder = get_peft_model(base, self._lora, adapter_name="encode")
             encoder.load_state_dict(self._encode_state, strict=False)
             self._served_encoder = encoder.eval().requires_grad_(False)
         return self._served_encoder
