@@ -1,4 +1,4 @@
-"""Files and terminals that are not as they should be: one sentence and exit code 2, never a defect in m4sc."""
+"""Files and terminals that are not as they should be: one sentence and exit code 2, no defect in m4sc."""
 
 from __future__ import annotations
 
