@@ -164,10 +164,19 @@ def _is_known_to_soundfile(payload: bytes) -> bool:
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(payload)):
+        with soundfile.SoundFile(_Bytes(payload)):
             return True
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError):
         return False
+
+
+class _Bytes(io.BytesIO):
+    """A file whose broken lengths lead nowhere: soundfile prints the traceback of a seek before its start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of a file; before the start it stays where it is."""
+        base = (0, self.tell(), len(self.getbuffer()))[whence]
+        return super().seek(base + offset) if base + offset >= 0 else self.tell()
 
 
 class _Soundfile:
@@ -176,7 +185,7 @@ class _Soundfile:
     def __init__(self, payload: bytes) -> None:
         import soundfile
 
-        self._payload, self._file = payload, soundfile.SoundFile(io.BytesIO(payload))
+        self._payload, self._file = payload, soundfile.SoundFile(_Bytes(payload))
         self.rate, self.channels = int(self._file.samplerate), int(self._file.channels)
         self.claimed = int(self._file.frames) if self._file.format in ("WAV", "FLAC", "AIFF") else 0
 
