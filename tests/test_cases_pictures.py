@@ -15,7 +15,8 @@ from m4sc.codecs.source_coding import source_decode, source_encode
 from m4sc.message import Message, MessageError
 from PIL import Image
 
-RAMP = np.tile(np.linspace(0, 255, 64, dtype=np.uint8), (48, 1))  # (H, W), dark on the left
+# (H, W), dark at the upper left, so that no turn leaves it as it is
+RAMP = np.round(np.linspace(0, 200, 64) + np.linspace(0, 55, 48)[:, None]).astype(np.uint8)
 
 
 def file_of(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -234,6 +235,17 @@ def test_a_large_picture_is_called_large_before_it_is_decoded(case: str) -> None
             Message.from_bytes(LARGE[case], "image")
 
     assert memory_taken(read) < 64 << 20
+
+
+def test_a_small_file_of_a_large_picture_costs_a_receiver_nothing() -> None:
+    bomb = file_of(Image.new("RGB", (3000, 3000)), "WEBP", lossless=True)
+    assert len(bomb) < 2000
+
+    def read() -> None:
+        with pytest.raises(MessageError, match="too large"):
+            source_decode(bomb, "image")
+
+    assert memory_taken(read) < 8 << 20
 
 
 @pytest.mark.parametrize("case", LARGE)

@@ -153,7 +153,8 @@ def _mixed(
         for piece in reader.pieces():  # float32 (n, channels)
             count += len(piece)
             _check_length(max(count, reader.claimed) / reader.rate, limits)
-            powers += np.square(piece, dtype=np.float64).sum(axis=0)
+            with np.errstate(all="ignore"):  # what is not finite is told below
+                powers += np.square(piece, dtype=np.float64).sum(axis=0)
             pieces.append(piece.mean(axis=1) if channel is None else piece[:, channel])
         notes = list(reader.faults(count))
     mono = np.concatenate(pieces).astype(np.float32, copy=False) if pieces else np.zeros(0, np.float32)
@@ -163,6 +164,8 @@ def _mixed(
 def _is_known_to_soundfile(payload: bytes) -> bool:
     import soundfile
 
+    if _is_mpeg(payload):  # its decoder in libsndfile prints on the terminal
+        return False
     try:
         with soundfile.SoundFile(_Bytes(payload)):
             return True
@@ -266,14 +269,18 @@ class _Container:
             yield f"the sound file is cut off: {there:.1f} of {self._seconds:.1f} s are there"
 
 
+def _is_mpeg(payload: bytes) -> bool:
+    """Whether a file begins as MP3 or raw AAC does: with a tag, or eleven ones."""
+    return payload[:3] == b"ID3" or int.from_bytes(payload[:2], "big") & 0xFFE0 == 0xFFE0
+
+
 def _demuxer(payload: bytes) -> str:
     for place, mark, name in _DEMUXERS:
         if payload[place : place + len(mark)] == mark:
             return name
-    first = int.from_bytes(payload[:2], "big")
-    if first & _ADTS_MASK == _ADTS:
+    if int.from_bytes(payload[:2], "big") & _ADTS_MASK == _ADTS:
         return "aac"
-    if first & 0xFFE0 == 0xFFE0:
+    if _is_mpeg(payload):
         return "mp3"
     raise MessageError(_UNREADABLE)
 
