@@ -125,7 +125,8 @@ def feed(decoder: str, count: int, seed: int) -> None:
             taken = time.process_time() - began
             assert taken < MOST_S, f"{taken:.1f} s: {payload[:64].hex()}"
 
-    assert memory_taken(run) < 2 * MOST_BYTES  # a picture and its copy
+    # of a picture of the largest size: a decoder's canvas and its copy, Pillow's pixels, those without alpha
+    assert memory_taken(run) < (5 if "file" in decoder else 1) * MOST_BYTES
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

@@ -151,6 +151,10 @@ REFUSED = {
     "not finite": (sound_file(np.full(99, np.nan), 16000, subtype="FLOAT"), "NaN"),
     "no sound": (b"words, not a sound", "cannot be read"),
     "nothing": (b"", "empty"),
+    "an unknown codec": (
+        container("webm", "libopus", 48000, "flt").replace(b"A_OPUS", b"A_NONE"),
+        "cannot be read",
+    ),
     "a list of other files": (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "cannot be read"),
     "a script of other files": (b"ffconcat version 1.0\nfile /etc/hostname\n", "cannot be read"),
 }

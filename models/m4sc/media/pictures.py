@@ -145,7 +145,9 @@ def _to_rgb(picture: Image.Image) -> np.ndarray:
         return np.repeat(grey[:, :, None], 3, axis=2)
     if picture.has_transparency_data:
         picture = _over_white(picture.convert("RGBA"))
-    return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    if picture.mode != "RGB":
+        picture = picture.convert("RGB")
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _over_white(picture: Image.Image) -> Image.Image:

@@ -47,6 +47,18 @@ def read_sound(payload: bytes, limits: Limits = FILES) -> tuple[np.ndarray, tupl
         MessageError: too long, broken, not a sound, or a rate or number of channels out of bounds.
     """
     limits.check_bytes(payload, "sound")
+    try:
+        return _read(payload, limits)
+    except MessageError:
+        raise
+    except MemoryError as exc:
+        raise MessageError("the sound is too large for this machine's memory") from exc
+    except Exception as exc:  # the decoders raise whatever a broken file makes them stumble over
+        raise MessageError(_UNREADABLE) from exc
+
+
+def _read(payload: bytes, limits: Limits) -> tuple[np.ndarray, tuple[str, ...]]:
+    """As :func:`read_sound`; a decoder's own errors pass."""
     rate, powers, mono, notes = _mixed(payload, limits, None)
     if mono.size == 0:
         raise MessageError("the sound has no samples; it is empty or cut off")
@@ -236,6 +248,9 @@ class _Container:
             self._file.close()
             raise MessageError("the file has no sound in it")
         stream = self._file.streams.audio[0]
+        if stream.codec_context is None:  # of a codec that this FFmpeg lacks, or none at all
+            self._file.close()
+            raise MessageError(_UNREADABLE)
         self.rate, self.channels = int(stream.rate or 0), int(stream.channels or 0)
         self._seconds = float((self._file.duration or 0) / 1e6)
         self.claimed = 0
