@@ -28,7 +28,8 @@ class message_source(gr.basic_block):  # noqa: N801
 
     Args:
         files: paths; ``PICTURE+SOUND`` is a picture with a spoken question; ``sample:NAME`` is a file of the
-            module's own folder ``samples``; an entry that is no existing file is sent as a text message.
+            module's own folder ``samples``; ``text:WORDS``, or a sentence that is not like a path, is a text.
+            A folder, a URL or a path without a file is refused.
         task: task name for all, or one for each file.
         instruction: what is asked of all, empty for the task's own wording.
         repeat: how often the list is sent, 0 for ever.
@@ -61,6 +62,7 @@ class message_source(gr.basic_block):  # noqa: N801
             if not 0 <= value <= 0xFFFF:
                 raise ValueError(f"{label} is {value}; give 0 to 65535")
         self._check_tasks(tasks)
+        self._check_entries(self._files)
         self._tasks, self._instruction = tasks, instruction
         self._address = {"source_id": int(source_id), "user_id": int(user_id), "public": bool(public)}
         self._repeat, self._interval_s = repeat, interval_s
@@ -79,6 +81,18 @@ class message_source(gr.basic_block):  # noqa: N801
 
         for name in tasks:
             get_task(name)
+
+    @staticmethod
+    def _check_entries(entries: Sequence[str]) -> None:
+        from m4sc.media.entries import TEXT, check_path, is_sentence
+        from m4sc.media.kinds import modality_of
+
+        for entry in entries:
+            if not entry.startswith(TEXT) and not is_sentence(entry):
+                check_path(entry)
+                if Path(entry).is_dir():
+                    raise ValueError(f"{entry} is a folder; name its files")
+                modality_of(entry)
 
     def start(self) -> bool:
         """Start sending, or go on; called by the scheduler."""
@@ -111,7 +125,15 @@ class message_source(gr.basic_block):  # noqa: N801
         last = self._repeat * len(self._files)  # 0: none is the last
         while not last or self._next < last:
             place = self._next % len(self._files)
-            message = self._pdu(self._files[place], self._tasks[place], self._sequence)
+            try:
+                message = self._pdu(self._files[place], self._tasks[place], self._sequence)
+            except (OSError, ValueError) as exc:  # the file is gone since this block was made
+                self.counters["errors"] += 1
+                self.logger.warn(f"{self._files[place]}: {exc}; it is not sent")
+                self._next += 1
+                if stopping.wait(max(self._interval_s, 0.05)):
+                    return
+                continue
             if not self._publisher.publish("messages", message, stopping.is_set):
                 return
             self.counters["sent"] += 1
@@ -128,16 +150,13 @@ class message_source(gr.basic_block):  # noqa: N801
             "sequence": sequence,
             "instruction": self._instruction or None,
         }
-        try:
-            from m4sc.message import is_pair, modality_of, read_file
+        from m4sc.media.entries import TEXT, file_message, is_sentence, text_message
 
-            if Path(entry).is_file() or is_pair(entry):
-                payload = read_file(entry)
-                return make_pdu({**meta, "name": Path(entry).name, "modality": modality_of(entry)}, payload)
-        except (OSError, ValueError) as exc:
-            self.counters["errors"] += 1
-            self.logger.warn(f"{entry}: {exc}")
-        return make_pdu({**meta, "name": entry[:40], "modality": "text"}, entry.encode("utf-8"))
+        if entry.startswith(TEXT) or is_sentence(entry):
+            handed = text_message(entry.removeprefix(TEXT))
+        else:
+            handed = file_message(entry)
+        return make_pdu({**meta, "name": handed.name, "modality": handed.modality}, handed.payload)
 
 
 def sample_path(entry: str) -> str:

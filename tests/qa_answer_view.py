@@ -69,7 +69,7 @@ def running() -> Iterator[Callable[..., Any]]:
 
     def make(**options: Any) -> Any:
         tb, view = gr.top_block("view", catch_exceptions=True), m4sc.answer_view(**options)
-        source = m4sc.message_source(["x"], "text", repeat=1)  # something that sends
+        source = m4sc.message_source(["text:x"], "text", repeat=1)  # something that sends
         tb.msg_connect(source, "messages", view, "sent")
         tb.start()
         flowgraphs.append((tb, source, view))

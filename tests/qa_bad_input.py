@@ -58,7 +58,7 @@ def recording(folder: Path) -> m4sc.sigmf_source:
 
 # block, its port, a good message, what the good message changes (None: it ends the block)
 CASES: dict[str, tuple[Callable[[Path], Any], str, Any, Callable[[Any], int] | None]] = {
-    "message_source": (lambda _: m4sc.message_source(["x"], "text", interval_s=9), "stop", None, None),
+    "message_source": (lambda _: m4sc.message_source(["text:x"], "text", interval_s=9), "stop", None, None),
     "answer_sink": (lambda _: m4sc.answer_sink(), "answers", make_pdu({"sequence": 1}, b"cat"), printed),
     "answer_sink status": (
         lambda _: m4sc.answer_sink(), "status", make_pdu({"event": "lost"}, b""), count("faults")

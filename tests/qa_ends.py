@@ -177,4 +177,4 @@ def test_samples_of_the_module_are_found_by_name() -> None:
     with pytest.raises(ValueError, match=r"there are cat\.jpg"):
         m4sc.message_source(["sample:unicorn.jpg"], "classify")
     with pytest.raises(ValueError, match="unknown task 'sing'"):
-        m4sc.message_source(["x"], "sing")
+        m4sc.message_source(["text:x"], "sing")

@@ -67,8 +67,8 @@ def test_missing_broken_and_unsuitable_files(capsys, picture, tmp_path):
     empty.write_text("  \n")
     refused(capsys, ["send", empty, "--task", "text", *out], "empty")
     sound = tmp_path / "s.wav"
-    soundfile.write(sound, np.zeros(800), 8000)
-    refused(capsys, ["send", sound, "--task", "digits", *out], "8000 Hz", "16000")
+    soundfile.write(sound, np.zeros(320_000), 8000)
+    refused(capsys, ["send", sound, "--task", "digits", *out], "40 s", "30 s")
     refused(capsys, ["send", picture, "--task", "digits", *out], "takes speech, not image")
     refused(capsys, ["send", picture, "--task", "vqa", *out], "--instruction")
     refused(capsys, ["send", picture, "--task", "caption", *out, "--snr-db", "nan"], "finite")

@@ -20,6 +20,7 @@ import uvicorn
 from browser import Browser
 from fake_system import FakeSystem
 from flow import wait_until
+from m4sc.media.kinds import join_files
 from m4sc_app.cli import main
 from m4sc_app.dashboard.link import LinkService
 from m4sc_app.dashboard.server import make_app
@@ -141,6 +142,30 @@ def test_a_port_in_use_is_named(capsys: pytest.CaptureFixture[str], monkeypatch:
         taken.listen()
         assert main(["dashboard", "--port", str(taken.getsockname()[1])]) == 2
     assert "another --port" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_picture_goes_with_its_spoken_question_and_a_question_with_its_task(
+    site: str, tmp_path: Path
+) -> None:
+    def choose(task: str) -> None:
+        browser.value(f"document.querySelector('#task').value = '{task}'")
+        browser.value("document.querySelector('#task').dispatchEvent(new Event('change'))")
+
+    with Browser(tmp_path, 1280, 900, False) as browser:
+        browser.open(site)
+        assert browser.wait_for("document.querySelector('#task').value == 'text'")
+        assert browser.value("document.querySelector('#soundbox').hidden")
+        choose("vqa")
+        browser.value("document.querySelector('#ask').value = 'Is it red?'")
+        choose("spoken-question")
+        assert browser.value("document.querySelector('#ask').value") == ""
+        assert not browser.value("document.querySelector('#soundbox').hidden")
+        browser.value("document.querySelector('#form').requestSubmit()")
+        assert "a sound" in browser.value("document.querySelector('#error').textContent")
+        joined = "both(new Blob(['ab']), new Blob(['c'])).arrayBuffer()"
+        browser.value(f"{joined}.then(b => window.joined = [...new Uint8Array(b)].join())")
+        assert browser.wait_for(f"window.joined == '{','.join(map(str, join_files(b'ab', b'c')))}'")
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")

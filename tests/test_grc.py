@@ -55,7 +55,7 @@ def test_message_ports_of_the_descriptions_exist(tmp_path: Path) -> None:
 
     write_recording(tmp_path / "x", np.zeros(8, np.complex64), 1e6, {})
     recording = str(tmp_path / "x.sigmf-meta")
-    small = {"message_source": (["x"],), "sigmf_source": (recording,), "sigmf_sink": (f"{recording}2",)}
+    small = {"message_source": (["text:x"],), "sigmf_source": (recording,), "sigmf_sink": (f"{recording}2",)}
     for path in DESCRIPTIONS:
         block = yaml.safe_load(path.read_text(encoding="utf-8"))
         name = block["id"].removeprefix("m4sc_")

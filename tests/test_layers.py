@@ -72,3 +72,20 @@ def test_the_walk_sees_lazy_and_dotted_imports(source: str, bad: str) -> None:
 
 def test_the_walk_is_not_fooled_by_a_common_prefix() -> None:
     assert not breaches(imported_names("import torchlike\nfrom .torch import x", ("m4sc", "phy")), ("torch",))
+
+
+READS_FILES = ("Image.open(", "soundfile.read(", "soundfile.SoundFile(", "av.open(", "sf.read(")
+
+
+def test_pictures_and_sounds_are_read_in_one_place() -> None:
+    """Bounds and every kind of file are kept there, so nobody else opens one."""
+    media = ROOT / "models/m4sc/media"
+    found = [
+        f"{path.relative_to(ROOT)}: {call}"
+        for folder in ("models", "python_blocks", "flowgraphs", "apps")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not path.is_relative_to(media)
+        for call in READS_FILES
+        if call in path.read_text(encoding="utf-8")
+    ]
+    assert not found

@@ -27,6 +27,7 @@ from test_radio_ends import free_port
 from test_recordings import FullDisk
 
 pytestmark = pytest.mark.timeout(90)
+TEXTS = [f"text:{word}" for word in WORDS]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def rows(output: str, kind: str) -> list[dict[str, Any]]:
 
 
 def test_sim_sends_and_answers_in_one_process(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["tx", "sim:?snr_db=15&cfo_hz=300&channel=multipath", *WORDS, "--json"]) == 0
+    assert main(["tx", "sim:?snr_db=15&cfo_hz=300&channel=multipath", *TEXTS, "--json"]) == 0
     out = capsys.readouterr().out
     assert [row["answer"] for row in rows(out, "answer")] == list(WORDS)
     (summary,) = rows(out, "summary")
@@ -48,20 +49,20 @@ def test_sim_sends_and_answers_in_one_process(capsys: pytest.CaptureFixture[str]
 
 
 def test_classical_messages_are_routed_by_their_header(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["tx", "sim:?snr_db=20", "harbour lights", "--classical", "--json"]) == 0
+    assert main(["tx", "sim:?snr_db=20", "text:harbour lights", "--classical", "--json"]) == 0
     (answer,) = rows(capsys.readouterr().out, "answer")
     assert answer["system"] == "classical" and answer["answer"] == "harbour lights"
 
 
 def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["tx", "sim:", "storm"]) == 0
+    assert main(["tx", "sim:", "--text", "storm"]) == 0
     out = capsys.readouterr().out
     assert "ms on air" in out and ": storm" in out
 
 
 @pytest.mark.parametrize("kind", [["qam", "--qam-order", "64"], ["digital", "--levels", "12"]])
 def test_latents_of_every_kind_are_answered(kind: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["tx", "sim:?snr_db=15&channel=multipath", *WORDS, "--snr-db", "12", "--json", "--kind", *kind]
+    command = ["tx", "sim:?snr_db=15&channel=multipath", *TEXTS, "--snr-db", "12", "--json", "--kind", *kind]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert [(row["answer"], row["system"]) for row in rows(out, "answer")] == [(w, "semantic") for w in WORDS]
@@ -69,7 +70,7 @@ def test_latents_of_every_kind_are_answered(kind: list[str], capsys: pytest.Capt
 
 
 def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["tx", "sim:?snr_db=6", *WORDS[:3], "--kind", "digital", "--mcs", "9", "--json"]
+    command = ["tx", "sim:?snr_db=6", *TEXTS[:3], "--kind", "digital", "--mcs", "9", "--json"]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["lost"] * 3
@@ -82,7 +83,7 @@ def test_two_ends_over_zeromq(paced: bool, capsys: pytest.CaptureFixture[str], t
                "payload_kind": "analog",
                "qam_order": 256, "snr_db": 15.0, "mcs": -1, "source_id": 4, "waveform": None, "model": "",
                "as_json": True, "paced": paced, "repeat": 2, "interval_s": 0.0}  # fmt: skip
-    sender = threading.Thread(target=run_tx, args=(address, list(WORDS)), kwargs=options, daemon=True)
+    sender = threading.Thread(target=run_tx, args=(address, TEXTS), kwargs=options, daemon=True)
     sender.start()
     run_rx(
         address, query="which?", count=12, seconds=40.0, record=record, waveform=None, model="", as_json=True
@@ -99,7 +100,7 @@ def test_two_ends_over_zeromq(paced: bool, capsys: pytest.CaptureFixture[str], t
 
 
 def test_record_then_replay_ends_by_itself(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["tx", f"file:{tmp_path / 'air'}?snr_db=18", *WORDS, "--payload-kind", "qam", "--json"]) == 0
+    assert main(["tx", f"file:{tmp_path / 'air'}?snr_db=18", *TEXTS, "--payload-kind", "qam", "--json"]) == 0
     capsys.readouterr()
     assert main(["rx", f"file:{tmp_path / 'air'}", "--json"]) == 0
     assert [row["answer"] for row in rows(capsys.readouterr().out, "answer")] == list(WORDS)
@@ -132,7 +133,7 @@ def test_losses_are_told_by_the_numbers_that_are_missing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     name = tmp_path / "air"
-    assert main(["tx", f"file:{name}", *WORDS]) == 0
+    assert main(["tx", f"file:{name}", *TEXTS]) == 0
     marks = json.loads(name.with_suffix(".sigmf-meta").read_text())["annotations"]
     samples = np.fromfile(name.with_suffix(".sigmf-data"), np.complex64)
     for mark in marks[2:4]:
@@ -179,15 +180,16 @@ def test_standard_input_is_sent_line_by_line(
 
 @pytest.mark.parametrize(
     ("argv", "word"),
-    [(["tx", "laser:", "x"], "laser"), (["tx", "sim:", "no/such.png"], "no such"),
+    [(["tx", "laser:", "text:x"], "laser"), (["tx", "sim:", "no/such.png"], "no such"),
      (["rx", "sim:"], "m4sc tx"),
-     (["tx", "sim:", "x", "--task", "sing"], "sing"),
-     (["tx", "sim:", "x", "--task", "classify"], "takes image"),
-     (["tx", "sim:", "x", "--paced"], "clock"), (["tx", "sim:", "mic:90"], "mic:3"),
+     (["tx", "sim:", "text:x", "--task", "sing"], "sing"),
+     (["tx", "sim:", "text:x", "--task", "classify"], "takes image"),
+     (["tx", "sim:", "text:x", "--paced"], "clock"), (["tx", "sim:", "mic:90"], "mic:3"),
      (["rx", "file:none"], "no"),
-     (["tx", "sim:", "x", "--interval-s", "-1"], "interval"), (["rx", "uhd:addr=127.0.0.9?freq=1G"], "USRP"),
+     (["tx", "sim:", "text:x", "--interval-s", "-1"], "interval"),
+     (["rx", "uhd:addr=127.0.0.9?freq=1G"], "USRP"),
      (["calibrate", "sim:", "--step-db", "0"], "step"),
-     (["tx", "sim:", "x", "--payload-kind", "fm"], "analog")],
+     (["tx", "sim:", "text:x", "--payload-kind", "fm"], "analog")],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(argv: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 2
@@ -207,7 +209,7 @@ def test_messages_of_files_folders_and_texts(tmp_path: Path) -> None:
         Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(tmp_path / name)
     soundfile.write(tmp_path / "s.wav", np.zeros(1600), 16000)
     (tmp_path / "other.bin").write_bytes(b"x")
-    messages = list(outgoing_messages([str(tmp_path), "Is 3/4 a text?"], None, None))
+    messages = list(outgoing_messages([str(tmp_path), "text:Is 3/4 a text?"], None, None))
     assert [(m.name, m.task) for m in messages] == [
         ("a.png", "caption"), ("b.png", "caption"), ("s.wav", "transcribe"), ("Is 3/4 a text?", "text"),
     ]  # fmt: skip

@@ -1,7 +1,8 @@
 """The `m4sc` command: thin front ends, each imported when it is called.
 
 ``m4sc --help`` imports neither torch nor GNU Radio. Every command returns an exit code:
-0 done, 1 a defect in the program, 2 bad input (one sentence on stderr, a traceback only with ``--debug``).
+0 done, 1 a defect in the program, 2 bad input (one sentence on stderr, a traceback only with ``--debug``),
+130 interrupted, 141 the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Annotated, Any
 
 import typer
 
-from m4sc_app.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USER, is_user_error, sentence
+from m4sc_app.errors import EXIT_INTERNAL, EXIT_OK, EXIT_PIPE, EXIT_USER, is_user_error, sentence
+from m4sc_app.streams import abandon_output, flush_streams, open_streams, output_fault
+
+HELP = ("-h", "--help")
 
 app = typer.Typer(
     name="m4sc",
@@ -24,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": list(HELP)},
     help="Semantic communication over an OFDM radio: a picture, a sound or a text in, the answer out.",
     epilog="Examples:  [bold]m4sc demo[/bold]  ·  m4sc demo --snr-db 5 --json  ·  "
     "m4sc send cat.jpg --task caption --out burst  ·  m4sc receive burst.sigmf-meta",
@@ -154,7 +159,9 @@ def _register(name: str, module: str, attribute: str, help_: str) -> None:
     _ELSEWHERE[name] = (module, attribute)
 
     def forward(ctx: typer.Context) -> None:
-        code = whole_command(name).main(args=ctx.args, prog_name=f"m4sc {name}", standalone_mode=False)
+        code = whole_command(name).main(
+            args=ctx.args, prog_name=f"m4sc {name}", standalone_mode=False, help_option_names=list(HELP)
+        )
         raise typer.Exit(code if isinstance(code, int) else EXIT_OK)
 
     app.command(name, help=help_, context_settings=_FORWARD)(forward)
@@ -183,6 +190,7 @@ def whole_command(name: str = "") -> Any:
 _register("tx", "m4sc_app.tx", "tx_command", "Send messages to a radio end, or through a simulated one.")
 _register("rx", "m4sc_app.rx", "rx_command", "Receive from a radio end and answer.")
 _register("run", "m4sc_app.run_flowgraph", "run_app", "Run a companion flowgraph without its windows.")
+_register("tasks", "m4sc_app.task_list", "tasks_command", "List the tasks, what they take and reach.")
 _register("calibrate", "m4sc_app.calibrate", "calibrate_command", "Search the gains of a radio.")
 _register("dashboard", "m4sc_app.dashboard", "dashboard_command", "A live page of the link in the browser.")
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")
@@ -196,10 +204,14 @@ def main(argv: list[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     # GNU Radio's log goes to stdout by default, into the middle of what --json prints.
     os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
+    open_streams()
     command = typer.main.get_command(app)
     try:
         result = command.main(args=args, prog_name="m4sc", standalone_mode=False)
+        flush_streams()
     except SystemExit as exc:
+        if isinstance(exc.__context__, OSError) and output_fault(exc.__context__) is not None:
+            return _report(exc.__context__, debug=False)
         return exc.code if isinstance(exc.code, int) else EXIT_INTERNAL
     except KeyboardInterrupt:
         print("m4sc: interrupted", file=sys.stderr)
@@ -210,6 +222,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _report(exc: Exception, debug: bool) -> int:
+    fault = output_fault(exc) if isinstance(exc, OSError) else None
+    if fault is not None:
+        abandon_output()
+        if fault:
+            print(f"m4sc: {fault}", file=sys.stderr)
+        return EXIT_USER if fault else EXIT_PIPE
     show = getattr(exc, "show", None)  # a usage error of the command-line library prints itself
     if callable(show):
         show()

@@ -7,6 +7,8 @@ from types import TracebackType
 EXIT_OK = 0
 EXIT_INTERNAL = 1
 EXIT_USER = 2
+EXIT_PIPE = 141
+"""As a shell shows a program that SIGPIPE ended."""
 
 _OUR_PACKAGES = ("m4sc", "m4sc_app", "m4sc_flowgraphs", "gnuradio.m4sc")
 

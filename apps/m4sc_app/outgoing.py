@@ -6,15 +6,19 @@ import importlib
 import io
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from m4sc.message import SAMPLE_RATE_HZ, Message, is_pair, modality_of, read_file
+from m4sc.media import kinds
+from m4sc.media.entries import TEXT, Handed, check_path, file_message, text_message
+from m4sc.media.limits import FILES
+from m4sc.media.texts import read_text
+from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError
 from m4sc.tasks import Task, get_task
 from m4sc_flowgraphs.messages import OutgoingMessage
 
-from m4sc_app.errors import MissingPartError, UserError
+from m4sc_app.errors import MissingPartError, UserError, sentence
 
 DEFAULT_TASKS = {
     "image": "caption",
@@ -24,78 +28,104 @@ DEFAULT_TASKS = {
 }
 
 
+def tell_person(line: str) -> None:
+    """A line on standard error, where results are not."""
+    print(f"m4sc: {line}", file=sys.stderr, flush=True)
+
+
 def outgoing_messages(
-    entries: list[str], task: str | None, instruction: str | None
+    entries: Sequence[str],
+    task: str | None,
+    instruction: str | None,
+    tell: Callable[[str], None] = tell_person,
 ) -> Iterator[OutgoingMessage]:
     """Messages of the entries, read and checked one by one.
 
     An entry is a file, a picture and a spoken question (``cat.jpg+question.wav``), a folder (its files of the
-    task's modality, by name), ``-`` (each line of standard input), ``mic:SECONDS``, ``camera:`` or
-    ``camera:NUMBER``, or a text.
+    task's modality, by name; a broken one is told and the rest sent), ``-`` (each line of standard input),
+    ``mic:SECONDS``, ``camera:`` or ``camera:NUMBER``, or ``text:WORDS``. Anything else is a mistake.
 
     Args:
         entries: as given.
         task: name of the task of all, None for the usual one of each modality.
         instruction: what is asked of all, None for the task's own wording.
+        tell: gets what a person should know, a line each.
 
     Raises:
-        UserError: no such file, a folder without one, a modality that is not the task's.
-        MessageError, UnknownTaskError: broken bytes, no such task.
+        UserError: a folder without a file to send, a modality that is not the task's.
+        MessageError, UnknownTaskError: no such file, broken bytes, no such task.
     """
     chosen = None if task is None else get_task(task)
     for entry in entries:
-        for name, modality, payload in _contents(entry, chosen):
-            kind = get_task(DEFAULT_TASKS[modality]) if chosen is None else chosen
-            if kind.modality != modality:
-                raise UserError(f"{name}: task '{kind.name}' takes {kind.modality}, not {modality}")
-            Message.from_bytes(payload, modality)  # broken bytes are named now, not by the encoder later
-            yield OutgoingMessage(payload, kind.name, modality, instruction, name)
+        if kinds.exists(entry) and Path(entry).is_dir():
+            yield from _folder(Path(entry), chosen, instruction, tell)
+        else:
+            for handed in _contents(entry):
+                yield _outgoing(handed, chosen, instruction, tell)
 
 
-def _contents(entry: str, task: Task | None) -> Iterator[tuple[str, str, bytes]]:
-    """Name, modality and bytes of everything behind an entry."""
+def _outgoing(
+    handed: Handed, task: Task | None, instruction: str | None, tell: Callable[[str], None]
+) -> OutgoingMessage:
+    """A message that can be sent: broken bytes are named now, not by the encoder later."""
+    kind = get_task(DEFAULT_TASKS[handed.modality]) if task is None else task
+    if kind.modality != handed.modality:
+        raise UserError(f"{handed.name}: task '{kind.name}' takes {kind.modality}, not {handed.modality}")
+    try:
+        message = Message.from_bytes(handed.payload, handed.modality)
+    except MessageError as exc:
+        raise MessageError(f"{handed.name}: {exc}") from exc
+    for note in message.notes:
+        tell(f"{handed.name}: {note}")
+    return OutgoingMessage(handed.payload, kind.name, handed.modality, instruction, handed.name)
+
+
+def _contents(entry: str) -> Iterator[Handed]:
+    """Everything behind an entry that is no folder."""
     if entry == "-":
-        for line in sys.stdin:
-            if line.strip():
-                yield line.strip()[:40], "text", line.strip().encode()
+        yield from _standard_input()
     elif entry.startswith("mic:"):
-        yield "microphone", "speech", _microphone(entry.removeprefix("mic:"))
+        yield Handed("microphone", "speech", _microphone(entry.removeprefix("mic:")))
     elif entry.startswith("camera:"):
-        yield "camera", "image", _camera(entry.removeprefix("camera:"))
-    elif _is_path(entry):
-        path = Path(entry)
-        if is_pair(path):
-            yield path.name, "image+speech", read_file(path)
-            return
-        if not path.exists():
-            raise UserError(f"no such file or folder: {entry}")
-        for file in _files(path, task) if path.is_dir() else [path]:
-            yield file.name, modality_of(file), file.read_bytes()
+        yield Handed("camera", "image", _camera(entry.removeprefix("camera:")))
+    elif entry.startswith(TEXT):
+        yield text_message(entry.removeprefix(TEXT))
     else:
-        yield entry[:40], "text", entry.encode()
+        check_path(entry)
+        yield file_message(entry)
 
 
-def _is_path(entry: str) -> bool:
-    """Whether an entry means a file: it exists, or looks like one and not like a sentence."""
-    if len(entry) < 1024 and Path(entry).exists():
-        return True
-    looks = "/" in entry or Path(entry).suffix.lower() in (".png", ".jpg", ".jpeg", ".wav", ".flac", ".txt")
-    return looks and " " not in entry
+def _standard_input() -> Iterator[Handed]:
+    """Each line that has a word: bytes of any encoding where they can be had."""
+    stream = getattr(sys.stdin, "buffer", sys.stdin)
+    while line := stream.readline(FILES.text_bytes + 1):
+        text = read_text(line)[0] if isinstance(line, bytes) and line.strip() else line
+        if line.strip():
+            yield text_message(str(text).removesuffix("\n").removesuffix("\r"))
 
 
-def _files(folder: Path, task: Task | None) -> list[Path]:
-    found = []
+def _folder(
+    folder: Path, task: Task | None, instruction: str | None, tell: Callable[[str], None]
+) -> Iterator[OutgoingMessage]:
+    """The files of a folder that are messages of the task's modality; the broken ones are told."""
+    found = sent = 0
     for file in sorted(folder.iterdir()):
-        try:
-            if file.is_file() and (task is None or modality_of(file) == task.modality):
-                modality_of(file)
-                found.append(file)
-        except ValueError:  # another kind of file
+        modality = kinds.SUFFIX_MODALITY.get(file.suffix.lower())
+        if not file.is_file() or modality is None or (task is not None and modality != task.modality):
             continue
+        found += 1
+        try:
+            message = _outgoing(file_message(file), task, instruction, tell)
+        except (MessageError, OSError) as exc:
+            tell(f"{sentence(exc)}; it is not sent")
+            continue
+        sent += 1
+        yield message
     if not found:
         wanted = "pictures, sounds or texts" if task is None else f"{task.modality} files"
         raise UserError(f"{folder} holds no {wanted}; give another folder or --task")
-    return found
+    if not sent:
+        raise UserError(f"none of the {found} files in {folder} can be sent")
 
 
 def _microphone(seconds: str) -> bytes:

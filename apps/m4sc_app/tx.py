@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from m4sc.media.entries import TEXT
 
 from m4sc_app.errors import UserError
 
@@ -22,9 +23,10 @@ def tx_command(
         str, typer.Argument(help="sim:?snr_db=10, zmq://127.0.0.1:5555, file:NAME, uhd:..., soapy:...")
     ],
     messages: Annotated[
-        list[str],
-        typer.Argument(help="Files, PICTURE+SOUND, folders, texts, - (stdin), mic:SECONDS, camera:"),
-    ],
+        list[str] | None,
+        typer.Argument(help="Files, PICTURE+SOUND, folders, - (lines of stdin), mic:SECONDS, camera:"),
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Words to send; repeat for several.")] = None,
     task: Annotated[str | None, typer.Option(help="What the receiver is to do; default by modality.")] = None,
     instruction: Annotated[str | None, typer.Option(help="Instruction, not the task's own.")] = None,
     classical: Annotated[bool, typer.Option("--classical", help="Source codec, LDPC and QAM.")] = False,
@@ -48,8 +50,9 @@ def tx_command(
 
     Example:  m4sc tx zmq://127.0.0.1:5555 cat.jpg --task classify
     """
+    entries = [*(messages or ()), *(f"{TEXT}{words}" for words in text or ())]
     run_tx(
-        address, messages, task=task, instruction=instruction, classical=classical, repeat=repeat,
+        address, entries, task=task, instruction=instruction, classical=classical, repeat=repeat,
         interval_s=interval_s, seconds=seconds, paced=paced, payload_kind=payload_kind, qam_order=qam_order,
         snr_db=snr_db, mcs=mcs, source_id=source_id, waveform=waveform, model=model, as_json=json_,
         levels=levels,
@@ -134,6 +137,8 @@ def run_tx(
     from m4sc_flowgraphs.radio_ends import open_channel, open_transmit, parse_address
     from m4sc_flowgraphs.station import Station, StationConfig
 
+    if not entries:
+        raise UserError("nothing to send: name a file or a folder, or give words with --text")
     check_limits(repeat=repeat, interval_s=interval_s, seconds=seconds)
     where, shape = parse_address(address), read_waveform(waveform)
     if paced and where.kind not in ("zmq", "file"):

@@ -20,7 +20,7 @@ def read_waveform(path: Path | None) -> Any:
         return WaveformConfig()
     try:
         waveform = WaveformConfig.from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, AttributeError) as exc:
+    except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise UserError(f"{path} describes no waveform: {exc}") from exc
     if not waveform.samp_rate > 0:
         raise UserError(f"{path}: samp_rate is {waveform.samp_rate}; give samples a second above 0")

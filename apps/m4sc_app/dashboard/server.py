@@ -63,6 +63,8 @@ def make_app(service: LinkService, hosts: Sequence[str]) -> Starlette:
             wanted = json.loads(await _body(request))
             if not isinstance(wanted, dict):
                 raise ValueError("give an object of settings")
+        except RecursionError:
+            return _refusal(ValueError("the settings are nested too deeply"))
         except ValueError as exc:
             return _refusal(exc)
         return await _answer(service.set_channel, wanted)

@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from m4sc.media.pictures import as_picture
+from m4sc.media.sounds import SAMPLE_RATE_HZ, read_sound
 
 from m4sc_app.errors import MissingPartError, UserError
 
-SAMPLE_RATE_HZ = 16_000
 LONGEST_SIDE = 384  # pixels; both systems send the same reduced picture
 
 SENTENCE = "The small boat came back to the harbour before the storm."
@@ -162,7 +163,6 @@ def spoken(sentence: str, cache_dir: Path) -> bytes:
     import hashlib
 
     import soundfile
-    from scipy.signal import resample_poly
 
     path = cache_dir / f"espeak-{hashlib.sha256(sentence.encode()).hexdigest()[:16]}.wav"
     if path.is_file():
@@ -174,11 +174,9 @@ def spoken(sentence: str, cache_dir: Path) -> bytes:
         raise MissingPartError("espeak-ng is missing; install it with: apt-get install espeak-ng") from exc
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as exc:
         raise MissingPartError(f"espeak-ng could not speak the demo's sentence: {exc}") from exc
-    samples, rate = soundfile.read(io.BytesIO(run.stdout), dtype="float32")
-    divisor = int(np.gcd(rate, SAMPLE_RATE_HZ))
-    resampled = resample_poly(samples, SAMPLE_RATE_HZ // divisor, rate // divisor)
+    samples, _ = read_sound(run.stdout)
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(resampled, -1, 1), SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    soundfile.write(buffer, np.clip(samples, -1, 1), SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
     cache_dir.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     partial.write_bytes(buffer.getvalue())
@@ -197,8 +195,7 @@ def _photo(file: str) -> np.ndarray:
     path = Path(skimage.data.__file__).parent / file
     if not path.is_file():
         raise MissingPartError(f"this scikit-image ships no {file}; script/bootstrap installs one that does")
-    with Image.open(path) as picture:
-        rgb = picture.convert("RGB")
+    rgb = Image.fromarray(as_picture(path))
     rgb.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     return np.asarray(rgb)
 

@@ -12,6 +12,8 @@ import struct
 import brotli
 import numpy as np
 
+from m4sc.media.limits import Limits
+from m4sc.media.texts import expand_text
 from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError, join_files, split_files
 
 PICTURE_SIDE = 256
@@ -22,8 +24,13 @@ SMALL_WEBP_QUALITY = 95
 """Of pictures of at most `SMALL_SIDE` pixels, which have no detail to lose: at the lower quality the model
 names clearly fewer of them."""
 OPUS_BITS_PER_S = 12_000
+RECEIVED = Limits(
+    file_bytes=1 << 20, pixels=PICTURE_SIDE**2, coarse_pixels=PICTURE_SIDE**2, picture_formats=("WEBP",)
+)
+"""What comes from the air is no larger than :func:`source_encode` makes anything."""
 _LENGTH = struct.Struct("<IH")  # samples, packets
 _PACKET = struct.Struct("<H")
+_PACKET_S = 0.06
 _PRE_SKIP = 312 * SAMPLE_RATE_HZ // 48_000  # libopus: samples before the sound's first; 312 at 48 kHz
 
 
@@ -43,19 +50,17 @@ def source_decode(payload: bytes, modality: str) -> Message:
     """Inverse of :func:`source_encode`, as far as a lossy codec has one.
 
     Raises:
-        MessageError: the bytes are not of this codec.
+        MessageError: the bytes are not of this codec, or more than it sends.
     """
+    RECEIVED.check_bytes(payload, "message")
     if modality == "image":
-        return Message.from_bytes(payload, "image")
+        return Message.from_bytes(payload, "image", RECEIVED)
     if modality == "speech":
         return Message("speech", _decode_sound(payload))
     if modality == "image+speech":
         picture, sound = split_files(payload)
-        return Message(modality, (Message.from_bytes(picture, "image").data, _decode_sound(sound)))
-    try:
-        return Message.from_bytes(bytes(brotli.decompress(payload)), modality)
-    except brotli.error as exc:
-        raise MessageError("the text cannot be decompressed; its bytes are broken") from exc
+        return Message(modality, (Message.from_bytes(picture, "image", RECEIVED).data, _decode_sound(sound)))
+    return Message("text", expand_text(payload, RECEIVED))
 
 
 def _encode_picture(pixels: np.ndarray) -> bytes:
@@ -76,7 +81,7 @@ def _encode_sound(samples: np.ndarray) -> bytes:
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE_HZ, "mono", "s16"
     encoder.bit_rate = OPUS_BITS_PER_S
-    encoder.options = {"application": "voip", "frame_duration": "60"}
+    encoder.options = {"application": "voip", "frame_duration": f"{_PACKET_S * 1e3:.0f}"}
     encoder.open()
     size = encoder.frame_size
     pcm = (np.clip(np.pad(samples, (0, _PRE_SKIP)), -1, 1) * 32767).astype(np.int16)
@@ -100,14 +105,23 @@ def _decode_sound(payload: bytes) -> np.ndarray:
     decoder.layout, decoder.sample_rate = "mono", 48_000
     try:
         n_samples, n_packets = _LENGTH.unpack_from(payload)
-        place, pieces = _LENGTH.size, []
+        if max(n_samples / SAMPLE_RATE_HZ, n_packets * _PACKET_S - 1.0) > RECEIVED.sound_s:
+            raise MessageError("the sound is longer than any that is sent; its bytes are broken")
+        place, pieces, room = _LENGTH.size, [], int(48_000 * (RECEIVED.sound_s + 1.0))
         for _ in range(n_packets):
             (length,) = _PACKET.unpack_from(payload, place)
             place += _PACKET.size
+            if place + length > len(payload):
+                raise ValueError("a packet is cut off")
             frames = decoder.decode(av.Packet(payload[place : place + length]))
             pieces += [frame.to_ndarray().astype(np.float32).mean(axis=0) / 32768 for frame in frames]
             place += length
+            room -= sum(frame.samples for frame in frames)
+            if room < 0:  # a packet of others may hold 120 ms
+                raise ValueError("more sound than announced")
         sound = resample_poly(np.concatenate(pieces), 1, 3).astype(np.float32)
+    except MessageError:
+        raise
     except (struct.error, ValueError, av.error.FFmpegError) as exc:
         raise MessageError("the sound cannot be decoded; its bytes are broken") from exc
     return sound[_PRE_SKIP : _PRE_SKIP + n_samples]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -15,10 +16,22 @@ from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.mllm.evidence import Evidence, log_likelihood, with_end
 from m4sc.mllm.network import Network
-from m4sc.mllm.text_chunks import text_chunks
+from m4sc.mllm.text_chunks import joined_text, text_chunks
 from m4sc.tasks import Task
 
 _CODEC = "text"
+_AT_ONCE = 8
+"""Chunks searched together: the evidence of one, 25 places by 49,152 tokens, is 5 MB, and a long text has
+hundreds."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A chunk as received: prompt, float (t, hidden); symbols, float (t, s, 2); noise_var, float (t, s)."""
+
+    prompt: Tensor
+    symbols: Tensor
+    noise_var: Tensor
 
 
 class VerbatimCodec(Codec):
@@ -53,19 +66,28 @@ class VerbatimCodec(Codec):
         """As :meth:`Codec.decode_many`; a text of several chunks is searched chunk by chunk."""
         started = time.perf_counter()
         llm, size = self.network.llm, self.config.text_chunk
-        prompts, rows, pieces = list[Tensor](), list[Tensor](), list[int]()
+        pieces, counts = list[_Piece](), list[int]()
         for one, instruction in zip(received, instructions, strict=True):
             y, n = as_tokens(one, self.config.symbols_per_token(_CODEC))
             latents = self.network.receive(_CODEC, y[None], n[None])[0].split(size)
-            prompts += [llm.prompt(instruction or task.instructions[0], piece) for piece in latents]
-            likely = log_likelihood(y, n, self._code_book)
-            rows += [with_end(part, llm.end_id) for part in likely.split(size)]
-            pieces.append(len(latents))
-        texts = iter(llm.generate(prompts, task.max_new_tokens, Evidence(None, rows)))
+            wording = instruction or task.instructions[0]
+            parts = zip(latents, y.split(size), n.split(size), strict=True)
+            pieces += [_Piece(llm.prompt(wording, part), *heard) for part, *heard in parts]
+            counts.append(len(latents))
+        texts = list[str]()
+        for begin in range(0, len(pieces), _AT_ONCE):
+            texts += self._said(pieces[begin : begin + _AT_ONCE], task.max_new_tokens)
+        heard_texts = iter(texts)
         seconds = time.perf_counter() - started
         return [
-            Answer(" ".join(next(texts) for _ in range(count)).strip(), None, seconds) for count in pieces
+            Answer(joined_text(next(heard_texts) for _ in range(count)), None, seconds) for count in counts
         ]
+
+    def _said(self, pieces: Sequence[_Piece], most: int) -> list[str]:
+        """Texts of some chunks, with the evidence of each token of the vocabulary at each place."""
+        llm = self.network.llm
+        rows = [with_end(log_likelihood(p.symbols, p.noise_var, self._code_book), llm.end_id) for p in pieces]
+        return llm.generate([p.prompt for p in pieces], most, Evidence(None, rows))
 
     @cached_property
     def _code_book(self) -> Tensor:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from m4sc.data.example import Example, check_split, require
 from m4sc.data.wordings import pick, wordings_of
+from m4sc.media.pictures import as_picture
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _SHEETS = {
@@ -88,10 +88,10 @@ def load_cifar10_package(folder: Path, split: str) -> Cifar10:
 
 def _read_sheet(path: Path) -> np.ndarray:
     """Pictures of a sheet, uint8 (n, 32, 32, 3)."""
-    with Image.open(path) as sheet:  # 10 million pixels: below Pillow's limit
-        if sheet.width != 32 * 32:
-            raise ValueError(f"{path.name} is {sheet.width} pixels wide; a sheet of CIFAR-10 has 1024")
-        return np.asarray(sheet.convert("RGB"), dtype=np.uint8).reshape(-1, 32, 32, 3)
+    sheet = as_picture(path)
+    if sheet.shape[1] != 32 * 32:
+        raise ValueError(f"{path.name} is {sheet.shape[1]} pixels wide; a sheet of CIFAR-10 has 1024")
+    return sheet.reshape(-1, 32, 32, 3)
 
 
 def classify_examples(data: Cifar10, *, wording: str = "seen", seed: int = 0) -> list[Example]:

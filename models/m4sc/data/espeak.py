@@ -9,16 +9,18 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
 
 from m4sc.data.example import SPEECH_RATE_HZ, Example
 from m4sc.data.fsdd import DIGIT_WORDS
 from m4sc.data.wordings import pick, wordings_of
+from m4sc.media.limits import Limits
+from m4sc.media.sounds import read_sound
+
+_LONG = Limits(sound_s=600.0)
 
 VOICES = tuple(
     f"{language}+{variant}"
@@ -68,13 +70,7 @@ def speak(utterance: Utterance) -> np.ndarray:
     )
     if done.returncode or not done.stdout:
         raise ValueError(f"espeak-ng could not say it: {done.stderr.decode(errors='replace').strip()}")
-    # espeak writes a WAV header of unknown length to a pipe: read the samples behind it
-    rate = int.from_bytes(done.stdout[24:28], "little")
-    samples = np.frombuffer(done.stdout[44 : len(done.stdout) - len(done.stdout) % 2], "<i2").astype(
-        np.float64
-    )
-    divisor = gcd(rate, SPEECH_RATE_HZ)
-    samples = resample_poly(samples, SPEECH_RATE_HZ // divisor, rate // divisor)
+    samples = read_sound(done.stdout, _LONG)[0].astype(np.float64)
     samples *= 0.7 / max(float(np.max(np.abs(samples), initial=0.0)), 1e-9)
     if utterance.noise_db is not None:
         rng = np.random.default_rng(utterance.seed)
@@ -100,9 +96,9 @@ class CachedUtterance:
             # a name of its own: several threads may want one utterance
             with tempfile.NamedTemporaryFile(dir=self.cache_dir, suffix=".tmp", delete=False) as temporary:
                 temporary.write(buffer.getvalue())
+            Path(temporary.name).chmod(0o644)  # other users of the cache read it too
             Path(temporary.name).replace(path)
-        samples, _ = soundfile.read(path, dtype="float32")
-        return samples
+        return read_sound(path.read_bytes(), _LONG)[0]
 
 
 def spoken_examples(

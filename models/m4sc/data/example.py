@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from m4sc.media.pictures import as_picture
 
 MODALITIES = ("image", "speech", "text", "image+speech")
 SPEECH_RATE_HZ = 16_000
@@ -59,8 +60,7 @@ class ImageFile:
 
     def __call__(self) -> np.ndarray:
         """Return the picture, uint8 (H, W, 3), RGB."""
-        with Image.open(self.path) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
+        return as_picture(self.path)
 
 
 def require(path: Path, what: str) -> Path:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import io
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from m4sc.data.example import SPEECH_RATE_HZ, require
+from m4sc.data.example import require
+from m4sc.media.sounds import read_sound
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,8 @@ class Clip:
     packed: bytes
 
     def __call__(self) -> np.ndarray:
-        """Return float32 (n,) at 16 kHz; raises ValueError if it is not mono or of another rate."""
-        samples, rate = soundfile.read(io.BytesIO(self.packed), dtype="float32")
-        if rate != SPEECH_RATE_HZ or samples.ndim != 1:
-            raise ValueError(f"{self.name} has {rate} Hz, {samples.ndim} axes; wanted 16000, mono")
-        return samples
+        """Return float32 (n,) at 16 kHz; raises ValueError if it is no sound."""
+        return read_sound(self.packed)[0]
 
 
 def clips(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from m4sc.encoders.hearing import Listener, adapted_folder, speech_folder
-from m4sc.message import SAMPLE_RATE_HZ
+from m4sc.media.sounds import SAMPLE_RATE_HZ, is_silent
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -70,7 +70,9 @@ class SpeechEncoder:
         return None if self.adapter is None else Listener(adapted_folder(self.adapter))
 
     def transcribe(self, samples: np.ndarray) -> str:
-        """The words that Whisper hears, with the adapter if there is one."""
+        """The words that Whisper hears, with the adapter if there is one; in silence it invents, so none."""
+        if is_silent(samples):
+            return ""
         if self._listener is not None:
             return self._listener(samples)
         segments, _ = self.model.transcribe(samples.astype(np.float32), language="en", beam_size=_BEAMS)

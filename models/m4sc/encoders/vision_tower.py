@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from m4sc.pretrained import resolve
+from m4sc.quiet import quiet_loading
 
 _LAST_BUT_ONE = ("clip", "clip_vision_model")
 _BICUBIC = 3
@@ -113,7 +114,8 @@ class VisionTower:
         self.prepare = read_preprocessing(folder)
         self.resample = self.prepare.resample
         self.feature_dim = vision_dim(name)
-        model = AutoModel.from_pretrained(str(folder), dtype=torch.float32)
+        with quiet_loading():
+            model = AutoModel.from_pretrained(str(folder), dtype=torch.float32)
         self.early = model.config.model_type in _LAST_BUT_ONE
         self.net = getattr(model, "vision_model", model).eval().requires_grad_(False).to(device)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# A special token of the LLM opens both parts, so that no text can imitate them. These are ChatML's; an LLM
-# without them has its own in their place (see Marks).
+# A special token of the LLM opens both parts. No text can imitate it: what a person wrote is split into
+# tokens without them (LanguageModel.text_ids). These are ChatML's; another LLM has its own (see Marks).
 TURN = "<|im_start|>"
 END = "<|im_end|>"
 
@@ -36,25 +36,10 @@ def marks_of(tokenizer: Any) -> Marks:
     return Marks(tokenizer.bos_token or tokenizer.eos_token, tokenizer.eos_token)
 
 
-def before_latents() -> str:
-    """Text that stands before the received latents."""
-    return TURN
-
-
-def after_latents(instruction: str) -> str:
-    """Text between the received latents and the answer.
+def asked(instruction: str) -> str:
+    """A person's words behind their mark, which stands before a message or behind the received latents.
 
     The instruction stands behind the latents, so that several questions about one message share what was
     computed for it.
     """
-    return f"{TURN}{instruction.strip()}\n"
-
-
-def answer_text(answer: str) -> str:
-    """The answer as it is trained: with its end mark."""
-    return f"{answer.strip()}{END}"
-
-
-def before_message(instruction: str) -> str:
-    """Text that the transmitter's LLM reads before a message's tokens."""
-    return f"{TURN}{instruction.strip()}\n"
+    return f"{instruction.strip()}\n"

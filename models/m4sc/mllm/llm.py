@@ -14,6 +14,7 @@ from m4sc.mllm.evidence import Evidence
 from m4sc.mllm.packing import Exchange, attention_mask, pack
 from m4sc.mllm.search import beam_search, greedy
 from m4sc.pretrained import resolve
+from m4sc.quiet import quiet_loading
 
 _TEXT_BEAMS = 8
 _CLEAR = 0.95
@@ -67,8 +68,9 @@ class LanguageModel(nn.Module):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self._folder = str(resolve(config.llm, "llm"))
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
-        base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
+        with quiet_loading():
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
+            base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
         base.requires_grad_(False)
         width = base.get_input_embeddings().embedding_dim
         if width != config.hidden_dim:
@@ -82,7 +84,8 @@ class LanguageModel(nn.Module):
             target_modules=_lora_targets(base, config),
             task_type="CAUSAL_LM",
         )
-        self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
+        with quiet_loading():
+            self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
         if config.encode_tasks:
             self.model.add_adapter("encode", self._lora)
             self._adapters_trainable()
@@ -117,8 +120,9 @@ class LanguageModel(nn.Module):
             from peft import get_peft_model
             from transformers import AutoModelForCausalLM
 
-            base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
-            encoder = get_peft_model(base, self._lora, adapter_name="encode")
+            with quiet_loading():
+                base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
+                encoder = get_peft_model(base, self._lora, adapter_name="encode")
             encoder.load_state_dict(self._encode_state, strict=False)
             self._served_encoder = encoder.eval().requires_grad_(False)
         return self._served_encoder
@@ -150,12 +154,27 @@ class LanguageModel(nn.Module):
         return float(self.embedding.float().square().mean().sqrt())
 
     def token_ids(self, text: str) -> list[int]:
-        """Token numbers of a text, special tokens recognised; the template's marks become this LLM's own."""
+        """Token numbers of a text of ours, marks recognised; the template's become this LLM's own.
+
+        What comes from a person goes through :meth:`text_ids`.
+        """
         return list(self.tokenizer(self._marks.put_into(text), add_special_tokens=False)["input_ids"])
+
+    def text_ids(self, text: str) -> list[int]:
+        """Token numbers of what a person wrote: the names of special tokens in it are letters like others."""
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def text_of(self, ids: list[int]) -> str:
+        """Inverse of :meth:`text_ids`, as far as the vocabulary has every byte."""
+        return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
     def embed_text(self, text: str) -> Tensor:
         """Word embeddings of a text, float32 (tokens, hidden)."""
-        return self.embed_ids(self.token_ids(text))
+        return self.embed_ids(self.text_ids(text))
+
+    def _embed_asked(self, instruction: str) -> Tensor:
+        """What asks an instruction: its mark, then a person's words."""
+        return self.embed_ids(self.token_ids(template.TURN) + self.text_ids(template.asked(instruction)))
 
     def embed_ids(self, ids: list[int]) -> Tensor:
         """Word embeddings of token numbers, float32 (tokens, hidden)."""
@@ -167,15 +186,15 @@ class LanguageModel(nn.Module):
 
     def prompt(self, instruction: str, latents: Tensor) -> Tensor:
         """Template around one message's latents, float (t, hidden) -> (t + text, hidden)."""
-        return torch.cat([self.prefix(latents), self.embed_text(template.after_latents(instruction))])
+        return torch.cat([self.prefix(latents), self._embed_asked(instruction)])
 
     def prefix(self, latents: Tensor) -> Tensor:
         """What all prompts about one message begin with, float (t, hidden) -> (t + 1, hidden)."""
-        return torch.cat([self.embed_text(template.before_latents()), latents])
+        return torch.cat([self.embed_ids(self.token_ids(template.TURN)), latents])
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token numbers of an answer as it is trained, with its end mark."""
-        return self.token_ids(template.answer_text(answer))
+        return [*self.text_ids(answer.strip()), self.end_id]
 
     def encode(self, instructions: list[str], messages: list[Tensor], queries: list[Tensor]) -> Tensor:
         """Final states at the queries behind each message, for its instruction.
@@ -189,7 +208,7 @@ class LanguageModel(nn.Module):
             float (n, count, hidden).
         """
         rows = [
-            torch.cat([self.embed_text(template.before_message(wording)), tokens, asked])
+            torch.cat([self._embed_asked(wording), tokens, asked])
             for wording, tokens, asked in zip(instructions, messages, queries, strict=True)
         ]
         model = self._encoder()
@@ -221,7 +240,7 @@ class LanguageModel(nn.Module):
         packed = [
             pack(
                 self.prefix(latents),
-                [self.embed_text(template.after_latents(e.instruction)) for e in exchanges],
+                [self._embed_asked(e.instruction) for e in exchanges],
                 [self.embed_ids(e.answer[:-1]) for e in exchanges],
             )
             for latents, exchanges in zip(messages, asked, strict=True)
@@ -257,6 +276,7 @@ class LanguageModel(nn.Module):
         """Answers, one a prompt: greedy, or the most probable texts that a beam search finds.
 
         evidence: over the whole vocabulary, rows for each prompt; it calls for a search if it is unclear.
+        With it, spaces around an answer are kept: they were sent.
         """
         if not self._served:
             self._use("decode")
@@ -270,7 +290,10 @@ class LanguageModel(nn.Module):
             asked = (self.decoder, embeds, begins, max_new_tokens, self.end_id, rows)
             beams = _beams(evidence)
             said = greedy(*asked) if beams == 1 else beam_search(*asked, beams)
-        return [str(text).strip() for text in self.tokenizer.batch_decode(said, skip_special_tokens=True)]
+        texts = self.tokenizer.batch_decode(
+            said, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return [str(text) if evidence is not None else str(text).strip() for text in texts]
 
     def _generate_by_transformers(
         self, embeds: Tensor, begins: Tensor, max_new_tokens: int, evidence: Evidence | None

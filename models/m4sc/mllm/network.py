@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m4sc.coding.channel_codec import ChannelDecoder, ChannelEncoder
 from m4sc.coding.kan import make_layer
 from m4sc.config import LATENTS, ModelConfig
 from m4sc.mllm.llm import LanguageModel
+from m4sc.tensor_file import load_tensors, take_over
 from m4sc.training.trainable import Trainable
 from m4sc.training.warm_start import take_fitting
 
@@ -150,11 +150,11 @@ class Network(Trainable):
         Raises:
             ValueError: the file's tensors are not this network's.
         """
-        state = {key: value.float() for key, value in load_file(str(folder / "model.safetensors")).items()}
+        state = {key: value.float() for key, value in load_tensors(folder / "model.safetensors").items()}
         wanted = set(self.trained_state())
         if set(state) != wanted:
             raise ValueError(
                 f"the weights in {folder.name} do not fit their configuration "
                 f"({len(wanted - set(state))} tensors missing, {len(set(state) - wanted)} unknown)"
             )
-        self.load_state_dict(state, strict=False)
+        take_over(self, state, folder)

@@ -16,6 +16,7 @@ from m4sc.pretrained.registry import BackboneError
 
 MANIFEST = "conversion.json"
 LOCK_TIMEOUT_S = 600.0
+_LOCK_MODE = 0o666  # whoever converts next may be another user
 
 
 def cache_home() -> Path:
@@ -30,6 +31,12 @@ def cache_home() -> Path:
     # The XDG base directory specification says that a relative path is to be ignored.
     base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".cache"
     return base / "m4sc"
+
+
+def open_to_readers(folder: Path) -> None:
+    """Let every user read a finished folder: libraries write their files for their own user alone."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def sha256_file(path: Path) -> str:
@@ -97,7 +104,7 @@ def convert_once(
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock", timeout=LOCK_TIMEOUT_S):
+        with FileLock(f"{target}.lock", timeout=LOCK_TIMEOUT_S, mode=_LOCK_MODE):
             if not is_converted(target, source_sha256, version):
                 _convert_into(target, source_sha256, version, convert)
     except Timeout:
@@ -125,7 +132,7 @@ def _convert_into(target: Path, source_sha256: str, version: int, convert: Calla
         }
         manifest = {"source_sha256": source_sha256, "version": version, "files": digests}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        scratch.chmod(0o755)
+        open_to_readers(scratch)
         if target.exists():
             shutil.rmtree(target)
         scratch.rename(target)

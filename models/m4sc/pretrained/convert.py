@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from m4sc.quiet import quiet_loading
+
 # Raise a number when its conversion writes something else: caches of the old form are then made again.
 VERSIONS: dict[str, int] = {"gguf": 1, "efficientnet": 1}
 
@@ -26,10 +28,11 @@ def convert_gguf(source: Path, folder: Path) -> None:
 
     place, file = str(source.parent), source.name
     # Packed weights would need a kernel that is fetched over the network, and cannot be fine-tuned.
-    model = AutoModelForCausalLM.from_pretrained(
-        place, gguf_file=file, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
-    )
-    tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=file)
+    with quiet_loading():
+        model = AutoModelForCausalLM.from_pretrained(
+            place, gguf_file=file, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+        )
+        tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=file)
 
     config = model.config.to_dict()
     config.pop("quantization_config", None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from m4sc.tensor_file import load_tensors
 
 
 def take_fitting(network: nn.Module, own: dict[str, Tensor], folder: Path) -> int:
@@ -19,7 +20,7 @@ def take_fitting(network: nn.Module, own: dict[str, Tensor], folder: Path) -> in
     Raises:
         ValueError: none fits.
     """
-    found = load_file(str(folder / "model.safetensors"))
+    found = load_tensors(folder / "model.safetensors")
     fitting = {key: v.float() for key, v in found.items() if key in own and v.shape == own[key].shape}
     if not fitting:
         raise ValueError(f"no tensor in {folder.name} fits this configuration; start without it")

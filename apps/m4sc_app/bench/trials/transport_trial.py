@@ -64,14 +64,11 @@ class RadioPicture:
 
 def pictures_over_radio(snr_db: float, advance: Callable[[int], None] = lambda _: None) -> list[RadioPicture]:
     """Each sample picture through the loopback flowgraph, beside its symbols through noise alone."""
-    import io
-
     from m4sc.evaluate.metrics.image import psnr_db
     from m4sc.message import Message
     from m4sc_flowgraphs.config import LoopbackConfig
     from m4sc_flowgraphs.loopback import Loopback
     from m4sc_flowgraphs.messages import OutgoingMessage
-    from PIL import Image
 
     system, found = PictureSystem(), []
     for number, name in enumerate(PICTURES):
@@ -88,7 +85,7 @@ def pictures_over_radio(snr_db: float, advance: Callable[[int], None] = lambda _
         (result,) = Loopback(system, config=config).send([OutgoingMessage(payload, _TASK, "image")])
         over_radio = 0.0
         if result.picture is not None:
-            over_radio = psnr_db(np.asarray(Image.open(io.BytesIO(result.picture))), wanted)
+            over_radio = psnr_db(Message.from_bytes(result.picture, "image").data, wanted)
         found.append(
             RadioPicture(name, result.picture is not None, len(sent), over_radio, psnr_db(direct, wanted))
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from m4sc.coding.reconstruction.concealment import conceal
@@ -17,6 +17,7 @@ from m4sc.coding.reconstruction.config import ReconstructionConfig
 from m4sc.coding.reconstruction.network import ReconstructionNetwork
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
 from m4sc.coding.reconstruction.tiles import cut, tile_count, tile_pixels
+from m4sc.tensor_file import load_tensors
 
 _PART = 16  # tiles at a time, for memory's sake
 _MOST = 0.5  # share of a tile's symbols without which it is filled from its neighbours
@@ -143,7 +144,7 @@ def load_codec(folder: Path) -> PictureCodec:
     """
     text = (folder / "config.json").read_text(encoding="utf-8")
     network = ReconstructionNetwork(ReconstructionConfig.from_json(text))
-    state = {key: value.float() for key, value in load_file(str(folder / "model.safetensors")).items()}
+    state = {key: value.float() for key, value in load_tensors(folder / "model.safetensors").items()}
     try:
         network.load_state_dict(state)
     except RuntimeError as exc:

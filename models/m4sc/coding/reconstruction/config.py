@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
+from m4sc.json_fields import from_json
+
 
 @dataclass(frozen=True)
 class ReconstructionConfig:
@@ -80,11 +82,5 @@ class ReconstructionConfig:
 
     @classmethod
     def from_json(cls, text: str) -> ReconstructionConfig:
-        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
-        values = json.loads(text)
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(
-                f"unknown keys in the picture codec's configuration: {', '.join(sorted(unknown))}"
-            )
-        return cls(**values)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
+        return from_json(cls, text, "the picture codec's configuration")

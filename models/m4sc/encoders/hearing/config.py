@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+
+from m4sc.json_fields import from_json
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,5 @@ class HearingConfig:
 
     @classmethod
     def from_json(cls, text: str) -> HearingConfig:
-        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
-        values = json.loads(text)
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown keys in the adapter's configuration: {', '.join(sorted(unknown))}")
-        return cls(**values)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
+        return from_json(cls, text, "the adapter's configuration")

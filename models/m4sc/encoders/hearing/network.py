@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m4sc.encoders.hearing.config import HearingConfig
 from m4sc.encoders.hearing.ct2_file import Ct2Weights
+from m4sc.tensor_file import load_tensors, take_over
 from m4sc.training.trainable import Trainable
 
 _TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
@@ -76,10 +76,10 @@ class HearingNetwork(Trainable):
         Raises:
             ValueError: the file's tensors are not this network's.
         """
-        state = {key: value.float() for key, value in load_file(str(folder / "model.safetensors")).items()}
+        state = {key: value.float() for key, value in load_tensors(folder / "model.safetensors").items()}
         if set(state) != set(self.trained_state()):
             raise ValueError(f"the weights in {folder.name} are no adapter of {self.config.speech}")
-        self.load_state_dict(state, strict=False)
+        take_over(self, state, folder)
 
     def merged(self, weights: Ct2Weights) -> Ct2Weights:
         """The backbone's weights with the adapters added; ends this network's use."""

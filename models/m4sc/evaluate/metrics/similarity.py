@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from m4sc.quiet import quiet_loading
+
 
 class MiniLM:
     """Embeds sentences. folder: a transformers checkpoint; None takes the packaged one."""
@@ -20,8 +22,9 @@ class MiniLM:
             from m4sc.pretrained import resolve
 
             folder = Path(resolve("minilm", "similarity"))
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._model: Any = AutoModel.from_pretrained(folder).eval()
+        with quiet_loading():
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+            self._model: Any = AutoModel.from_pretrained(folder).eval()
 
     def embed(self, sentences: Sequence[str], batch: int = 64) -> np.ndarray:
         """Return unit vectors, float32 (n, d)."""
