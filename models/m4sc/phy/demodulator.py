@@ -18,8 +18,7 @@ __all__ = ["FrameDemodulator", "FrameTooLongError", "OldFrameError", "Opening", 
 _CLEAR_MATCH = 0.2  # of one preamble, about -5 dB: below it no light header can be read
 _BINARY = 0.12  # share of Re^2 - Im^2 in a header: 0 of QPSK; of BPSK snr / (snr + 1), 0.33 at -3 dB
 _STRONG_MATCH = 0.3
-_FAINT_MATCH = 0.15
-# Where a faint burst of so many preambles has no header: the counts and first preambles it may have instead.
+# Where a burst of so many preambles has no header: the counts and first preambles it may have instead.
 _INSTEAD = {2: ((1, 0, 1), (3, 0, -1)), 3: ((2, 0, 1),)}
 
 
@@ -71,11 +70,10 @@ class FrameDemodulator:
         raise failed
 
     def _open_repeated(self, samples: np.ndarray, burst: Burst) -> Opening:
-        """Of a burst of several preambles; noise may make one more or one less of a faint one's."""
+        """Of a burst of several preambles; noise and data may make one more or one less of them."""
         readers = {reader.protection.preambles: reader for reader in self._readers[1:]}
         length, tried = self._light.preamble_samples, [(burst.repeats, 0)]
-        if burst.match <= _FAINT_MATCH:
-            tried += [(count, shift) for count, *shifts in _INSTEAD[burst.repeats] for shift in shifts]
+        tried += [(count, shift) for count, *shifts in _INSTEAD[burst.repeats] for shift in shifts]
         failed = HeaderError("the burst begins before the samples do")
         for count, shift in tried:
             other = burst._replace(repeats=count, start=burst.start + shift * length)

@@ -17,6 +17,8 @@ BEHIND, AHEAD = MOST - 1, MOST  # preambles looked at before and after the one t
 LOW_ENERGY = 6.0  # from which a place is looked at
 _NEIGHBOUR_ENERGY = 3.5  # of the better of its neighbours
 _ENERGY = {2: 17.0, 3: 15.5}  # of all repetitions together: a few of a million samples of noise pass
+# What is left of repetitions less their mean: noise of each but one, and a share for what drifts.
+_UNLIKE_ENERGY, _UNLIKE_SHARE = 12.0, 0.02
 _FINE_STEPS, _FINE_SHARE = 14, 8  # half the grid of offsets, and its steps in the width of a correlation
 
 
@@ -97,9 +99,10 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
         for first in range(count - repeats + 1):
             if not (there[first] and there[first + repeats - 1]):
                 continue
-            turn, total = 0j, 0.0
+            turn, total, every = 0j, 0.0, 0.0
             for k in range(repeats):
                 total += energy[first + k]
+                every += abs(value[first + k]) ** 2
                 if k > 0:
                     turn += (
                         np.conj(signs[repeats, k - 1] * value[first + k - 1])
@@ -112,7 +115,9 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
                 sums += signs[repeats, k] * value[first + k] * phase
                 phase *= turn
             explained = abs(sums) ** 2 / repeats
-            if explained > most and explained > least[repeats] * total:
+            noise = max(total - explained, 0.0) / (repeats * length)
+            alike = every - explained < _UNLIKE_ENERGY * noise + _UNLIKE_SHARE * explained
+            if alike and explained > most and explained > least[repeats] * total:
                 best, shift, most, share = repeats, first - BEHIND, explained, explained / total
     return best, shift, most, share
 
