@@ -110,7 +110,7 @@ def test_record_then_replay_ends_by_itself(capsys: pytest.CaptureFixture[str], t
 def test_a_full_disk_ends_the_recording_in_one_sentence(
     end: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["tx", f"file:{tmp_path / 'a'}", *WORDS]) == 0
+    assert main(["tx", f"file:{tmp_path / 'a'}", *TEXTS]) == 0
     capsys.readouterr()
     plain, room = RecordingWriter._open, 5000
 
@@ -120,7 +120,7 @@ def test_a_full_disk_ends_the_recording_in_one_sentence(
     monkeypatch.setattr(RecordingWriter, "_open", small)
     name = str(tmp_path / "x")
     command = (
-        ["tx", f"file:{name}", *WORDS] if end == "tx" else ["rx", f"file:{tmp_path / 'a'}", "--record", name]
+        ["tx", f"file:{name}", *TEXTS] if end == "tx" else ["rx", f"file:{tmp_path / 'a'}", "--record", name]
     )
     assert main(command) == 2
     told = capsys.readouterr().err.strip()
