@@ -17,16 +17,23 @@ class AnswerWidget(QtWidgets.QWidget):
     """Left what was sent (and what the classical system decoded), right the answers, newest first.
 
     Signals ``sent`` and ``answered`` take a PDU's metadata and payload from any thread. What of them cannot
-    be shown is handed to ``on_fault``: an exception that leaves a slot would end the process.
+    be shown is handed to ``on_fault``: an exception that leaves a slot would end the process. ``on_shown``
+    gets the port of each that was taken off its queue.
     """
 
     sent = QtCore.pyqtSignal(object, object)
     answered = QtCore.pyqtSignal(object, object)
 
     def __init__(
-        self, title: str, n_answers: int, show_answers: bool, on_fault: Callable[[Exception], None]
+        self,
+        title: str,
+        n_answers: int,
+        show_answers: bool,
+        on_shown: Callable[[str], None],
+        on_fault: Callable[[Exception], None],
     ) -> None:
         super().__init__()
+        self._on_shown = on_shown
         self._on_fault = on_fault
         self._rows: deque[str] = deque(maxlen=n_answers)
         self._sent_box, self._sent = _pane("sent")
@@ -55,14 +62,15 @@ class AnswerWidget(QtWidgets.QWidget):
             heading = QtWidgets.QLabel(f"<b>{html.escape(title)}</b>")
             column.addWidget(heading)
         column.addLayout(row)
-        self.sent.connect(lambda meta, payload: self._guarded(self._show_sent, meta, payload))
-        self.answered.connect(lambda meta, payload: self._guarded(self._add_answer, meta, payload))
+        self.sent.connect(lambda meta, payload: self._guarded("sent", self._show_sent, meta, payload))
+        self.answered.connect(lambda meta, payload: self._guarded("answers", self._add_answer, meta, payload))
 
-    def _guarded(self, slot: Callable[..., None], meta: dict[str, Any], payload: bytes) -> None:
+    def _guarded(self, port: str, slot: Callable[..., None], meta: dict[str, Any], payload: bytes) -> None:
         try:
             slot(meta, payload)
         except Exception as exc:  # the next message must still be shown
             self._on_fault(exc)
+        self._on_shown(port)
 
     def _show_sent(self, meta: dict[str, Any], payload: bytes) -> None:
         self._sent_box.show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -10,10 +11,15 @@ import pmt
 from gnuradio import gr
 
 from .frame_transmitter import DONE_TAG
+from .outbox import Outbox
 from .pdu import done_pdu, make_pdu
 
 _ESTIMATES = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
 _HEADER = ("user_id", "n_segments", "payload_kind", "modality")
+ON_FULL = ("wait", "drop")
+_WAITING = 64  # frames that wait for the blocks behind
+_IDLE_S = 0.002
+_TELL_S = 1.0
 
 
 def meta_of(frame: Any) -> dict[str, Any]:
@@ -61,22 +67,32 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     name, ``start_sample``, ``reason``); a fault is logged as well. A weak preamble without a header, as
     noise gives a few of a million samples, is only counted.
 
-    Counters: ``frames``, ``errors`` and those of ``m4sc.phy.receiver.BurstReceiver``.
+    Where a block of this module behind ``symbols`` is full, up to 64 frames wait here; then ``on_full`` says
+    what gives.
+
+    Counters: ``frames``, ``dropped`` (received, but no room behind), ``errors`` and those of
+    ``m4sc.phy.receiver.BurstReceiver``.
 
     Args:
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
+        on_full: ``wait`` takes no samples until there is room (simulation, recordings); ``drop`` goes on,
+            drops frames and tells so on ``status`` (a radio, whose samples cannot wait).
     """
 
-    def __init__(self, waveform: Any = None) -> None:
+    def __init__(self, waveform: Any = None, on_full: str = "wait") -> None:
+        if on_full not in ON_FULL:
+            raise ValueError(f"on_full is '{on_full}'; use 'wait' or 'drop'")
         self._block_name = f"m4sc_{type(self).__name__}"
         gr.sync_block.__init__(self, self._block_name, [np.complex64], [])
         from m4sc.phy.waveform import WaveformConfig
 
         self.waveform = WaveformConfig() if waveform is None else waveform
-        self._counts: Counter[str] = Counter(frames=0, errors=0)
+        self._counts: Counter[str] = Counter(frames=0, dropped=0, errors=0)
         self._symbols, self._csi, self._status = (pmt.intern(port) for port in ("symbols", "csi", "status"))
         for port in (self._symbols, self._csi, self._status):
             self.message_port_register_out(port)
+        self._on_full, self._outbox = on_full, Outbox(self, "symbols", _WAITING)
+        self._untold, self._last_told = 0, float("-inf")
         self._receiver = self._fresh()
 
     def _fresh(self) -> Any:
@@ -104,22 +120,29 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         """Compile what is not compiled yet, and begin with an empty receiver; called by the scheduler."""
         self._warm_up()
         self._receiver = self._fresh()
+        self._outbox.start()
         return True
 
     def stop(self) -> bool:
         """Hand on a burst that the end of the stream cut off; called by the scheduler."""
         self._take(self._receiver.flush)
+        self._lost(self._outbox.stop())
+        self._tell_losses(now=True)
         return True
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
         """Feed the receiver; end where the tag says so."""
+        self._tell_losses()
+        if self._on_full == "wait" and self._outbox.full:
+            time.sleep(_IDLE_S)
+            return 0
         samples = input_items[0]
         first, position = self.nitems_read(0), 0
         for tag in self.get_tags_in_window(0, 0, len(samples), pmt.intern(DONE_TAG)):
             end = tag.offset - first + 1
             self._push(samples[position:end])
             self._take(self._receiver.flush)
-            self.message_port_pub(self._symbols, done_pdu(self._block_name))
+            self._outbox.offer(done_pdu(self._block_name))
             position = end
         if position < len(samples):
             self._push(samples[position:])
@@ -155,7 +178,10 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     def _publish(self, frame: Any) -> None:
         """One received frame on every port."""
         meta = self._meta(frame)
-        self.message_port_pub(self._symbols, make_pdu(meta, self._payload(frame)))
+        if self._on_full == "drop" and self._outbox.full:
+            self._lost(1)
+        else:
+            self._outbox.offer(make_pdu(meta, self._payload(frame)))
         self._counts["frames"] += 1
         if not (self._is_heard(self._csi) or self._is_heard(self._status)):
             return
@@ -163,6 +189,21 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self.message_port_pub(self._csi, make_pdu(known, meta["h_hat"]))
         told = {key: meta.get(key) for key in _HEADER} | {"n_symbols": len(frame.symbols)}
         status = {"block": self._block_name, "event": "received", **known, **told}
+        self.message_port_pub(self._status, make_pdu(status, b""))
+
+    def _lost(self, count: int) -> None:
+        self._counts["dropped"] += count
+        self._untold += count
+
+    def _tell_losses(self, now: bool = False) -> None:
+        """Tell how many frames were dropped, at most once a second."""
+        clock = time.monotonic()
+        if not self._untold or (not now and clock - self._last_told < _TELL_S):
+            return
+        count, self._untold, self._last_told = self._untold, 0, clock
+        reason = f"{count} frames lost: the blocks behind had no room"
+        self.logger.warn(reason)
+        status = {"block": self._block_name, "event": "dropped", "reason": reason, "count": count}
         self.message_port_pub(self._status, make_pdu(status, b""))
 
     def _is_heard(self, port: Any) -> bool:

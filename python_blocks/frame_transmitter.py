@@ -10,7 +10,9 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from .pdu import is_done, make_pdu, read_pdu
+from .inbox import Inbox, Waiting, add_stop_port
+from .message_worker import put_message
+from .pdu import make_pdu, read_pdu
 
 DONE_TAG = "m4sc_done"
 IDLE = ("wait", "zeros")
@@ -63,7 +65,12 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
     ``stop`` ends the stream. ``status`` carries one PDU a frame (``event`` = ``sent``, ``sequence``,
     ``segment``, ``n_symbols``, ``air_time_s``) and one a fault.
 
-    Counters: ``received``, ``sent``, ``errors``.
+    A PDU becomes samples when its turn comes, so that ``queue_len`` bounds what is held, however long the
+    bursts; its slot is free again once its samples have left. How senders wait for one, and what happens to
+    what comes without: see ``message_worker``.
+
+    Counters: ``received``, ``sent``, ``errors``, ``dropped`` (no room, or the flowgraph stopped before their
+    turn).
 
     Args:
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
@@ -77,6 +84,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
             for none.
         protection: number of the header's protection, ``m4sc.phy.header.protection.PROTECTIONS``: 0 from 3
             dB on to 3 down to -9.4 dB. A receiver sees which it is.
+        queue_len: PDUs held at most, >= 1.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         end_on_done: bool = False,
         clip_db: float = float("inf"),
         protection: int = 1,
+        queue_len: int = 64,
     ) -> None:
         self._block_name = f"m4sc_{type(self).__name__}"
         gr.sync_block.__init__(self, self._block_name, [], [np.complex64])
@@ -110,31 +119,57 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
         self._key = pmt.intern(packet_len_key) if packet_len_key else None
         self._end_on_done = end_on_done
         self._ended = self._begun = self._closing = False
-        self._chunks: deque[tuple[np.ndarray, Any]] = deque()  # (samples left, tag or None)
+        self._chunks: deque[tuple[np.ndarray, Any]] = deque()  # of one PDU: (samples left, tag or None)
+        self._holds_slot = False  # whether the PDU that the chunks are of still has its slot
         self._status = pmt.intern("status")
-        self.message_port_register_in(pmt.intern("symbols"))
-        self.message_port_register_in(pmt.intern("stop"))
+        self._inbox = Inbox(self, {"symbols": queue_len}, self.counters, self._report_losses, pulled=True)
+        add_stop_port(self, self._accept_stop)
         self.message_port_register_out(self._status)
-        self.set_msg_handler(pmt.intern("symbols"), self._accept)
-        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
 
     def start(self) -> bool:
         """Begin a new stream; called by the scheduler."""
         self._ended = self._begun = self._closing = False
+        self._inbox.open()
         return True
 
     def stop(self) -> bool:
-        """Forget what was not sent; called by the scheduler."""
+        """Drop and count what was not sent; called by the scheduler."""
+        self._inbox.close()
+        self._inbox.clear()
         self._chunks.clear()
+        self._holds_slot = False
         return True
 
-    def _accept(self, message: Any) -> None:
+    def put(self, message: Any, timeout: float | None = None) -> bool:
+        """Hand a symbols PDU in from Python; waits for a free slot on the caller's thread.
+
+        Args:
+            message: PDU as PMT.
+            timeout: longest wait, s; None: until there is a slot or the flowgraph stops.
+
+        Returns:
+            Whether it was taken; False when the time was over or the flowgraph has stopped.
+        """
+        return put_message(self, self._inbox, "symbols", message, timeout)
+
+    def _next(self) -> bool:
+        """Have the chunks of the next PDU made; False if none waits."""
+        if self._holds_slot:
+            self._holds_slot = False
+            self._inbox.gates["symbols"].release()
+        waiting = self._inbox.take()
+        if waiting is not None:
+            self._holds_slot = not waiting.done
+            self._modulate(waiting)
+        return waiting is not None
+
+    def _modulate(self, waiting: Waiting) -> None:
+        if waiting.done:
+            self._chunks.append((np.zeros(max(1, self._gap), np.complex64), (DONE_TAG, 1)))
+            return
         meta: dict[str, Any] = {}
         try:
-            meta, payload = read_pdu(message)
-            if is_done(meta):
-                self._chunks.append((np.zeros(max(1, self._gap), np.complex64), (DONE_TAG, 1)))
-                return
+            meta, payload = read_pdu(waiting.message)
             self.counters["received"] += 1
             burst = self._clipped(self._burst(meta, np.asarray(payload))) * np.float32(self._amplitude)
             if not self._begun:  # filters on the way swallow the first samples of a stream
@@ -169,12 +204,12 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
             return burst
         return soft_clip(burst, self._clip_db, mean_sample_power(self.waveform))
 
-    def _accept_stop(self, message: Any) -> None:
-        try:
-            self._ended = self._ended or is_done(read_pdu(message)[0])
-        except ValueError as exc:
-            self.counters["errors"] += 1
-            self.logger.warn(f"port stop: {exc}")
+    def _accept_stop(self) -> None:
+        self._ended = True
+
+    def _report_losses(self, reason: str, count: int) -> None:
+        self.logger.warn(f"dropped: {reason}")
+        self._report({}, event="dropped", reason=reason, count=count)
 
     def _report(self, meta: dict[str, Any], **fields: Any) -> None:
         known = {key: meta.get(key) for key in ("sequence", "source_id", "user_id", "segment", "n_segments")}
@@ -182,9 +217,14 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
         """Copy what waits into the output buffer."""
+        self._inbox.tell_losses()
         out = output_items[0]
         made = 0
-        while self._chunks and made < len(out):
+        while made < len(out):
+            if not self._chunks:
+                if not self._next():
+                    break
+                continue
             samples, tag = self._chunks[0]
             if tag is not None:
                 self._tag(self.nitems_written(0) + made, *tag)

@@ -52,7 +52,7 @@ class message_decoder(pdu_worker):  # noqa: N801
         timeout_s: from a message's last frame until it is closed incomplete, s, > 0.
         user_id, source_id: this receiver and the wanted transmitter, -1 for any.
         min_confidence: below it an answer is replaced by "not sure"; 0 for never.
-        queue_len, on_error, on_full: see :class:`pdu_worker`.
+        queue_len, on_error: see :class:`pdu_worker`.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
     """
 
@@ -67,10 +67,9 @@ class message_decoder(pdu_worker):  # noqa: N801
         min_confidence: float = 0.0,
         queue_len: int = 16,
         on_error: str = "skip",
-        on_full: str = "wait",
         waveform: Any = None,
     ) -> None:
-        super().__init__("m4sc_message_decoder", "symbols", "answers", queue_len, on_error, on_full)
+        super().__init__("m4sc_message_decoder", "symbols", "answers", queue_len, on_error)
         if not 0.0 <= min_confidence <= 1.0:
             raise ValueError(f"min_confidence is {min_confidence}; give 0 to 1")
         self._model, self._zero_latents, self._min_confidence = model, zero_latents, float(min_confidence)

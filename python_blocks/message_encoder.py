@@ -21,7 +21,8 @@ class message_encoder(pdu_worker):  # noqa: N801
     (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
     65535, default: a running number that a restart does not repeat), ``picture`` (send the picture itself
     too, default false). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint`` (0 of
-    the classical system) and ``essential`` (leading symbols that every frame needs). The payload out is
+    the classical system), ``essential`` (leading symbols that every frame needs) and ``unit`` (symbols that
+    belong together). The payload out is
     float32 (2 k,), I and Q of k complex symbols of unit mean power, or uint8: a source codec's bytes.
 
     Args:
@@ -30,7 +31,7 @@ class message_encoder(pdu_worker):  # noqa: N801
         snr_db: SNR (Es/N0 per data subcarrier, dB) told to the codec, None where unknown.
         codec: of ``classical``: object with ``source_encode(Message) -> bytes``; None for the project's WebP,
             Opus and Brotli.
-        queue_len, on_error, on_full: see :class:`pdu_worker`.
+        queue_len, on_error: see :class:`pdu_worker`.
     """
 
     def __init__(
@@ -41,9 +42,8 @@ class message_encoder(pdu_worker):  # noqa: N801
         codec: Any = None,
         queue_len: int = 16,
         on_error: str = "skip",
-        on_full: str = "wait",
     ) -> None:
-        super().__init__("m4sc_message_encoder", "messages", "payload", queue_len, on_error, on_full)
+        super().__init__("m4sc_message_encoder", "messages", "payload", queue_len, on_error)
         check_system(system)
         self._model, self._system, self._snr_db, self._codec = model, system, snr_db, codec
         self._reader = MessageReader()
@@ -71,6 +71,7 @@ class message_encoder(pdu_worker):  # noqa: N801
             "modality": task.modality,
             "model_fingerprint": encoded.fingerprint,
             "essential": encoded.essential,
+            "unit": encoded.unit,
         }
         if encoded.latents is None:
             yield {**meta, **told}, encoded.data

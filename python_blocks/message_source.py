@@ -11,7 +11,9 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from .pdu import done_pdu, is_done, make_pdu, read_pdu
+from .gate import Publisher, wake_senders
+from .inbox import add_stop_port, begin_run
+from .pdu import done_pdu, make_pdu
 
 
 class message_source(gr.basic_block):  # noqa: N801
@@ -20,7 +22,9 @@ class message_source(gr.basic_block):  # noqa: N801
     Ports: ``stop`` in, ``messages`` out. A PDU with ``done`` on ``stop`` ends this block and those behind
     it: connect the decoder's ``answers`` to let a flowgraph end by itself. The payload is the file's bytes;
     metadata ``task``, ``modality`` (by suffix), ``instruction`` (if given), ``name``, ``sequence``,
-    ``source_id``, ``user_id`` and ``public``.
+    ``source_id``, ``user_id`` and ``public``. It waits
+    until the block behind has room. Stopped and started again (``lock`` and ``unlock`` too), it goes on with
+    the message after the last one sent, or anew if ``stop`` had ended it; sequence numbers run on.
 
     Args:
         files: paths; ``PICTURE+SOUND`` is a picture with a spoken question; ``sample:NAME`` is a file of the
@@ -61,12 +65,13 @@ class message_source(gr.basic_block):  # noqa: N801
         self._address = {"source_id": int(source_id), "user_id": int(user_id), "public": bool(public)}
         self._repeat, self._interval_s = repeat, interval_s
         self.counters: Counter[str] = Counter(sent=0, errors=0)
+        self._next = self._sequence = 0  # messages of this pass sent so far; number of the next
+        self._answered = False  # all that was sent: the run is over, the next one begins anew
+        self._publisher = Publisher(self)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._out = pmt.intern("messages")
-        self.message_port_register_out(self._out)
-        self.message_port_register_in(pmt.intern("stop"))
-        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
+        self.message_port_register_out(pmt.intern("messages"))
+        add_stop_port(self, self._accept_stop)
 
     @staticmethod
     def _check_tasks(tasks: Sequence[str]) -> None:
@@ -76,40 +81,45 @@ class message_source(gr.basic_block):  # noqa: N801
             get_task(name)
 
     def start(self) -> bool:
-        """Start sending; called by the scheduler."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="m4sc_message_source", daemon=True)
+        """Start sending, or go on; called by the scheduler."""
+        begin_run(self)
+        if self._answered:
+            self._next, self._answered = 0, False
+        self._publisher.forget()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._stopping,), name="m4sc_message_source", daemon=True
+        )
         self._thread.start()
         return True
 
     def stop(self) -> bool:
         """Stop sending; called by the scheduler."""
         self._stopping.set()
+        wake_senders()
         if self._thread is not None:
             self._thread.join(5.0)
         return True
 
-    def _accept_stop(self, message: Any) -> None:
+    def _accept_stop(self) -> None:
         """Everything was answered: end this block, and by the scheduler's rule all that hang on it."""
-        try:
-            if is_done(read_pdu(message)[0]):
-                ended = pmt.cons(pmt.intern("done"), pmt.from_long(1))
-                self.to_basic_block()._post(pmt.intern("system"), ended)
-        except ValueError as exc:
-            self.counters["errors"] += 1
-            self.logger.warn(f"port stop: {exc}")
+        self._answered = True
+        ended = pmt.cons(pmt.intern("done"), pmt.from_long(1))
+        self.to_basic_block()._post(pmt.intern("system"), ended)
 
-    def _run(self) -> None:
-        sequence, rounds = 0, 0
-        while self._repeat == 0 or rounds < self._repeat:
-            for entry, task in zip(self._files, self._tasks, strict=True):
-                self.message_port_pub(self._out, self._pdu(entry, task, sequence))
-                self.counters["sent"] += 1
-                sequence = (sequence + 1) & 0xFFFF
-                if self._stopping.wait(self._interval_s):
-                    return
-            rounds += 1
-        self.message_port_pub(self._out, done_pdu())
+    def _run(self, stopping: threading.Event) -> None:
+        last = self._repeat * len(self._files)  # 0: none is the last
+        while not last or self._next < last:
+            place = self._next % len(self._files)
+            message = self._pdu(self._files[place], self._tasks[place], self._sequence)
+            if not self._publisher.publish("messages", message, stopping.is_set):
+                return
+            self.counters["sent"] += 1
+            self._next += 1
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            if stopping.wait(self._interval_s):
+                return
+        self._publisher.publish("messages", done_pdu(), stopping.is_set)
 
     def _pdu(self, entry: str, task: str, sequence: int) -> Any:
         meta: dict[str, Any] = {

@@ -24,13 +24,20 @@ class packet_receiver(frame_receiver):  # noqa: N801
         waveform: see :class:`frame_receiver`.
         bits_per_symbol: ``bps_payload`` of gr-digital, 1 (BPSK), 2 (QPSK) or 3 (8PSK).
         scramble: ``scramble_bits`` of gr-digital.
+        on_full: see :class:`frame_receiver`.
     """
 
-    def __init__(self, waveform: Any = None, bits_per_symbol: int = 1, scramble: bool = False) -> None:
+    def __init__(
+        self,
+        waveform: Any = None,
+        bits_per_symbol: int = 1,
+        scramble: bool = False,
+        on_full: str = "wait",
+    ) -> None:
         from m4sc.phy.gr_digital.packet import PacketFormat
 
         self._format = PacketFormat(bits_per_symbol, scramble)
-        frame_receiver.__init__(self, waveform)
+        frame_receiver.__init__(self, waveform, on_full)
         self._counts["crc_errors"] = 0
 
     def _demodulator(self) -> Any:

@@ -21,7 +21,7 @@ class packet_transmitter(frame_transmitter):  # noqa: N801
     ``digital.ofdm_tx`` over the square root of ``fft_len``.
 
     Args:
-        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db: see
+        waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db, queue_len: see
             :class:`frame_transmitter`.
         bits_per_symbol: ``bps_payload`` of gr-digital, 1 (BPSK), 2 (QPSK) or 3 (8PSK).
         scramble: ``scramble_bits`` of gr-digital.
@@ -38,12 +38,13 @@ class packet_transmitter(frame_transmitter):  # noqa: N801
         amplitude: float = 1.0,
         end_on_done: bool = False,
         clip_db: float = float("inf"),
+        queue_len: int = 64,
     ) -> None:
         from m4sc.phy.gr_digital.packet import PacketFormat
 
         self._format = PacketFormat(bits_per_symbol, scramble)
         frame_transmitter.__init__(
-            self, waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db
+            self, waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db, queue_len
         )
 
     def _burst(self, meta: dict[str, Any], payload: np.ndarray) -> np.ndarray:

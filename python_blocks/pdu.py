@@ -16,6 +16,7 @@ _TRUE, _FALSE = b"\x00", b"\x01"
 _INT32, _INT64, _DOUBLE = struct.Struct(">Bi"), struct.Struct(">Bq"), struct.Struct(">Bd")
 _UNIFORM = struct.Struct(">BBIBB")  # tag, kind, number of items, padding: one byte of 0
 _LONG = 250  # characters; pmt reads no symbol that is much longer than 1000 bytes
+_DONE = pmt.intern("done")
 _KINDS = {"u1": (0, "u1"), "f4": (8, ">f4"), "c8": (10, ">c8")}
 
 
@@ -51,17 +52,23 @@ def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes) -> Any:
     return pdu
 
 
+def check_pdu(message: Any) -> None:
+    """Raise PduError if a message is not a pair of a dictionary and a uniform vector; reads no entry."""
+    if not pmt.is_pair(message) or not (pmt.is_dict(pmt.car(message)) or pmt.is_null(pmt.car(message))):
+        raise PduError(f"not a PDU: {pmt.write_string(message)[:80]}; send (dictionary . uniform vector)")
+    data = pmt.cdr(message)
+    if not (pmt.is_uniform_vector(data) or pmt.is_null(data)):
+        raise PduError("the PDU carries no uniform vector; send u8, f32 or c32")
+
+
 def read_pdu(message: Any) -> tuple[dict[str, Any], np.ndarray]:
     """Split a PDU into its metadata and its payload (uint8, float32 or complex64 (n,)).
 
     Raises:
         PduError: not a pair of a dictionary and a uniform vector.
     """
-    if not pmt.is_pair(message) or not (pmt.is_dict(pmt.car(message)) or pmt.is_null(pmt.car(message))):
-        raise PduError(f"not a PDU: {pmt.write_string(message)[:80]}; send (dictionary . uniform vector)")
+    check_pdu(message)
     data = pmt.cdr(message)
-    if not (pmt.is_uniform_vector(data) or pmt.is_null(data)):
-        raise PduError("the PDU carries no uniform vector; send u8, f32 or c32")
     meta = {} if pmt.is_null(pmt.car(message)) else pmt.to_python(pmt.car(message))
     if pmt.is_null(data) or pmt.length(data) == 0:
         return meta, np.zeros(0, np.uint8)
@@ -76,6 +83,17 @@ def done_pdu(last_block: str = "") -> Any:
 def is_done(meta: Mapping[str, Any]) -> bool:
     """Whether the metadata are those of :func:`done_pdu`."""
     return bool(meta.get("done", False))
+
+
+def carries_done(message: Any) -> bool:
+    """Whether a message is a ``done`` PDU; reads that entry alone, and takes anything for a message."""
+    if not pmt.is_pair(message) or not pmt.is_dict(pmt.car(message)):
+        return False
+    try:
+        value = pmt.dict_ref(pmt.car(message), _DONE, pmt.PMT_F)
+        return value is not pmt.PMT_F and bool(pmt.to_python(value))
+    except (RuntimeError, TypeError, ValueError):  # a pair that is no dictionary
+        return False
 
 
 @lru_cache(maxsize=1024)

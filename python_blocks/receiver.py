@@ -19,7 +19,7 @@ class receiver(gr.hier_block2):  # noqa: N801
 
     Args:
         model, zero_latents, timeout_s, user_id, source_id, min_confidence: see :class:`message_decoder`.
-        waveform: see :class:`frame_receiver`.
+        waveform, on_full: see :class:`frame_receiver`.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class receiver(gr.hier_block2):  # noqa: N801
         timeout_s: float = 10.0,
         waveform: Any = None,
         min_confidence: float = 0.0,
+        on_full: str = "wait",
     ) -> None:
         gr.hier_block2.__init__(
             self, "m4sc_receiver", gr.io_signature(1, 1, gr.sizeof_gr_complex), gr.io_signature(0, 0, 0)
@@ -40,7 +41,7 @@ class receiver(gr.hier_block2):  # noqa: N801
             self.message_port_register_hier_out(port)
 
         # --- frames, messages, answers ------------------------------------------------------------------
-        self.frames = frame_receiver(waveform)
+        self.frames = frame_receiver(waveform, on_full)
         self.decoder = message_decoder(
             model,
             zero_latents,

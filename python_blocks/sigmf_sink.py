@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from gnuradio import blocks, gr
+import numpy as np
+from gnuradio import gr
+from m4sc.recordings import RecordingError, RecordingWriter
 
-from .sigmf_file import sigmf_paths, write_description
 
-
-class sigmf_sink(gr.hier_block2):  # noqa: N801
+class sigmf_sink(gr.sync_block):  # noqa: N801
     """SigMF sink: complex samples in, a ``cf32_le`` recording with its description out.
+
+    Both files appear under their names when the flowgraph stops; a flowgraph that is started again goes on
+    behind what is there. On a full disk the stream ends, what was written is kept, and ``fault`` says so.
+    Counter: ``samples``.
 
     Args:
         filename: path of the recording, with or without ``.sigmf-meta``; its folder must exist.
@@ -19,14 +24,30 @@ class sigmf_sink(gr.hier_block2):  # noqa: N801
     """
 
     def __init__(self, filename: str, samp_rate: float = 1e6, center_freq_hz: float = 0.0) -> None:
-        gr.hier_block2.__init__(
-            self, "m4sc_sigmf_sink", gr.io_signature(1, 1, gr.sizeof_gr_complex), gr.io_signature(0, 0, 0)
-        )
-        if not samp_rate > 0:
-            raise ValueError(f"samp_rate is {samp_rate}; give samples/s above 0")
-        data, meta = sigmf_paths(filename)
-        if not data.parent.is_dir():
-            raise ValueError(f"no such folder: {data.parent}; make it first")
-        write_description(meta, samp_rate, center_freq_hz, "gr-m4sc")
-        self.file: Any = blocks.file_sink(gr.sizeof_gr_complex, str(data), False)
-        self.connect(self, self.file)
+        gr.sync_block.__init__(self, "m4sc_sigmf_sink", [np.complex64], [])
+        self.counters: Counter[str] = Counter(samples=0)
+        self.fault: RecordingError | None = None
+        self._writer = RecordingWriter(filename, samp_rate, center_freq_hz=center_freq_hz)
+
+    def work(self, input_items: list[Any], output_items: list[Any]) -> int:
+        """Append to the file."""
+        samples = input_items[0]
+        try:
+            self._writer.append(samples)
+        except RecordingError as exc:
+            return self._break_off(exc)
+        self.counters["samples"] += len(samples)
+        return len(samples)
+
+    def stop(self) -> bool:
+        """Give the files their names; called by the scheduler."""
+        try:
+            self._writer.finish()
+        except RecordingError as exc:
+            self._break_off(exc)
+        return True
+
+    def _break_off(self, exc: RecordingError) -> int:
+        self.fault = exc
+        self.logger.error(str(exc))
+        return -1  # WORK_DONE

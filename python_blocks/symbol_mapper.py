@@ -17,8 +17,8 @@ class symbol_mapper(pdu_worker):  # noqa: N801
     Ports: ``payload`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), I and Q of k
     symbols, or uint8: bytes. Out is complex64 (n,) in the order in which it is sent, with as many PDUs as the
     message has frames (:mod:`m4sc.transport.frames`). Reads ``task_id``, ``modality``,
-    ``model_fingerprint``, ``essential``, ``sequence``, ``source_id``, ``user_id`` and ``public``. All
-    metadata pass on; adds ``payload_kind``, ``segment``, ``n_segments``, ``interleaved``, ``precoded``,
+    ``model_fingerprint``, ``essential``, ``unit``, ``sequence``, ``source_id``, ``user_id`` and ``public``.
+    All metadata pass on; adds ``payload_kind``, ``segment``, ``n_segments``, ``interleaved``, ``precoded``,
     ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme) and ``payload_bytes``.
 
     Interleaving is on by default: over TDL-C (1.5 us delay spread, 10 dB) the noise of a frame's tokens of 8
@@ -86,6 +86,7 @@ class symbol_mapper(pdu_worker):  # noqa: N801
             None if in_bytes else np.asarray(payload, dtype=np.float32).reshape(-1, 2),
             payload.tobytes() if in_bytes else b"",
             int(meta.get("essential", 0)),
+            int(meta.get("unit", 1)),
         )
         address = Address(
             int(meta.get("sequence", 0)),

@@ -11,7 +11,7 @@ import pmt
 from gnuradio import gr
 
 from .frame_transmitter import DONE_TAG
-from .pdu import is_done, read_pdu
+from .inbox import add_stop_port, begin_run
 
 _IDLE_S = 0.002
 
@@ -53,15 +53,19 @@ class time_division(gr.basic_block):  # noqa: N801
         self._done = [False] * n_users
         self._ended = self._stopped = False
         self.counters: Counter[str] = Counter(bursts=0, errors=0)
-        self.message_port_register_in(pmt.intern("stop"))
-        self.set_msg_handler(pmt.intern("stop"), self._accept_stop)
+        add_stop_port(self, self._accept_stop)
 
-    def _accept_stop(self, message: Any) -> None:
-        try:
-            self._stopped = self._stopped or is_done(read_pdu(message)[0])
-        except ValueError as exc:
-            self.counters["errors"] += 1
-            self.logger.warn(f"port stop: {exc}")
+    def _accept_stop(self) -> None:
+        self._stopped = True
+
+    def start(self) -> bool:
+        """Go on between two bursts, or begin anew after an end; called by the scheduler."""
+        begin_run(self)
+        if self._ended or self._stopped:
+            self._done = [False] * len(self._done)
+            self._ended = self._stopped = False
+        self._burst_left, self._zeros_left = 0, self._guard
+        return True
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         """Call whenever there is room: any input may have its turn."""

@@ -75,6 +75,10 @@ class transmitter(gr.hier_block2):  # noqa: N801
         self.msg_connect(self.frames, "status", self, "status")
         self.connect(self.frames, self)
 
+    def put(self, message: Any, timeout: float | None = None) -> bool:
+        """Hand a message in from Python, waiting for room; see ``message_worker.put``."""
+        return bool(self.encoder.put(message, timeout))
+
     def set_snr_db(self, snr_db: float) -> None:
         """Tell the encoder another SNR, dB; safe while running."""
         self.encoder.set_snr_db(snr_db)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
 import pmt
 from gnuradio import gr
 
+from .inbox import set_quick_handler
 from .pdu import make_pdu
 
+_MOST_TOLD = 20  # faults a second
 _EVENTS = {
     "underflow": "underflows",
     "underflow_in_packet": "underflows",
@@ -29,8 +32,8 @@ class usrp_events(gr.basic_block):  # noqa: N801
     """USRP events: counts what a ``uhd.usrp_sink`` reports on its port ``async_msgs``.
 
     Ports: ``async_msgs`` in, ``status`` out: one PDU a fault (``event`` = ``fault``, ``kind`` = the counter's
-    name, ``reason``). :meth:`counts_text` is for a label in the window; the counts are printed when the
-    flowgraph ends.
+    name, ``reason``); beyond 20 a second they are only counted. :meth:`counts_text` is for a label in
+    the window; the counts are printed when the flowgraph ends.
 
     Counters: ``underflows`` (the computer was too slow), ``late_bursts`` (the time stamp had passed),
     ``sequence_errors`` (samples lost on the way to the device), ``acknowledged`` (bursts that went out),
@@ -40,10 +43,11 @@ class usrp_events(gr.basic_block):  # noqa: N801
     def __init__(self) -> None:
         gr.basic_block.__init__(self, f"m4sc_{type(self).__name__}", [], [])
         self.counters: Counter[str] = Counter(underflows=0, late_bursts=0, sequence_errors=0)
+        self._second, self._told = float("-inf"), 0  # faults told since then
         self._status = pmt.intern("status")
         self.message_port_register_in(pmt.intern("async_msgs"))
         self.message_port_register_out(self._status)
-        self.set_msg_handler(pmt.intern("async_msgs"), self._accept)
+        set_quick_handler(self, "async_msgs", self._accept)
 
     def counts_text(self) -> str:
         """The counters as a line of text; safe from any thread."""
@@ -73,5 +77,13 @@ class usrp_events(gr.basic_block):  # noqa: N801
         for name in names:
             counter = _EVENTS.get(name, "other_events")
             self.counters[counter] += 1
-            if counter != "acknowledged":
+            if counter != "acknowledged" and self._may_tell():
                 self.tell(counter, f"UHD reports {name.replace('_', ' ')}")
+
+    def _may_tell(self) -> bool:
+        """Whether fewer than 20 faults were told within a second."""
+        now = time.monotonic()
+        if now - self._second >= 1.0:
+            self._second, self._told = now, 0
+        self._told += 1
+        return self._told <= _MOST_TOLD

@@ -13,7 +13,8 @@ import pytest
 from flow import Sink, post, wait_until
 from gnuradio import blocks, gr, m4sc, zeromq
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
-from gnuradio.m4sc.sigmf_file import write_description
+from m4sc.recordings import RecordingWriter, open_recording, write_recording
+from test_recordings import FullDisk
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -47,7 +48,7 @@ def test_what_is_recorded_is_replayed(tmp_path: Path, n: int) -> None:
 
 
 def test_integers_are_scaled(tmp_path: Path) -> None:
-    write_description(tmp_path / "i.sigmf-meta", 1e6, 0.0, "test")
+    write_recording(tmp_path / "i", np.zeros(2, np.complex64), 1e6, {})
     text = (tmp_path / "i.sigmf-meta").read_text().replace("cf32_le", "ci16_le")
     (tmp_path / "i.sigmf-meta").write_text(text)
     np.array([16384, -32768, 0, 8192], "<i2").tofile(tmp_path / "i.sigmf-data")
@@ -58,12 +59,12 @@ def test_integers_are_scaled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda meta, data: meta.unlink(), "no such file"),
+        (lambda meta, data: meta.unlink(), "no description"),
         (lambda meta, data: data.unlink(), "no such file"),
         (lambda meta, data: meta.write_text("junk"), "not a SigMF description"),
         (
             lambda meta, data: meta.write_text(meta.read_text().replace("cf32_le", "rf32_be")),
-            "type 'rf32_be'",
+            "real samples .'rf32_be'",
         ),
         (lambda meta, data: meta.write_text(meta.read_text().replace("1000000", "250000")), "resample"),
         (lambda meta, data: data.write_bytes(b"12345"), "5 bytes"),
@@ -71,8 +72,7 @@ def test_integers_are_scaled(tmp_path: Path) -> None:
 )
 def test_a_recording_that_cannot_be_played_is_refused(tmp_path: Path, change: Any, sentence: str) -> None:
     meta, data = tmp_path / "x.sigmf-meta", tmp_path / "x.sigmf-data"
-    write_description(meta, 1e6, 0.0, "test")
-    samples_of(10).tofile(data)
+    write_recording(meta, samples_of(10), 1e6, {})
     change(meta, data)
     with pytest.raises(ValueError, match=sentence):
         m4sc.sigmf_source(str(meta), 1e6)
@@ -83,6 +83,25 @@ def test_a_recording_needs_a_folder_and_a_name(tmp_path: Path) -> None:
         m4sc.sigmf_sink(str(tmp_path / "missing" / "x"))
     with pytest.raises(ValueError, match="no name"):
         m4sc.sigmf_sink("")
+
+
+def test_a_flowgraph_started_again_goes_on_with_its_recording(tmp_path: Path) -> None:
+    tb, sink = gr.top_block("record", catch_exceptions=True), m4sc.sigmf_sink(str(tmp_path / "x"), 2e6)
+    source = blocks.vector_source_c(samples_of(5000).tolist())
+    tb.connect(source, sink)
+    for _ in range(2):
+        tb.run()
+        source.rewind()
+    assert np.array_equal(open_recording(tmp_path / "x").samples, np.tile(samples_of(5000), 2))
+
+
+def test_a_full_disk_ends_the_flowgraph_and_keeps_what_was_written(tmp_path: Path, monkeypatch: Any) -> None:
+    plain = RecordingWriter._open
+    monkeypatch.setattr(RecordingWriter, "_open", lambda self: FullDisk(plain(self), 8 * 1000))
+    tb, sink = gr.top_block("record", catch_exceptions=True), m4sc.sigmf_sink(str(tmp_path / "x"), 2e6)
+    tb.connect(blocks.null_source(8), sink)
+    tb.run()
+    assert "No space left on device" in str(sink.fault) and len(open_recording(tmp_path / "x")) == 1000
 
 
 def test_the_end_message_ends_a_source_that_is_silent() -> None:

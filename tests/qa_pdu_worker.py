@@ -59,14 +59,6 @@ def test_stop_on_error_passes_done_on_and_ignores_the_rest() -> None:
     assert [s["event"] for s in sink.status] == ["error", "stopped"]
 
 
-def test_a_full_queue_drops_counts_and_reports() -> None:
-    block = Doubler(delay_s=0.1, queue_len=2, on_full="drop")
-    sink = run_block(block, "in", "out", [numbered(n) for n in range(12)])
-    dropped = [s for s in sink.status if s["event"] == "dropped"]
-    assert block.counters["dropped"] == len(dropped) > 0
-    assert len(sink.pdus) == 2 * (12 - len(dropped))
-
-
 def test_back_pressure_loses_nothing() -> None:
     block = Doubler(delay_s=0.02, queue_len=1)
     sink = run_block(block, "in", "out", [numbered(n) for n in range(15)])
@@ -90,7 +82,7 @@ def test_stopping_while_busy_returns_and_a_second_run_works() -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"queue_len": 0}, "queue_len"), ({"on_error": "x"}, "skip"), ({"on_full": "x"}, "wait")],
+    [({"queue_len": 0}, "queue_len"), ({"on_error": "x"}, "skip")],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):

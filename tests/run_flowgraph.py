@@ -1,26 +1,23 @@
-"""Run a generated flowgraph with the stand-in model: ``run_flowgraph.py SCRIPT [--option value ...]``.
+"""Run a flowgraph with the stand-in model: ``run_flowgraph.py FLOWGRAPH [--option value ...]``.
+
+FLOWGRAPH is a .grc, whose headless twin is run, or a script that companion's compiler made.
 
 A Qt one is closed when its flowgraph has ended; with PICTURE in the environment its window is saved there.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from fake_system import FakeSystem
+from gnuradio import m4sc  # noqa: F401  isort: skip  finds the project's environment, so it is the first
 
-
-def load(script: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(script.stem, script)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from fake_system import FakeSystem  # isort: skip
+from m4sc_flowgraphs.headless import load
+from m4sc_flowgraphs.twin import twin_of
 
 
 def stand_in(cls: Any, keep: list[Any]) -> Any:
@@ -72,12 +69,13 @@ def close_at_the_end(keep: list[Any]) -> None:
 
 def main() -> None:
     script = Path(sys.argv.pop(1))
-    module = load(script)
-    cls = getattr(module, script.stem)
+    if script.suffix == ".grc":
+        script = twin_of(script)
+    main_of, cls = load(script)
     keep: list[Any] = []
     if script.stem.endswith("_grc"):
         close_at_the_end(keep)
-    module.main(stand_in(cls, keep))
+    main_of(stand_in(cls, keep))
     print("ended", flush=True)
     os._exit(0)
 

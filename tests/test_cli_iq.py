@@ -1,6 +1,5 @@
 """Files of IQ samples, and frames answered one by one."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,30 +10,10 @@ from m4sc.phy.header.fields import PayloadKind
 from m4sc.phy.modulation.payload import PayloadFormat, map_latents
 from m4sc.transport.message_header import TransportHeader
 from m4sc_app.cli import main
-from m4sc_app.errors import UserError
-from m4sc_app.iqfile import read_iq, write_iq
 from m4sc_app.receive import answer_frame
 from m4sc_app.send import disturb
 
 SAMPLES = (np.arange(10) - 3j * np.arange(10)).astype(np.complex64)
-
-
-@pytest.mark.parametrize("name", ["burst", "burst.sigmf-data", "burst.sigmf-meta", "burst.cf32"])
-def test_round_trip_by_either_name(tmp_path, name):
-    data, meta = write_iq(tmp_path / name, SAMPLES, 2e6, {"fingerprint": 7})
-    for path in (tmp_path / name, data):
-        back = read_iq(path)
-        assert np.array_equal(back.samples, SAMPLES) and back.samp_rate == 2e6
-        assert back.extra == {"fingerprint": 7}
-    assert json.loads(meta.read_text())["global"]["core:datatype"] == "cf32_le"
-
-
-def test_bare_samples_and_sixteen_bit(tmp_path):
-    SAMPLES.tofile(tmp_path / "x.cf32")
-    assert read_iq(tmp_path / "x.cf32").samp_rate is None
-    np.array([16384, -32768], "<i2").tofile(tmp_path / "y.sigmf-data")
-    (tmp_path / "y.sigmf-meta").write_text('{"global": {"core:datatype": "ci16_le"}}')
-    assert read_iq(tmp_path / "y").samples.tolist() == [0.5 - 1j]
 
 
 @pytest.mark.parametrize(
@@ -48,18 +27,6 @@ def test_broken_descriptions(tmp_path, capsys, meta, word):
     assert main(["receive", str(tmp_path / "x.sigmf-meta")]) == 2
     err = capsys.readouterr().err
     assert word in err and "Traceback" not in err
-
-
-def test_cut_empty_and_missing(tmp_path):
-    for size in (0, 9):
-        (tmp_path / "x.cf32").write_bytes(bytes(size))
-        with pytest.raises(UserError, match=f"{size} bytes"):
-            read_iq(tmp_path / "x.cf32")
-    with pytest.raises(UserError, match="no such"):
-        read_iq(tmp_path / "none")
-    SAMPLES.tofile(tmp_path / "z.sigmf-data")
-    with pytest.raises(UserError, match="description"):
-        read_iq(tmp_path / "z")
 
 
 @given(st.floats(0.01, 10), st.integers(0, 99))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from gnuradio import gr, m4sc
-from gnuradio.m4sc.sigmf_file import write_description
+from m4sc.recordings import write_recording
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTIONS = sorted((ROOT / "gr-m4sc" / "grc").glob("*.block.yml"))
@@ -53,8 +53,7 @@ def test_a_description_matches_its_class(path: Path) -> None:
 def test_message_ports_of_the_descriptions_exist(tmp_path: Path) -> None:
     import pmt
 
-    write_description(tmp_path / "x.sigmf-meta", 1e6, 0.0, "test")
-    np.zeros(8, np.complex64).tofile(tmp_path / "x.sigmf-data")
+    write_recording(tmp_path / "x", np.zeros(8, np.complex64), 1e6, {})
     recording = str(tmp_path / "x.sigmf-meta")
     small = {"message_source": (["x"],), "sigmf_source": (recording,), "sigmf_sink": (f"{recording}2",)}
     for path in DESCRIPTIONS:

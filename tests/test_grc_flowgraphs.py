@@ -1,4 +1,4 @@
-"""Every .grc compiles, agrees with its recipe and its twin, and runs to its end where it needs no radio."""
+"""Every .grc compiles, with and without its displays, and runs to its end where it needs no radio."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from m4sc_flowgraphs.twin import FlowgraphError, build_twin, compile_grc, find_grc, headless, twin_of
+from own_module import module_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOWGRAPHS = ROOT / "flowgraphs"
-sys.path.insert(0, str(FLOWGRAPHS))
-
-from recipes import all_graphs  # noqa: E402
-from recipes.twin import compile_grc, headless, twin_of  # noqa: E402
-
 pytestmark = pytest.mark.timeout(120)
-GRAPHS = {graph.name: graph for graph in all_graphs()}
-ALONE = sorted(n for n, g in GRAPHS.items() if not g.hardware and "zmq" not in n and "sigmf" not in n)
+GRAPHS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FLOWGRAPHS.glob("*.grc")}
+ALONE = sorted(n for n in GRAPHS if not re.search("usrp|soapy|zmq|sigmf", n))
 FAST = ["--repeat", "2", "--interval-s", "0"]
 # an answer of the stand-in model: it names the brightness of a picture and the first word of a text
 ANSWERS = {
@@ -49,6 +45,7 @@ def run(script: Path, *options: str, seconds: float = 60.0, **environment: str) 
         check=False,
         cwd=script.parent if script.parent != FLOWGRAPHS else ROOT,
         env={
+            **module_environment(),
             "PATH": "/usr/bin:/bin",
             "HOME": os.environ.get("HOME", "/tmp"),
             "OMP_NUM_THREADS": "1",
@@ -63,17 +60,59 @@ def answers_of(done: Any) -> list[tuple[str, str]]:
     return re.findall(r"^#\d+ (\w+) \(-?\d+\.\d dB, .*? s\): (.*)$", done.stdout, re.M)
 
 
-def test_the_folder_holds_exactly_the_recipes() -> None:
-    assert {path.stem for path in FLOWGRAPHS.glob("*.grc")} == set(GRAPHS)
-    assert {path.stem for path in FLOWGRAPHS.glob("m4sc_*.py")} == set(GRAPHS)
+def test_all_are_there_and_no_generated_line_is() -> None:
+    assert len(GRAPHS) == 19 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
+    for name, graph in GRAPHS.items():
+        radio = any(block["id"].startswith(("uhd_", "soapy_")) for block in graph["blocks"])
+        assert radio == bool(re.search("usrp|soapy", name))
+        assert graph["options"]["parameters"]["id"] == f"{name}_grc"
 
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))
-def test_flowgraph_recipe_and_twin_are_one(name: str) -> None:
-    """All three say the same; otherwise `cd flowgraphs && ../.venv/bin/python -m recipes` was forgotten."""
-    grc = FLOWGRAPHS / f"{name}.grc"
-    assert grc.read_text(encoding="utf-8") == GRAPHS[name].to_yaml()
-    assert (FLOWGRAPHS / f"{name}.py").read_text(encoding="utf-8") == twin_of(grc)
+def test_flowgraph_compiles_without_its_displays(name: str, tmp_path: Path) -> None:
+    script = build_twin(FLOWGRAPHS / f"{name}.grc", tmp_path)
+    text = script.read_text(encoding="utf-8")
+    compile(text, str(script), "exec")
+    assert script.name == f"{name}.py" and os.access(script, os.X_OK)
+    assert "qtgui" not in text and "PyQt" not in text and f"run_twin(main, {name})" in text
+    for block in GRAPHS[name]["blocks"]:
+        if block["id"] == "parameter":
+            assert f'"--{block["name"].replace("_", "-")}"' in text
+
+
+def test_a_twin_is_made_once_and_again_after_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M4SC_HOME", str(tmp_path / "home"))
+    grc = tmp_path / "mine.grc"
+    shutil.copy(FLOWGRAPHS / "m4sc_text.grc", grc)
+    script = twin_of(grc)
+    made = script.stat().st_mtime_ns
+    assert twin_of(grc) == script and script.stat().st_mtime_ns == made
+    grc.write_text(grc.read_text().replace("Radio waves", "Sound waves"))
+    assert twin_of(grc) != script and "Sound waves" in twin_of(grc).read_text()
+    assert not list((tmp_path / "home").rglob(".*"))
+
+
+@pytest.mark.parametrize("name", ["loopback", "m4sc_loopback", "m4sc_loopback.grc", "multi-user"])
+def test_ours_are_found_by_name(name: str) -> None:
+    assert find_grc(name).stem in ("m4sc_loopback", "m4sc_multi_user")
+
+
+def test_what_is_no_flowgraph_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FlowgraphError, match=r"no flowgraph 'whale'.*loopback, multi_user"):
+        find_grc("whale")
+    for text in ("", "junk", "- a", "blocks: 3", "blocks: []\nconnections: []", "{"):
+        (tmp_path / "x.grc").write_text(text)
+        with pytest.raises(FlowgraphError, match=r"x\.grc"):
+            build_twin(tmp_path / "x.grc", tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("M4SC_HOME", str(tmp_path / "file"))
+    with pytest.raises(FlowgraphError, match="set M4SC_HOME"):
+        twin_of(FLOWGRAPHS / "m4sc_text.grc")
 
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))
@@ -91,14 +130,14 @@ def test_grcc_itself_compiles_the_loopback(tmp_path: Path) -> None:
 
 
 def test_an_invalid_flowgraph_is_named(tmp_path: Path) -> None:
-    text = GRAPHS["m4sc_text"].to_yaml().replace("task: task", "task: '\"sing\"'")
+    text = (FLOWGRAPHS / "m4sc_text.grc").read_text().replace("task: task", "task: '\"sing\"'")
     (tmp_path / "broken.grc").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="Task: use classify"):
         compile_grc(tmp_path / "broken.grc", tmp_path)
 
 
 def test_a_twin_keeps_all_but_the_displays() -> None:
-    graph = yaml.safe_load(GRAPHS["m4sc_loopback"].to_yaml())
+    graph = yaml.safe_load((FLOWGRAPHS / "m4sc_loopback.grc").read_text())
     before = {block["name"] for block in graph["blocks"]}
     after = {block["name"]: block["id"] for block in headless(graph)["blocks"]}
     gone = {"view", "probe", "points", "constellation", "response", "spectrum"}
@@ -108,22 +147,22 @@ def test_a_twin_keeps_all_but_the_displays() -> None:
 
 @pytest.mark.parametrize("name", [n for n in ALONE if n != "m4sc_multi_user"])
 def test_headless_twin_runs_to_its_end(name: str) -> None:
-    heard = answers_of(run(FLOWGRAPHS / f"{name}.py", *FAST, *OPTIONS.get(name, [])))
+    heard = answers_of(run(FLOWGRAPHS / f"{name}.grc", *FAST, *OPTIONS.get(name, [])))
     task, text = ANSWERS[name]
     assert heard == [(task, text)] * (4 if name == "m4sc_side_by_side" else 2)
 
 
 def test_each_user_gets_what_is_its_own() -> None:
-    heard = answers_of(run(FLOWGRAPHS / "m4sc_multi_user.py", *FAST))
+    heard = answers_of(run(FLOWGRAPHS / "m4sc_multi_user.grc", *FAST))
     assert sorted(heard) == [("classify", "ship")] * 2 + [("digits", "seven")] * 2
 
 
 def test_a_recording_is_replayed(tmp_path: Path) -> None:
     recording = str(tmp_path / "x.sigmf-meta")
     answers_of(
-        run(FLOWGRAPHS / "m4sc_sigmf_record.py", "--recording", recording, "--message", "harbour light")
+        run(FLOWGRAPHS / "m4sc_sigmf_record.grc", "--recording", recording, "--message", "harbour light")
     )
-    heard = answers_of(run(FLOWGRAPHS / "m4sc_sigmf_replay.py", "--recording", recording))
+    heard = answers_of(run(FLOWGRAPHS / "m4sc_sigmf_replay.grc", "--recording", recording))
     assert heard == [("text", "harbour")]
 
 
@@ -134,10 +173,11 @@ def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_p
     options = {"receiver": [], "transmitter": ["--message", "dog days", "--repeat", "3"]}
     processes = {}
     for end in sorted(options, key=lambda end: end != first):
-        script = str(FLOWGRAPHS / f"m4sc_zmq_{end}.py")
+        script = str(FLOWGRAPHS / f"m4sc_zmq_{end}.grc")
         processes[end] = subprocess.Popen(
             [*command, script, "--address", address, *options[end]],
-            stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE, text=True,
+            env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         )  # fmt: skip
     try:
         said = {end: process.communicate(timeout=60)[0] for end, process in processes.items()}
@@ -158,15 +198,42 @@ def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_p
 )
 def test_bad_input_is_one_sentence_and_code_2(name: str, options: list[str], sentence: str) -> None:
     done = subprocess.run(
-        ["/usr/bin/python3", str(FLOWGRAPHS / f"{name}.py"), *options],
+        ["/usr/bin/python3", str(FLOWGRAPHS / "run.py"), f"{name}.grc", *options],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp")},
+        env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp")},
     )
     assert done.returncode == 2 and sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+
+
+def test_the_command_runs_a_flowgraph_and_lists_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    from m4sc_app.cli import main
+
+    assert main(["run", "text", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "usage: m4sc_text" in out and "--snr-db" in out and "Warning" not in out
+    assert main(["run", "text", "--task", "sing"]) == 2
+    assert capsys.readouterr().err.startswith("m4sc_text: unknown task 'sing'")
+    assert main(["run", "whale"]) == 2
+    assert "no flowgraph 'whale'" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from m4sc_flowgraphs.headless import run_twin
+
+    class Block:
+        fault = "x cannot be written any further"
+
+    class TopBlock:
+        def __init__(self) -> None:
+            self.sink = Block()
+
+    with pytest.raises(SystemExit) as ended:
+        run_twin(lambda make: make(), TopBlock)
+    assert ended.value.code == 2 and "any further" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +260,8 @@ def boxes(display: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, d
     done = subprocess.run(
         ["/usr/bin/python3", str(ROOT / "tests" / "companion_boxes.py"), *map(str, FLOWGRAPHS.glob("*.grc"))],
         capture_output=True, text=True, timeout=100, check=False,
-        env={"PATH": "/usr/bin:/bin", "DISPLAY": display, "HOME": str(tmp_path_factory.mktemp("home"))},
+        env={**module_environment(), "PATH": "/usr/bin:/bin", "DISPLAY": display,
+             "HOME": str(tmp_path_factory.mktemp("home"))},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -214,7 +282,7 @@ def test_an_overlap_is_found() -> None:
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))
 def test_blocks_do_not_lie_on_one_another(name: str, boxes: dict[str, dict[str, list[float]]]) -> None:
-    placed = [block["name"] for block in yaml.safe_load(GRAPHS[name].to_yaml())["blocks"]]
+    placed = [block["name"] for block in GRAPHS[name]["blocks"]]
     assert set(placed) <= set(boxes[name]) and overlapping(boxes[name]) == []
     assert min(left for left, *_ in boxes[name].values()) >= 0
 
@@ -248,7 +316,7 @@ def test_two_windows_meet_over_zeromq(display: str, tmp_path: Path) -> None:
         processes[end] = subprocess.Popen(
             ["/usr/bin/python3", str(ROOT / "tests" / "run_flowgraph.py"), str(script), *address, *more],
             stdout=subprocess.PIPE, text=True, cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "DISPLAY": display,
+            env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "DISPLAY": display,
                  "OMP_NUM_THREADS": "1", "PICTURE": str(tmp_path / f"{end}.png")},
         )  # fmt: skip
     try:
@@ -264,6 +332,6 @@ def test_two_windows_meet_over_zeromq(display: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_loopback_runs_with_the_real_model() -> None:
-    done = run(FLOWGRAPHS / "m4sc_loopback.py", "--repeat", "1", seconds=500, MODEL="real")
+    done = run(FLOWGRAPHS / "m4sc_loopback.grc", "--repeat", "1", seconds=500, MODEL="real")
     ((task, text),) = answers_of(done)
     assert (task, text) == ("classify", "cat")

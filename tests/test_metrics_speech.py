@@ -1,7 +1,7 @@
 """Word error rate: what counts as the same word, by hand."""
 
 import pytest
-from m4sc.evaluate.metrics.speech import normalise_transcript, word_error_rate
+from m4sc.evaluate.metrics.speech import normalise_transcript, word_accuracy, word_error_rate
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,18 @@ def test_word_error_rate_counts_every_word() -> None:
     assert word_error_rate("", "two dogs") == 1.0
     with pytest.raises(ValueError, match="no words"):
         word_error_rate("a", "...")
+
+
+def test_word_accuracy_is_of_the_closest_reference_and_not_below_zero() -> None:
+    assert word_accuracy("the cat sat", ["a dog", "the cat sat down"]) == 0.75
+    assert word_accuracy("one two three four five", ["six"]) == 0.0
+    assert word_accuracy("", ["cat"]) == 0.0 and word_accuracy("cat", []) == 0.0
+    assert word_accuracy("\u732b", ["\u732b"]) == 1.0 and word_accuracy("cat", ["\u732b"]) == 0.0
+
+
+def test_there_is_one_word_error_rate_and_one_exact_match() -> None:
+    from m4sc.evaluate.metrics import answers, scoring, speech
+    from m4sc_app.demo import scoring as demo
+
+    assert demo.word_accuracy is scoring.word_accuracy is speech.word_accuracy
+    assert demo.exact_match is scoring.exact_match is answers.exact_match

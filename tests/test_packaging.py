@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OF_DEBIAN = {"jsonschema", "pyyaml", "pyzmq"}  # script/packages.txt
 OF_GNU_RADIO = {"gnuradio", "pmt", "PyQt5"}
 OF_ANOTHER_ENVIRONMENT = {"llama_cpp"}  # bench/llama_cpp_peer.py runs there
-OURS = {"m4sc", "m4sc_app", "m4sc_flowgraphs", "recipes"}
+OURS = {"m4sc", "m4sc_app", "m4sc_flowgraphs"}
 DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
                 "yaml": "pyyaml", "zmq": "pyzmq"}  # fmt: skip
 CONDA = {"brotli": "brotli-python", "huggingface-hub": "huggingface_hub", "matplotlib": "matplotlib-base",
@@ -101,12 +101,17 @@ def test_cmake_installs_every_block_where_gnu_radio_finds_it(tmp_path: Path) -> 
         ["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build"), f"-DCMAKE_INSTALL_PREFIX={prefix}"],
         ["cmake", "--install", str(tmp_path / "build")],
     ):
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=110)
     (package,) = prefix.rglob("gnuradio/m4sc")
     sources = {path.name for path in (ROOT / "python_blocks").glob("*.py")}
     assert {path.name for path in package.glob("*.py")} == sources | {"_environment.py"}
     blocks = {path.name for path in (prefix / "share" / "gnuradio" / "grc" / "blocks").iterdir()}
     assert blocks == {path.name for path in (ROOT / "gr-m4sc" / "grc").glob("*.yml")}
+    flowgraphs = {path.stem for path in (ROOT / "flowgraphs").glob("*.grc")}
+    examples = prefix / "share" / "gnuradio" / "examples" / "m4sc"
+    assert {path.name for path in examples.iterdir()} == {
+        f"{n}{s}" for n in flowgraphs for s in (".grc", ".py")
+    }
     code = "from gnuradio import m4sc; print(m4sc.__file__)"
     environment = {"PYTHONPATH": str(package.parent.parent), "PATH": "/usr/bin:/bin"}
     found = subprocess.run(
@@ -119,8 +124,15 @@ def test_cmake_installs_every_block_where_gnu_radio_finds_it(tmp_path: Path) -> 
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == str(package / "__init__.py")
+    twin = [str(examples / "m4sc_text.py"), "--help"]
+    helped = subprocess.run(
+        ["/usr/bin/python3", *twin],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert helped.returncode == 0 and "--snr-db" in helped.stdout, helped.stderr
     subprocess.run(
         ["cmake", "--build", str(tmp_path / "build"), "--target", "uninstall"],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     assert not package.exists() and not list(prefix.rglob("*.block.yml"))
+    assert not list(examples.iterdir())

@@ -19,11 +19,11 @@ from gnuradio import blocks, gr, zeromq
 from hypothesis import given
 from hypothesis import strategies as st
 from m4sc.phy.waveform import WaveformConfig
+from m4sc.recordings import RecordingError
 from m4sc_flowgraphs.link_events import LinkEvent
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import RadioEndError, open_channel, open_receive, open_transmit, parse_address
 from m4sc_flowgraphs.radio_ends.burst_shaper import BurstShaper, shape_burst
-from m4sc_flowgraphs.radio_ends.sigmf import open_recording
 from m4sc_flowgraphs.sequence_gaps import SequenceGaps
 from m4sc_flowgraphs.station import Station, StationConfig
 from sigmf.validate import validate
@@ -233,20 +233,30 @@ def test_sixteen_bit_recordings_replay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({"core:datatype": "ru8"}, "ru8"), ({"core:sample_rate": None}, "sample_rate"),
-     ({"core:datatype": 3}, "SigMF")],
+    [({"core:datatype": "ru8"}, "ru8"), ({"core:num_channels": 2}, "2 channels"),
+     ({"core:datatype": 3}, "'3' are not read")],
 )  # fmt: skip
 def test_unsuitable_recordings_are_refused(tmp_path: Path, change: dict[str, Any], word: str) -> None:
     record(tmp_path / "x")
     path = tmp_path / "x.sigmf-meta"
     meta = json.loads(path.read_text())
-    meta["global"] = {k: v for k, v in {**meta["global"], **change}.items() if v is not None}
+    meta["global"] |= change
     path.write_text(json.dumps(meta))
-    with pytest.raises(RadioEndError, match=word):
-        open_recording(str(tmp_path / "x"))
-    (tmp_path / "x.sigmf-data").unlink()
-    with pytest.raises(RadioEndError, match="there is no"):
-        open_recording(str(tmp_path / "x"))
+    with pytest.raises(RecordingError, match=word):
+        open_receive(f"file:{tmp_path / 'x'}", WAVEFORM)
+    path.with_suffix(".sigmf-data").unlink(missing_ok=True)
+    with pytest.raises(RecordingError, match=rf"no such file|{word}"):
+        open_receive(f"file:{tmp_path / 'x'}", WAVEFORM)
+
+
+def test_a_bare_recording_is_replayed_with_its_type_and_what_is_missing_is_told(tmp_path: Path) -> None:
+    record(tmp_path / "a")
+    pairs = np.fromfile(tmp_path / "a.sigmf-data", np.float32)
+    np.round(pairs / np.abs(pairs).max() * 120).astype("i1").tofile(tmp_path / "bare.iq")
+    told: list[str] = []
+    open_receive(f"file:{tmp_path / 'bare.iq'}?datatype=ci8", WAVEFORM, lambda kind, text: told.append(text))
+    assert told == ["bare.iq does not say its rate; 1e+06 samples/s are taken"]
+    assert replay(f"file:{tmp_path / 'bare.iq'}?datatype=ci8&rate=1M") == dict(enumerate(WORDS))
 
 
 @given(st.floats(0.01, 4.0), st.integers(1, 300), st.integers(0, 50))

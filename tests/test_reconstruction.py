@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.coding.reconstruction import ReconstructionConfig
 from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
+from m4sc.coding.reconstruction.concealment import conceal
 from m4sc.coding.reconstruction.network import ReconstructionNetwork
 from m4sc.coding.reconstruction.scale import ScaleCode
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
@@ -336,3 +337,12 @@ def test_a_channel_better_than_any_in_training_does_not_spoil_the_picture() -> N
     symbols = latents[:, 0] + 1j * latents[:, 1]
     shown = codec.decode(symbols, np.full(len(symbols), 1e-6, np.float32))
     assert psnr_db(shown, picture) > 30
+
+
+def test_a_lost_tile_is_filled_from_its_neighbours_and_costs_nothing_elsewhere() -> None:
+    ramp = np.tile(np.linspace(60, 200, 64, dtype=np.float32), (3, 64, 1))
+    lost = np.zeros((64, 64), bool)
+    lost[16:32, 16:32] = True
+    filled = conceal(np.where(lost, np.float32(1e9), ramp), lost)
+    assert np.array_equal(filled[:, ~lost], ramp[:, ~lost])
+    assert np.abs(filled - ramp)[:, lost].mean() < 12

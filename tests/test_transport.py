@@ -57,10 +57,19 @@ def complex_of(pairs: np.ndarray) -> np.ndarray:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 2000), st.integers(0, 40), st.integers(60, 500), st.randoms(use_true_random=False))
-def test_symbols_arrive_in_any_order_of_their_frames(k, essential, segment, random) -> None:
+@given(
+    st.integers(1, 2000),
+    st.integers(0, 40),
+    st.integers(60, 500),
+    st.integers(1, 90),
+    st.randoms(use_true_random=False),
+)
+def test_symbols_arrive_in_any_order_of_their_frames(k, essential, segment, unit, random) -> None:
     essential = min(essential, k)
-    frames = sent(symbols_payload(k, essential), segment_symbols=segment)
+    payload = replace(symbols_payload(k, essential), unit=unit)
+    frames = sent(payload, segment_symbols=segment)
+    if len(frames) > 1 and unit <= segment - essential:
+        assert all((len(frame.symbols) - essential) % unit == 0 for frame in frames[:-1])
     assert all(len(frame.symbols) <= segment for frame in frames)
     assembler = Assembler(CARRIERS)
     random.shuffle(frames)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from fake_system import WORDS, FakeSystem
+from m4sc.recordings import RecordingWriter, open_recording
 from m4sc_app.calibrate import GainStep, best_step
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
@@ -23,6 +24,7 @@ from m4sc_app.rx import run_rx
 from m4sc_app.tx import run_tx
 from PIL import Image
 from test_radio_ends import free_port
+from test_recordings import FullDisk
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -101,6 +103,29 @@ def test_record_then_replay_ends_by_itself(capsys: pytest.CaptureFixture[str], t
     capsys.readouterr()
     assert main(["rx", f"file:{tmp_path / 'air'}", "--json"]) == 0
     assert [row["answer"] for row in rows(capsys.readouterr().out, "answer")] == list(WORDS)
+
+
+@pytest.mark.parametrize("end", ["tx", "rx"])
+def test_a_full_disk_ends_the_recording_in_one_sentence(
+    end: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["tx", f"file:{tmp_path / 'a'}", *WORDS]) == 0
+    capsys.readouterr()
+    plain, room = RecordingWriter._open, 5000
+
+    def small(self: RecordingWriter) -> Any:
+        return FullDisk(plain(self), room)
+
+    monkeypatch.setattr(RecordingWriter, "_open", small)
+    name = str(tmp_path / "x")
+    command = (
+        ["tx", f"file:{name}", *WORDS] if end == "tx" else ["rx", f"file:{tmp_path / 'a'}", "--record", name]
+    )
+    assert main(command) == 2
+    told = capsys.readouterr().err.strip()
+    assert "No space left on device" in told and f"{room // 8} samples" in told and "\n" not in told
+    assert len(open_recording(name)) == room // 8
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_losses_are_told_by_the_numbers_that_are_missing(

@@ -129,7 +129,9 @@ def send(
 
 @app.command(epilog='Example:  m4sc receive burst.sigmf-meta --query "What colour is it?" --json')
 def receive(
-    recording: Annotated[Path, typer.Argument(help="A .sigmf-meta/.sigmf-data pair or a .cf32 file.")],
+    recording: Annotated[
+        Path, typer.Argument(help="A SigMF pair or archive, bare .cf32, .cu8, ..., or .wav.")
+    ],
     query: Annotated[str | None, typer.Option(help="The receiver's own question.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder to keep received pictures in.")] = None,
     model: Model = "default",
@@ -180,6 +182,7 @@ def whole_command(name: str = "") -> Any:
 
 _register("tx", "m4sc_app.tx", "tx_command", "Send messages to a radio end, or through a simulated one.")
 _register("rx", "m4sc_app.rx", "rx_command", "Receive from a radio end and answer.")
+_register("run", "m4sc_app.run_flowgraph", "run_app", "Run a companion flowgraph without its windows.")
 _register("calibrate", "m4sc_app.calibrate", "calibrate_command", "Search the gains of a radio.")
 _register("dashboard", "m4sc_app.dashboard", "dashboard_command", "A live page of the link in the browser.")
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")

@@ -24,6 +24,7 @@ class Events:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
+        self.broken_off = ""  # why a recording could not be written to its end
 
     def __call__(self, event: LinkEvent) -> None:
         """Keep an event; from any thread."""
@@ -31,6 +32,9 @@ class Events:
 
     def notify(self, kind: str, text: str) -> None:
         """An event of a radio end."""
+        if kind == "broken_off":
+            self.broken_off = text
+            return
         self(LinkEvent(kind, time.time(), {"text": text}))
 
     def take(self) -> Iterator[LinkEvent]:
@@ -79,6 +83,9 @@ def run_station(
         feed: called about twenty times a second; may send messages.
         count: end after so many messages answered or failed, 0 for any number.
         seconds: end after this, s; 0 for never.
+
+    Raises:
+        UserError: a recording could not be written to its end.
     """
     gaps, deadline = SequenceGaps(), time.monotonic() + (seconds or float("inf"))
     station.begin()
@@ -88,7 +95,7 @@ def run_station(
                 for event in events.take():
                     _show(event, view, gaps)
                 handled = view.figures["answers"] + view.figures["faults"]
-                if (count and handled >= count) or station.has_ended():
+                if (count and handled >= count) or station.has_ended() or events.broken_off:
                     break
                 feed()
     finally:
@@ -98,6 +105,8 @@ def run_station(
         view.summary(station.counters())
         if not clean:
             view.say("warning", text="a block did not end within ten seconds")
+    if events.broken_off:
+        raise UserError(events.broken_off)
 
 
 def _show(event: LinkEvent, view: LinkView, gaps: SequenceGaps) -> None:

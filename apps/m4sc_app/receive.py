@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from m4sc.recordings import open_recording
 from m4sc.tasks import UnknownTaskError, task_by_id
 
 from m4sc_app.errors import UserError
-from m4sc_app.iqfile import read_iq
 from m4sc_app.send import load_system, part
 
 _CHUNK = 1 << 18  # samples pushed at a time
@@ -19,7 +19,7 @@ def run_receive(
     recording: Path, *, query: str | None, model: str, as_json: bool, pictures: Path | None = None
 ) -> None:
     """Print one answer per frame; see ``m4sc receive --help``."""
-    iq = read_iq(recording)
+    iq = open_recording(recording)
     waveforms = part("m4sc.phy.waveform", "the physical layer")
     receivers = part("m4sc.phy.receiver", "the physical layer")
     stored = iq.extra.get("waveform")
@@ -28,13 +28,13 @@ def run_receive(
     )
     receiver = receivers.BurstReceiver(waveform)
     frames: list[Any] = []
-    for start in range(0, iq.samples.size, _CHUNK):
-        frames += receiver.push(iq.samples[start : start + _CHUNK])
+    for start in range(0, len(iq), _CHUNK):
+        frames += receiver.push(iq.read(start, _CHUNK))
     frames += receiver.flush()
     if not frames:
         found = "; ".join(fault.reason for fault in receiver.take_faults() if fault.strong)
         why = f": {found}" if found else ""
-        raise UserError(f"no frame was found in {recording.name} ({iq.samples.size} samples){why}")
+        raise UserError(f"no frame was found in {recording.name} ({len(iq)} samples){why}")
     system = load_system(model)
     join = part("m4sc.transport.message_header", "the transport").TransportHeader.join
     known = [frame._replace(header=join(frame.header, frame.message)) for frame in frames if frame.message]

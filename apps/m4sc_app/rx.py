@@ -60,7 +60,7 @@ def run_rx(
     events, view = Events(), LinkView(f"m4sc rx {address}", as_json)
     end = open_receive(address, read_waveform(waveform), events.notify)
     system = warm_up(model, False)
-    recorder = None if record is None else SigmfSink(str(record), end.waveform)
+    recorder = None if record is None else SigmfSink(str(record), end.waveform, notify=events.notify)
     station = Station(system, events, receive=end, config=StationConfig(query=query), recorder=recorder)
     with interruptible() as stopped:
         view.say("ready", text=f"listening to {address}")

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from m4sc.message import Message
+from m4sc.recordings import write_recording
 from m4sc.tasks import Task, get_task
 
 from m4sc_app.errors import MissingPartError, UserError
-from m4sc_app.iqfile import write_iq
 from m4sc_app.waveform_file import read_waveform
 
 _GAP_SAMPLES = 400  # silence before, between and after the bursts
@@ -85,7 +85,7 @@ def run_send(
         voltage = 0.0 if snr_db is None else _noise_voltage(snr_db, waveform)
         samples = disturb(samples, voltage, cfo_hz / waveform.samp_rate, seed)
     extra = {"fingerprint": int(system.fingerprint), "waveform": json.loads(waveform.to_json())}
-    data, meta = write_iq(out, samples, waveform.samp_rate, extra)
+    data, meta = write_recording(out, samples, waveform.samp_rate, extra)
     seconds = samples.size / waveform.samp_rate
     result = {"data": str(data), "meta": str(meta), "duration_s": seconds, "task": task, "messages": sent}
     if as_json:

@@ -86,7 +86,7 @@ class GainProbe(gr.top_block):
         symbols = np.exp(0.5j * np.pi * (self._rng.integers(4, size=n_symbols) + 0.5)).astype(np.complex64)
         pdu = make_pdu({"sequence": self._sequence & 0xFFFF}, symbols)
         self._sequence += 1
-        self.transmitter.to_basic_block()._post(pmt.intern("symbols"), pdu)
+        self.transmitter.put(pdu, 0)
 
     def take_snrs(self) -> list[float]:
         """SNR estimates since the last call, dB."""

@@ -1,20 +1,64 @@
-"""How a headless flowgraph ends: one sentence for bad input, exit code 2."""
+"""Run a flowgraph without a window: one sentence for bad input, exit codes, what a block could not finish."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
+from typing import Any
+
+from m4sc_flowgraphs.twin import find_grc, twin_of
 
 
-def run_twin(main: Callable[[], None]) -> None:
+def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
     """Run a generated ``main``; what its blocks refuse is told in one sentence instead of a traceback.
 
-    Ends the process: 0 done, 2 refused (a wrong value, a missing file or device), 130 stopped by the user.
+    Ends the process: 0 done, 2 refused (a wrong value, a missing file or device, a full disk), 130 stopped by
+    the user.
+
+    Args:
+        main: of the generated script.
+        top_block: its class.
     """
+    made: list[Any] = []
+
+    def keep(**options: Any) -> Any:
+        made.append(top_block(**options))
+        return made[0]
+
+    name = sys.argv[0].rsplit("/", 1)[-1]
     try:
-        main()
+        main(keep)
     except (ValueError, OSError, RuntimeError) as exc:
-        print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {str(exc).strip().splitlines()[0]}", file=sys.stderr)
+        print(f"{name}: {(str(exc).strip() or type(exc).__name__).splitlines()[0]}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    faults = (
+        [fault for block in vars(made[0]).values() if (fault := getattr(block, "fault", None))]
+        if made
+        else []
+    )
+    for fault in faults:
+        print(f"{name}: {fault}", file=sys.stderr)
+    sys.exit(2 if faults else 0)
+
+
+def load(script: Any) -> tuple[Callable[..., None], Callable[..., Any]]:
+    """``main`` and the top block's class of a generated script."""
+    spec = importlib.util.spec_from_file_location(script.stem, script)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main, getattr(module, script.stem)
+
+
+def run_grc(name: str, options: list[str]) -> None:
+    """Run a .grc, by its path or name, with the options of its parameters; ends as :func:`run_twin`.
+
+    Raises:
+        FlowgraphError: there is none, or it does not compile.
+    """
+    script = twin_of(find_grc(name))
+    sys.argv = [script.stem, *options]
+    run_twin(*load(script))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pmt
 from gnuradio import gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from gnuradio.m4sc.systems import find_system
@@ -73,9 +73,7 @@ class Loopback(gr.top_block):
         self.connect(self.transmitter, self.channel, self.receiver)
 
         # --- receiver ----------------------------------------------------------------------------------
-        self.decoder = m4sc.message_decoder(
-            model, c.zero_latents, codec, c.timeout_s, waveform=c.waveform
-        )
+        self.decoder = m4sc.message_decoder(model, c.zero_latents, codec, c.timeout_s, waveform=c.waveform)
         self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
 
         # --- results; the decoder's `done` ends the stream ------------------------------------------------
@@ -98,13 +96,14 @@ class Loopback(gr.top_block):
             raise ValueError(f"{len(messages)} messages; at most 65536 in one run")
         self.start()
         try:
-            entry = self.encoder.to_basic_block()
+            end = time.monotonic() + self.config.timeout_s
             for sequence, message in enumerate(messages):
                 if message.instruction is not None:
                     self.decoder.set_query(0, sequence, message.instruction)
-                entry._post(pmt.intern("messages"), _message_pdu(message, sequence))
-            entry._post(pmt.intern("messages"), done_pdu())
-            self.collector.done.wait(self.config.timeout_s)
+                if not self.encoder.put(_message_pdu(message, sequence), max(0.0, end - time.monotonic())):
+                    break
+            self.encoder.put(done_pdu())
+            self.collector.done.wait(max(0.0, end - time.monotonic()))
         finally:
             self.stop()
             self.wait()

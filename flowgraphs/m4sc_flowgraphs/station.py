@@ -13,14 +13,15 @@ import pmt
 from gnuradio import gr, m4sc
 from gnuradio.m4sc.frame_transmitter import DONE_TAG
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
-
 from m4sc.phy.air_time import frame_samples
+
 from m4sc_flowgraphs.link_events import EventSink, LinkEvent
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd
 from m4sc_flowgraphs.radio_ends.opening import GAP_SAMPLES
 
 Emit = Callable[[LinkEvent], None]
+_ROOM_S = 30.0  # a message waits for a place in the transmit chain
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ class Station(gr.top_block):
 
     def _build_receiver(self, model: Any, end: ReceiveEnd | None, waveform: Any) -> None:
         shape = waveform if end is None else end.waveform
-        self.receiver = m4sc.frame_receiver(shape)
+        on_full = "drop" if end is not None and end.real_time else "wait"
+        self.receiver = m4sc.frame_receiver(shape, on_full)
         self.decoder = m4sc.message_decoder(model, waveform=shape)
         self.decoder.set_default_query(self.config.query)
         self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
@@ -187,7 +189,7 @@ class Station(gr.top_block):
         return not waiter.is_alive()
 
     def send(self, message: OutgoingMessage, sequence: int) -> None:
-        """Put a message into the transmit chain."""
+        """Put a message into the transmit chain; waits for a place there, and tells if there is none."""
         if message.instruction is not None and hasattr(self, "decoder"):
             self.decoder.set_query(self.config.source_id, sequence, message.instruction)
         meta = {
@@ -200,14 +202,19 @@ class Station(gr.top_block):
         }
         values = {key: meta[key] for key in ("sequence", "name", "task", "modality")}
         self._emit(LinkEvent("queued", time.time(), values, {"payload": message.payload}))
-        self._post(make_pdu(meta, message.payload))
+        if not self.encoder.put(make_pdu(meta, message.payload), _ROOM_S):
+            reason = f"the transmit chain had no room within {_ROOM_S:.0f} s, or was stopped"
+            fault = {
+                "sequence": meta["sequence"],
+                "block": "m4sc_station",
+                "fault": "dropped",
+                "reason": reason,
+            }
+            self._emit(LinkEvent("fault", time.time(), fault))
 
     def finish_sending(self) -> None:
         """No more messages: the transmit chain ends after what it holds."""
-        self._post(done_pdu())
-
-    def _post(self, message: Any) -> None:
-        self.encoder.to_basic_block()._post(pmt.intern("messages"), message)
+        self.encoder.put(done_pdu())
 
     def counters(self) -> dict[str, int]:
         """Counts of the radio blocks and ends, those of one name together."""

@@ -49,7 +49,6 @@ def _run(
     seconds: float, snr_db: float, rate: float, symbols: int, every_s: float, file: Any, stopped: Any
 ) -> list[dict[str, float]]:
     import numpy as np
-    import pmt
     import psutil
     from gnuradio import blocks, gr, m4sc
     from gnuradio.m4sc.pdu import make_pdu
@@ -63,7 +62,7 @@ def _run(
     channel = m4sc.channel(snr_db, sender.waveform, cfo_hz=500.0)
     tb.connect(sender, throttle, channel, receiver)
     tb.msg_connect(receiver, "symbols", counter, "frames")
-    rng, entry, process = np.random.default_rng(1), sender.to_basic_block(), psutil.Process()
+    rng, process = np.random.default_rng(1), psutil.Process()
     rows: list[dict[str, float]] = []
     tb.start()
     begun = time.monotonic()
@@ -72,7 +71,7 @@ def _run(
         while (now := time.monotonic() - begun) < seconds and not stopped():
             while sent < now * rate:
                 payload = np.exp(0.5j * np.pi * (rng.integers(4, size=symbols) + 0.5)).astype(np.complex64)
-                entry._post(pmt.intern("symbols"), make_pdu({"sequence": sent & 0xFFFF}, payload))
+                sender.put(make_pdu({"sequence": sent & 0xFFFF}, payload), every_s)
                 sent += 1
             if now >= next_row:
                 rows.append(_row(now, sent, sender, receiver, counter, process, samp_rate))

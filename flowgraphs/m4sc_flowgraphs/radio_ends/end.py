@@ -44,6 +44,7 @@ class ReceiveEnd:
         ends: the stream has an end (a recording).
         counters: running counts of the end, such as ``overflows``.
         set_gain_db: sets the receive gain, dB; None where there is none.
+        real_time: the samples of a device, which do not wait.
     """
 
     block: Any
@@ -51,6 +52,7 @@ class ReceiveEnd:
     ends: bool
     counters: Counter[str]
     set_gain_db: Callable[[float], None] | None = None
+    real_time: bool = False
 
 
 def ignore(event: str, text: str) -> None:

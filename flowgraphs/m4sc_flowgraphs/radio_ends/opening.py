@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
@@ -47,8 +48,13 @@ def open_transmit(
     else:
         from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSink
 
+        if not where.place:
+            raise RadioEndError(
+                "'file:' has no name; write file:NAME for NAME.sigmf-data and NAME.sigmf-meta"
+            )
+
         chosen = read_options(rest, FileOptions, channel=channel)
-        sink = SigmfSink(where.place, waveform, chosen.freq, chosen.description)
+        sink = SigmfSink(where.place, waveform, chosen.freq, chosen.description, notify)
     chain: list[Any] = [] if channel.is_clear else [channel_block(channel, waveform)]
     if paced:
         chain.append(blocks.throttle(gr.sizeof_gr_complex, waveform.samp_rate))
@@ -72,13 +78,13 @@ def open_receive(address: str, waveform: Any, notify: Notify = ignore, driver: A
         source: Any = ZmqSource(where.place, read_options(rest, ZmqOptions, channel=channel).mode, notify)
         ends = False
     else:
-        from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSource, open_recording
+        from m4sc.recordings import open_recording
 
-        read_options(rest, FileOptions, channel=channel)
-        recording = open_recording(where.place)
-        waveform = replace(waveform, samp_rate=recording.samp_rate)
-        if recording.waveform is not None:
-            waveform = type(waveform).from_json(recording.waveform)
+        from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSource
+
+        chosen = read_options(rest, FileOptions, channel=channel)
+        recording = open_recording(where.place, chosen.datatype or None, chosen.rate or None)
+        waveform = _recorded_waveform(recording, waveform, notify)
         source, ends = SigmfSource(recording), True
     chain: list[Any] = [] if channel.is_clear else [channel_block(channel, waveform)]
     return ReceiveEnd(Chain([source, *chain], False), waveform, ends, source.counters)
@@ -102,3 +108,18 @@ def split_channel(address: Address) -> tuple[Address, ChannelOptions]:
     inside = {name: text for name, text in address.options.items() if name in names}
     outside = {name: text for name, text in address.options.items() if name not in names}
     return replace(address, options=outside), read_options(replace(address, options=inside), ChannelOptions)
+
+
+def _recorded_waveform(recording: Any, waveform: Any, notify: Notify) -> Any:
+    """The waveform that a recording names, or ``waveform`` at its rate; what is taken for granted, told."""
+    for note in recording.notes:
+        notify("note", note)
+    stored = recording.extra.get("waveform")
+    if stored is not None:
+        return type(waveform).from_json(json.dumps(stored))
+    if recording.samp_rate is None:
+        notify(
+            "note", f"{recording.path.name} does not say its rate; {waveform.samp_rate:g} samples/s are taken"
+        )
+        return waveform
+    return replace(waveform, samp_rate=recording.samp_rate)

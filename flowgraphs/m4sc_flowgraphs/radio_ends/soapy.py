@@ -56,7 +56,9 @@ def open_soapy_transmit(
     sink.set_length_tag_name("packet_len")
     gain = 10.0 ** (options.level_dbfs / 20.0) / waveform_rms(waveform)
     shaper = BurstShaper(gain, options.pad_samples)
-    return TransmitEnd(Chain([shaper, sink], True), waveform, "packet_len", 0, True, shaper.counters, after(0.5))
+    return TransmitEnd(
+        Chain([shaper, sink], True), waveform, "packet_len", 0, True, shaper.counters, after(0.5)
+    )
 
 
 def open_soapy_receive(
@@ -66,7 +68,7 @@ def open_soapy_receive(
     source, waveform = _open("source", args, options, waveform, soapy)
     watch = Watch(waveform.samp_rate, notify)
     set_gain = lambda gain_db: source.set_gain(0, gain_db)  # noqa: E731
-    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, set_gain)
+    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, set_gain, True)
 
 
 def _open(side: str, args: str, options: SoapyOptions, waveform: Any, soapy: Any) -> tuple[Any, Any]:

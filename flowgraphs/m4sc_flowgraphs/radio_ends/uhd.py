@@ -138,7 +138,7 @@ def open_uhd_receive(
     source = _device(lambda: uhd.usrp_source(_args(args, options), uhd.stream_args("fc32")), args)
     waveform = _configure(source, options, waveform, uhd)
     watch = Watch(waveform.samp_rate, notify)
-    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, source.set_gain)
+    return ReceiveEnd(Chain([source, watch], False), waveform, False, watch.counters, source.set_gain, True)
 
 
 def waveform_rms(waveform: Any) -> float:

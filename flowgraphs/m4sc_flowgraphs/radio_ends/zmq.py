@@ -175,9 +175,7 @@ class ZmqSource(gr.sync_block):
             self._socket.connect(where)
         except zmq.ZMQError as exc:
             self.close()
-            raise RadioEndError(
-                f"cannot use {where} ({exc.strerror}); give a host and port"
-            ) from exc
+            raise RadioEndError(f"cannot use {where} ({exc.strerror}); give a host and port") from exc
 
     @property
     def peers(self) -> int:

@@ -35,8 +35,11 @@ class ReconstructionCodec(Codec):
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; a picture takes what its size takes."""
         latents = self.pictures.encode(message.data)
-        essential = SIZE_SYMBOLS if len(latents) > self.pictures.config.symbols else 0
-        return Payload(task.task_id, message.modality, self.fingerprint, latents, essential=essential)
+        unit = self.pictures.config.symbols
+        essential = SIZE_SYMBOLS if len(latents) > unit else 0
+        return Payload(
+            task.task_id, message.modality, self.fingerprint, latents, essential=essential, unit=unit
+        )
 
     def decode_many(
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
@@ -69,7 +72,8 @@ class WithPicture(Codec):
         picture = self.pictures.encode(message.data)
         sized = SIZE_SYMBOLS if len(picture) > self.pictures.config.symbols else 0
         essential = len(payload.latents) + sized  # the answer is worth more than any tile
-        return replace(payload, latents=np.concatenate([payload.latents, picture]), essential=essential)
+        latents, unit = np.concatenate([payload.latents, picture]), self.pictures.config.symbols
+        return replace(payload, latents=latents, essential=essential, unit=unit)
 
     def decode_many(
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]

@@ -28,11 +28,25 @@ _Key = tuple[int, int, int]
 class Frame(Protocol):
     """What the assembler reads of a received frame (``m4sc.phy.receiver.ReceivedFrame``)."""
 
-    header: TransportHeader
-    symbols: np.ndarray
-    noise_var: np.ndarray
-    snr_db: float
-    cfo_hz: float
+    @property
+    def header(self) -> TransportHeader:
+        """Decoded."""
+
+    @property
+    def symbols(self) -> np.ndarray:
+        """complex64 (n,), unbiased."""
+
+    @property
+    def noise_var(self) -> np.ndarray:
+        """float32 (n,), complex noise variance of each symbol."""
+
+    @property
+    def snr_db(self) -> float:
+        """Es/N0, dB."""
+
+    @property
+    def cfo_hz(self) -> float:
+        """Carrier offset, Hz."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class _Partial:
     snr_db: list[float] = field(default_factory=list)
     cfo_hz: list[float] = field(default_factory=list)
     crc_errors: int = 0
+    extent: Extent | None = None
 
     @property
     def size(self) -> int:
@@ -168,13 +183,10 @@ class Assembler:
             return
         if header.payload_kind is PayloadKind.QAM:
             noise_var = noise_var + np.float32(grid_noise(1 << header.mcs))
-        own = Extent.of(header)
-        place = own.place(header.segment)
-        if len(symbols) != own.essential + place.stop - place.start:
-            raise ValueError(
-                f"segment {header.segment} has {len(symbols)} symbols where its message has "
-                f"{own.essential + place.stop - place.start}"
-            )
+        if partial.extent is None:
+            partial.extent = Extent.of(header)
+        elif partial.extent != Extent.of(header):
+            raise ValueError(f"segment {header.segment} is of another length than its message's others")
         partial.symbols[header.segment] = symbols_to_latents(symbols), noise_var
 
     def _is_repeated(self, key: _Key, header: TransportHeader, now: float) -> bool:
@@ -257,7 +269,8 @@ def _agree(first: TransportHeader, other: TransportHeader) -> bool:
 
 def _joined_symbols(partial: _Partial) -> Received:
     """Symbols of a message in order: essential ones combined over the segments, lost ones erased."""
-    extent = Extent.of(partial.header)
+    extent = partial.extent
+    assert extent is not None  # a message without a frame is none
     symbols = np.zeros(extent.total, np.complex64)
     noise_var = np.full(extent.total, ERASED, np.float32)
     lead = extent.essential

@@ -77,22 +77,22 @@ def frames_air_time_s(frames: Iterable[OutgoingFrame], waveform: WaveformConfig)
 
 @dataclass(frozen=True)
 class Extent:
-    """What a header says of the whole analogue message, where that has several frames.
-
-    It stands in the field that holds the bytes of a digital frame.
+    """The whole of an analogue message, and where its segments belong.
 
     Attributes:
         total: complex symbols of the message.
         essential: leading symbols that stand in every segment.
         n_segments: frames.
+        size: symbols of every segment but the last, which has the rest; the essential ones not counted.
     """
 
     total: int
     essential: int
     n_segments: int
+    size: int
 
     def pack(self) -> int:
-        """32 bits; 0 of a message of one frame, which says all itself.
+        """`total` and `essential` in 32 bits; 0 of a message of one frame, which says all itself.
 
         Raises:
             ValueError: more symbols than the field holds.
@@ -106,36 +106,57 @@ class Extent:
 
     @classmethod
     def of(cls, header: TransportHeader) -> Extent:
-        """From a frame's header."""
-        if header.n_segments == 1:
-            return cls(header.n_symbols, 0, 1)
-        field = header.payload_bytes
-        return cls(field & MAX_SYMBOLS, field >> _TOTAL_BITS, header.n_segments)
+        """From any frame's header: its own length tells that of the others.
+
+        Raises:
+            ValueError: the header's numbers contradict each other.
+        """
+        count, own = header.n_segments, header.n_symbols
+        if count == 1:
+            return cls(own, 0, 1, own)
+        total, essential = header.payload_bytes & MAX_SYMBOLS, header.payload_bytes >> _TOTAL_BITS
+        own -= essential
+        is_last = header.segment == count - 1
+        size, odd = divmod(total - essential - own, count - 1) if is_last else (own, 0)
+        rest = total - essential - size * (count - 1)
+        if own < 1 or odd or not 1 <= rest <= size or (is_last and rest != own):
+            raise ValueError(
+                f"segment {header.segment} of {count} has {header.n_symbols} symbols, which does not fit a "
+                f"message of {total}"
+            )
+        return cls(total, essential, count, size)
 
     def place(self, segment: int) -> slice:
         """Where a segment's own symbols, those after the essential ones, belong in the message."""
-        size = -(-(self.total - self.essential) // self.n_segments)
-        start = min(self.essential + segment * size, self.total)
-        return slice(start, min(start + size, self.total))
+        start = self.essential + segment * self.size
+        return slice(start, min(start + self.size, self.total))
+
+
+def _extent(payload: Payload, total: int, most: int) -> Extent:
+    """Segments of nearly equal length, of at most `most` symbols, with whole units."""
+    room = most - payload.essential
+    if room < 1:
+        raise ValueError(
+            f"{payload.essential} essential symbols leave no room in segments of {most}; "
+            "give more segment_symbols"
+        )
+    rest = total - payload.essential
+    unit = payload.unit if payload.unit <= room else 1
+    units = -(-rest // unit)
+    count = max(1, -(-units // (room // unit)))
+    size = max(1, unit * -(-units // count))
+    return Extent(total, payload.essential, max(1, -(-rest // size)), size)
 
 
 def _analogue(
     latents: np.ndarray, payload: Payload, address: Address, config: TransportConfig
 ) -> list[OutgoingFrame]:
     form, lead = config.form, latents[: payload.essential]
-    rest = latents[payload.essential :]
-    room = config.most_symbols - len(lead)
-    if room < 1:
-        raise ValueError(
-            f"{len(lead)} essential symbols leave no room in segments of {config.most_symbols}; "
-            "give more segment_symbols"
-        )
-    extent = Extent(len(latents), len(lead), max(1, -(-len(rest) // room)))
-    count = extent.n_segments
-    parts = [np.concatenate([lead, latents[extent.place(i)]]) for i in range(count)]
+    extent = _extent(payload, len(latents), config.most_symbols)
+    parts = [np.concatenate([lead, latents[extent.place(i)]]) for i in range(extent.n_segments)]
     mcs = form.qam_order.bit_length() - 1 if form.kind == "qam" else 0
     head = replace(
-        _header(payload, address, config, PayloadKind[form.kind.upper()], count),
+        _header(payload, address, config, PayloadKind[form.kind.upper()], extent.n_segments),
         mcs=mcs,
         payload_bytes=extent.pack(),
     )

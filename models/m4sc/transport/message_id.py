@@ -6,16 +6,16 @@ import itertools
 import time
 from collections.abc import Iterator
 
-_TICKS_PER_S = 64
+_TICKS_PER_S = 1024
 _COUNT = 1 << 16
 
 
 def message_ids(time_s: float | None = None) -> Iterator[int]:
     """Running 16-bit numbers that begin at a place given by the clock.
 
-    The first number moves on by 64 a second and comes round after 17 minutes. A transmitter that is started
+    The first number moves on by 1024 a second and comes round after 64 s. A transmitter that is started
     again therefore begins at another number than that of the message it broke off, unless it had sent more
-    than 64 messages a second ever since it began.
+    than 1024 messages a second ever since it began, or the restart takes 64 s: longer than receivers wait.
 
     Args:
         time_s: Unix time, s; None for now.

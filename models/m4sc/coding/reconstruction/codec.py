@@ -12,12 +12,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from m4sc.coding.reconstruction.concealment import conceal
 from m4sc.coding.reconstruction.config import ReconstructionConfig
 from m4sc.coding.reconstruction.network import ReconstructionNetwork
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
-from m4sc.coding.reconstruction.tiles import cut, tile_count
+from m4sc.coding.reconstruction.tiles import cut, tile_count, tile_pixels
 
 _PART = 16  # tiles at a time, for memory's sake
+_MOST = 0.5  # share of a tile's symbols without which it is filled from its neighbours
 
 
 class PictureCodec:
@@ -68,7 +70,8 @@ class PictureCodec:
         """Received symbols to a picture, uint8 (h, w, 3).
 
         Args:
-            symbols: complex64 (k,), unbiased; noise_var: float32 (k,), complex.
+            symbols: complex64 (k,), unbiased.
+            noise_var: float32 (k,), complex; infinite where nothing arrived.
 
         Raises:
             ValueError: no picture has so many symbols, or its size cannot be read.
@@ -88,10 +91,20 @@ class PictureCodec:
             shape = (len(chosen), -1, self.config.symbols)
             step = max(1, _PART * self.config.symbols // count)
             parts = zip(y.reshape(*shape, 2).split(step), n.reshape(shape).split(step), strict=True)
-            whole = torch.cat([self.network.receive(*part, size) for part in parts])
+            whole = torch.cat([self._receive(*part, size) for part in parts])
             for i, picture in zip(chosen, whole, strict=True):
                 pictures[i] = _as_bytes(picture)[: size[0], : size[1]]
         return [pictures[i] for i in range(len(received))]
+
+    def _receive(self, y: Tensor, noise_var: Tensor, size: tuple[int, int]) -> Tensor:
+        """Pictures of one size, float (n, 3, h, w); lost tiles are filled before the networks refine them."""
+        planes = self.network.joined(y, noise_var, size)
+        for own, noise in zip(planes, noise_var, strict=True):
+            lost = noise.isinf().float().mean(dim=1) > _MOST  # (tiles,)
+            if lost.any() and not lost.all():
+                pixels = tile_pixels(lost.numpy(), *size, self.config.tile)
+                own.copy_(torch.from_numpy(conceal(own.numpy(), pixels)))
+        return self.network.refine(planes)
 
     def _size(self, symbols: np.ndarray, noise_var: np.ndarray) -> tuple[int, int]:
         """Height and width of what was received; raises ValueError as :meth:`decode`."""
@@ -100,7 +113,7 @@ class PictureCodec:
                 f"{len(symbols)} symbols with {len(noise_var)} noise variances are no picture of tiles of "
                 f"{self.config.symbols} symbols; transmitter and receiver use different models"
             )
-        if not (np.isfinite(symbols).all() and np.isfinite(noise_var).all()):
+        if not np.isfinite(symbols).all() or np.isnan(noise_var).any():
             raise ValueError("received symbols or noise variances are not finite")
         if len(symbols) == self.config.symbols:
             return self.config.tile, self.config.tile

@@ -23,6 +23,7 @@ class ReconstructionConfig:
         condition_width: hidden channels that turn the noise into scales and shifts of each block.
         design_snr_db: SNR that the first allocation of power is optimal for.
         best_snr_db: highest Es/N0 of training; a better channel is received as one of this.
+        worst_snr_db: a symbol that is worse, or did not arrive, is received as one of this Es/N0.
         max_side: pixels; a larger picture is reduced to this longer side before it is sent.
     """
 
@@ -40,6 +41,7 @@ class ReconstructionConfig:
     condition_width: int = 32
     design_snr_db: float = 6.0
     best_snr_db: float = 22.0
+    worst_snr_db: float = -10.0
     max_side: int = 256
 
     def __post_init__(self) -> None:

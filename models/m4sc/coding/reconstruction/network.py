@@ -155,8 +155,9 @@ class ReconstructionNetwork(nn.Module):
             two planes of conditions: the noise's level in the picture and the tile's scale, both in decades.
         """
         y = symbols.flatten(1)
-        least = 10 ** (-self.config.best_snr_db / 10)  # the networks know no better channel
-        noise = 0.5 * noise_var.clamp(least, 2e6).repeat_interleave(2, dim=1)  # of each real
+        # the networks know no better channel, and none that is much worse: a lost symbol counts as the worst
+        least, most = 10 ** (-self.config.best_snr_db / 10), 10 ** (-self.config.worst_snr_db / 10)
+        noise = 0.5 * noise_var.clamp(least, most).repeat_interleave(2, dim=1)  # of each real
         word = 2 * self.config.scale_symbols
         scale = self.scale.receive(y[:, :word], noise[:, :word])
         scale = scale if slope is None else scale * slope
@@ -195,8 +196,12 @@ class ReconstructionNetwork(nn.Module):
         noise_var: float (n, t, symbols). Returns float (n, 3, h, w), 0 to 255 but not clipped; a side that is
         shorter than a tile's comes filled up to it.
         """
+        return self.refine(self.joined(symbols, noise_var, size, slope))
+
+    def joined(
+        self, symbols: Tensor, noise_var: Tensor, size: Sequence[int], slope: Tensor | None = None
+    ) -> Tensor:
+        """As :meth:`receive`, but the planes of :meth:`estimate`, float (n, 6, h, w), not yet refined."""
         count = symbols.shape[1]
-        planes = self.estimate(symbols.flatten(0, 1), noise_var.flatten(0, 1), slope).unflatten(
-            0, (-1, count)
-        )
-        return self.refine(join(planes, *size))
+        planes = self.estimate(symbols.flatten(0, 1), noise_var.flatten(0, 1), slope)
+        return join(planes.unflatten(0, (-1, count)), *size)

@@ -56,3 +56,15 @@ def join(tiles: Tensor, height: int, width: int) -> Tensor:
         total[:, :, y : y + tile, x : x + tile] += tiles[:, i] * weight
         weights[y : y + tile, x : x + tile] += weight
     return total / weights
+
+
+def tile_pixels(chosen: np.ndarray, height: int, width: int, tile: int) -> np.ndarray:
+    """Pixels that a chosen tile covers, bool (h, w) with sides not below a tile's.
+
+    chosen: bool (t,), in the order of :func:`cut`.
+    """
+    covered = np.zeros((max(height, tile), max(width, tile)), bool)
+    places = [(y, x) for y in tile_offsets(height, tile) for x in tile_offsets(width, tile)]
+    for (y, x), own in zip(places, chosen, strict=True):
+        covered[y : y + tile, x : x + tile] |= bool(own)
+    return covered

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from m4sc.evaluate.metrics.answers import exact_match, tile_match
 from m4sc.evaluate.metrics.captions import cider
 from m4sc.evaluate.metrics.similarity import default_minilm
-from m4sc.evaluate.metrics.speech import word_error_rate
+from m4sc.evaluate.metrics.speech import word_accuracy
 from m4sc.tasks import get_task
 
 
@@ -38,10 +38,7 @@ def score_all(
             for text, group, kind in zip(texts, references, kinds or [""] * len(texts), strict=True)
         ]
     if scorer == "wer":
-        return [
-            max(0.0, 1.0 - min(word_error_rate(text, reference) for reference in group))
-            for text, group in zip(texts, references, strict=True)
-        ]
+        return [word_accuracy(text, group) for text, group in zip(texts, references, strict=True)]
     if scorer == "similarity":
         return [default_minilm().nearest(text, group) for text, group in zip(texts, references, strict=True)]
     raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen"""
@@ -89,3 +90,17 @@ def word_error_rate(answer: str, reference: str) -> float:
         for j, other in enumerate(given, start=1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
     return row[-1] / len(wanted)
+
+
+def word_accuracy(answer: str, references: Sequence[str]) -> float:
+    """1 - word error rate against the closest reference, not below 0.
+
+    A reference without words of English (another script, punctuation alone) is matched as it stands.
+    """
+    return max((_word_accuracy(answer, reference) for reference in references), default=0.0)
+
+
+def _word_accuracy(answer: str, reference: str) -> float:
+    if not normalise_transcript(reference):
+        return float(bool(answer.strip()) and answer.split() == reference.split())
+    return max(0.0, 1.0 - word_error_rate(answer, reference))
