@@ -34,7 +34,8 @@ class message_source(gr.basic_block):  # noqa: N801
         instruction: what is asked of all, empty for the task's own wording.
         repeat: how often the list is sent, 0 for ever.
         interval_s: pause between messages, s.
-        source_id, user_id: transmitter and addressee in the frame header, 0 to 65535.
+        source_id: transmitter in the frame header, 0 to 255.
+        user_id: addressee, 0 to 65535.
         public: whether the messages are for every user, or for ``user_id`` alone.
     """
 
@@ -58,9 +59,9 @@ class message_source(gr.basic_block):  # noqa: N801
             raise ValueError(f"{len(tasks)} tasks for {len(self._files)} files; give one, or one each")
         if repeat < 0 or interval_s < 0:
             raise ValueError("repeat and interval_s cannot be negative")
-        for label, value in (("source_id", source_id), ("user_id", user_id)):
-            if not 0 <= value <= 0xFFFF:
-                raise ValueError(f"{label} is {value}; give 0 to 65535")
+        for label, value, most in (("source_id", source_id, 0xFF), ("user_id", user_id, 0xFFFF)):
+            if not 0 <= value <= most:
+                raise ValueError(f"{label} is {value}; give 0 to {most}")
         self._check_tasks(tasks)
         self._check_entries(self._files)
         self._tasks, self._instruction = tasks, instruction

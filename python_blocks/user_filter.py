@@ -19,7 +19,7 @@ class user_filter(pdu_worker):  # noqa: N801
 
     Args:
         user_id: this receiver, 0 to 65535; -1: every user's frames pass.
-        source_id: the wanted transmitter, 0 to 65535; -1: any.
+        source_id: the wanted transmitter, 0 to 255; -1: any.
         take_public: whether frames for all users pass.
         queue_len: PDUs held at most, >= 1.
     """
@@ -28,9 +28,9 @@ class user_filter(pdu_worker):  # noqa: N801
         self, user_id: int = -1, source_id: int = -1, take_public: bool = True, queue_len: int = 16
     ) -> None:
         super().__init__("m4sc_user_filter", "symbols", "symbols", queue_len)
-        for name, value in (("user_id", user_id), ("source_id", source_id)):
-            if not -1 <= value <= 0xFFFF:
-                raise ValueError(f"{name} is {value}; give 0 to 65535, or -1 for any")
+        for name, value, most in (("user_id", user_id, 0xFFFF), ("source_id", source_id, 0xFF)):
+            if not -1 <= value <= most:
+                raise ValueError(f"{name} is {value}; give 0 to {most}, or -1 for any")
         self._user_id, self._source_id, self._take_public = int(user_id), int(source_id), bool(take_public)
         self.counters["others"] = 0
 

@@ -222,11 +222,11 @@ class FrameReader(PreambleDemodulator):
         )
 
     def read_opening(
-        self, samples: np.ndarray, burst: Burst
+        self, samples: np.ndarray, burst: Burst, lag: int | None = None
     ) -> tuple[Burst, np.ndarray, np.ndarray, float, bool]:
         """As of all preambles; in noise with the search's own offset: it is coherent over the preamble."""
-        found = super().read_opening(samples, burst)
-        return super().read_opening(samples, burst, lag=0) if found[-1] and self._lag(burst) else found
+        found = super().read_opening(samples, burst, lag)
+        return super().read_opening(samples, burst, lag=0) if found[-1] and lag is None else found
 
     def _message(self, symbols: np.ndarray, noise_var: np.ndarray) -> bytes:
         """Fields of the message; empty where their CRC fails."""

@@ -1,10 +1,9 @@
 """The header on the air: 5G NR polar code, interleaved, scrambled, BPSK or QPSK.
 
 Nine bytes and a CRC of 24 bits (38.212 clause 5.1, CRC24C) in the code of :mod:`m4sc.phy.fec.polar`, read
-by a list of eight paths where successive cancellation alone fails. Of so few bits the LDPC codes of 5G need 1
-to 2 dB more (``m4sc_app.bench.trials.header_code``). Which :class:`m4sc.phy.header.protection.Protection`
-a header has shows by
-its scrambling alone: what is read with another's is noise, and its CRC fails.
+by a list of eight paths where successive cancellation alone fails. Which
+:class:`m4sc.phy.header.protection.Protection` a header has shows by its scrambling alone: what is read with
+another's is noise, and its CRC fails.
 """
 
 from __future__ import annotations
