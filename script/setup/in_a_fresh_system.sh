@@ -14,7 +14,12 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends ca-certificates git >/dev/null 2>&1
 mkdir -p '/root/dépôt de travail'
 cd '/root/dépôt de travail'
-[ -d gr-m4sc ] || git clone -q /source gr-m4sc
+if [ -d gr-m4sc ]; then
+    tell "a root kept from an earlier run, not a fresh one"
+    (cd gr-m4sc && git fetch -q /source HEAD && git reset -q --hard FETCH_HEAD)
+else
+    git clone -q /source gr-m4sc
+fi
 cd gr-m4sc
 tell "commit $(git log -1 --format='%h %s')"
 timed "first script/demo, with the set-up" script/demo
@@ -25,7 +30,8 @@ timed "m4sc doctor" .venv/bin/m4sc doctor
 
 # A second clone, of another user, without root and without apt: each clone imports its own module, the one of all
 # users stays the first's, and the models that root converted are shared.
-useradd --create-home other
+id other >/dev/null 2>&1 || useradd --create-home other
+rm -rf /srv/m4sc-home /home/other/second
 cp -r /root/.cache/m4sc /srv/m4sc-home
 chmod -R a+rX /srv/m4sc-home
 chmod a+x /root
