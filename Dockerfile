@@ -1,9 +1,9 @@
-# gr-m4sc on Debian 12 with GNU Radio 3.10.5: what script/bootstrap makes, in an image.
+# gr-m4sc on Debian 13 with GNU Radio 3.10.12: what script/bootstrap makes, in an image.
 #
 #   docker build -t gr-m4sc .
 #   docker run --rm -v "$PWD/runs:/gr-m4sc/runs" gr-m4sc m4sc demo
 #   docker run --rm --device /dev/bus/usb gr-m4sc m4sc doctor        (a USB radio)
-FROM debian:12
+FROM debian:13
 
 ENV DEBIAN_FRONTEND=noninteractive \
     LANG=C.UTF-8 \
@@ -29,6 +29,6 @@ RUN apt-get update \
 COPY . .
 
 # Exit code 1 stops the build when a part is missing; memory is judged when it runs.
-RUN m4sc --version && /usr/bin/python3 -c "from gnuradio import m4sc"
+RUN script/bootstrap && m4sc --version && python -c "from gnuradio import m4sc"
 
 CMD ["m4sc", "doctor"]

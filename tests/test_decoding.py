@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.mllm.decoding import Decoder, Int8Matrix, decoder_for
+from m4sc.mllm.decoding import _PRODUCTS, Decoder, Int8Matrix, decoder_for
 from m4sc.mllm.llm import LanguageModel
 from m4sc.mllm.search import beam_search, greedy
 from tiny_model import tiny_config, write_tiny_llm
@@ -85,6 +85,24 @@ def test_int8_product_is_that_of_its_weights_even_beside_an_outlier(
     held = (weight / scale).round() * scale
     step = x.abs().amax(1, keepdim=True) / (63 * 126)  # of the fine half
     assert ((y - x @ held.T).abs() <= 0.6 * step * held.abs().sum(1) + 1e-4).all()
+
+
+def test_the_int8_products_of_different_builds_are_one() -> None:
+    """Public builds have FBGEMM's, Debian's python3-torch has oneDNN's alone; at least one is here."""
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(65, 96, generator=generator)
+    z = (torch.rand(4, 96, generator=generator) * 2 - 1).mul(63).round() / 63
+    scale = weight.abs().amax(1).double() / 127
+    held = (weight / scale.float()[:, None]).round() * scale.float()[:, None]
+    here = 0
+    for kind in _PRODUCTS:
+        try:
+            y = kind(weight, scale)(z)
+        except (RuntimeError, NotImplementedError, AttributeError):
+            continue
+        here += 1
+        assert torch.allclose(y, z @ held.T, atol=1e-3)
+    assert here
 
 
 def round_weights(model: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import typer
-from m4sc_app.doctor import command, flowgraphs, model, radio
+from m4sc_app.doctor import command, flowgraphs, machine, model, radio
 from m4sc_app.doctor.check import FAILED, OK, ROOT, WARNING, Check, ask_interpreter
 from m4sc_app.doctor.command import doctor_command
 from m4sc_app.doctor.import_failures import import_cure
@@ -62,28 +62,77 @@ def test_a_check_that_raises_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
 # --- NumPy, PyTorch, weights --------------------------------------------------------------------------------
 
 
-def test_numpy_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model.metadata, "version", lambda _: "2.1.0")
-    check = model.check_numpy()
-    assert check.status == FAILED
-    assert "numpy==1.26.4" in check.cure
+@pytest.mark.parametrize(
+    ("here", "built", "status", "cure"),
+    [
+        ("2.1.0", "1.24.2", FAILED, "'numpy<2'"),
+        ("1.26.4", "2.2.4", FAILED, "'numpy>=2'"),
+        ("1.26.4", "1.24.2", OK, ""),
+        ("2.2.6", "2.2.4", OK, ""),
+    ],
+)
+def test_numpy_is_of_the_version_that_gnu_radio_is_built_for(
+    monkeypatch: pytest.MonkeyPatch, here: str, built: str, status: str, cure: str
+) -> None:
+    monkeypatch.setattr(machine.metadata, "version", lambda _: here)
+    monkeypatch.setattr(machine, "ask_interpreter", lambda *_, **__: (True, built))
+    check = machine.check_numpy()
+    assert check.status == status and cure in check.cure
+    assert here in check.detail and built in check.detail
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "word"),
+    ("answer", "own", "status", "word"),
     [
-        ((True, "2.3.1 /root/.local/lib/numpy/__init__.py"), FAILED, "pip uninstall"),
-        ((False, "No module named 'numpy'"), WARNING, "python3-numpy"),
-        ((True, "1.24.2 /usr/lib/python3/dist-packages/numpy/__init__.py"), OK, ""),
+        ((True, "2.3.1 /root/.local/numpy/__init__.py"), "1.24.2 /usr/numpy", FAILED, "pip uninstall"),
+        ((False, "No module named 'numpy'"), "", WARNING, "python3-numpy"),
+        ((True, "1.24.2 /usr/numpy/__init__.py"), "1.24.2 /usr/numpy", OK, ""),
+        ((True, "2.2.4 /usr/numpy/__init__.py"), "2.2.4 /usr/numpy", OK, ""),
     ],
 )
 def test_numpy_of_the_system_python(
-    monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, str], status: str, word: str
+    monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, str], own: str, status: str, word: str
 ) -> None:
-    monkeypatch.setattr(model, "ask_interpreter", lambda *_: answer)
-    check = model.check_system_numpy()
+    def ask(*_: Any, isolated: bool = False) -> tuple[bool, str]:
+        return (True, own) if isolated else answer
+
+    monkeypatch.setattr(machine, "ask_interpreter", ask)
+    check = machine.check_system_numpy()
     assert check.status == status
     assert word in check.cure
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "status"),
+    [
+        ({"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian 13"}, (3, 13), OK),
+        ({"ID": "ubuntu", "VERSION_ID": "24.04", "PRETTY_NAME": "Ubuntu 24.04"}, (3, 12), WARNING),
+        ({"ID": "ubuntu", "VERSION_ID": "22.04", "PRETTY_NAME": "Ubuntu 22.04"}, (3, 10), FAILED),
+    ],
+)
+def test_the_system_is_named(
+    monkeypatch: pytest.MonkeyPatch, release: dict[str, str], version: tuple[int, int], status: str
+) -> None:
+    monkeypatch.setattr(machine.platform, "freedesktop_os_release", lambda: release)
+    monkeypatch.setattr(machine.sys, "version_info", version)
+    check = machine.check_system()
+    assert check.status == status and release["PRETTY_NAME"] in check.detail
+
+
+def test_the_module_of_another_checkout_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "gnuradio" / "m4sc"
+    package.mkdir(parents=True)
+    origin = package / "__init__.py"
+    monkeypatch.setattr(radio, "ask_interpreter", lambda *_, **__: (True, str(origin)))
+    for source, status in ((ROOT, OK), ("/work/another checkout é", WARNING)):
+        (package / "_environment.py").write_text(
+            f'"""By CMake."""\n\nSOURCE = "{source}"\n', encoding="utf-8"
+        )
+        assert radio.owner_of(package) == Path(source)
+        for check in (radio.check_module(), radio.check_module_of_all_users()):
+            assert check.status == status
+            assert status == OK or "/work/another checkout é" in check.detail
+    assert radio.owner_of(tmp_path) is None
 
 
 def test_a_broken_torchvision_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,8 +210,8 @@ def test_a_module_that_does_not_import_gets_the_cure_of_its_failure(monkeypatch:
     [
         ("ImportError: libgnuradio-runtime.so.3.10.5: cannot open shared object file", "ldconfig"),
         ("ImportError: /usr/lib/x.so: undefined symbol: _ZN2gr", "LD_LIBRARY_PATH"),
-        ("AttributeError: _ARRAY_API not found", "numpy==1.26.4"),
-        ("ImportError: numpy.core.multiarray failed to import", "numpy==1.26.4"),
+        ("AttributeError: _ARRAY_API not found", "another NumPy"),
+        ("ImportError: numpy.core.multiarray failed to import", "another NumPy"),
         ("RuntimeError: operator torchvision::nms does not exist", "uninstall torchvision"),
         ("ModuleNotFoundError: No module named 'gnuradio'", "/usr/bin/python3"),
         ("ModuleNotFoundError: No module named 'gnuradio.m4sc'", "PYTHONPATH"),

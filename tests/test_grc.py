@@ -14,6 +14,7 @@ import pytest
 import yaml
 from gnuradio import gr, m4sc
 from m4sc.recordings import write_recording
+from own_module import module_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTIONS = sorted((ROOT / "gr-m4sc" / "grc").glob("*.block.yml"))
@@ -82,7 +83,7 @@ def test_the_installed_module_finds_the_model_package_and_the_systems_numpy() ->
         timeout=60,
         check=False,
         cwd="/",
-        env={"PATH": "/usr/bin:/bin"},
+        env={**module_environment(), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 0, done.stderr
     model, numpy = done.stdout.split()

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -25,7 +26,8 @@ DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-l
                 "yaml": "pyyaml", "zmq": "pyzmq"}  # fmt: skip
 CONDA = {"brotli": "brotli-python", "huggingface-hub": "huggingface_hub", "matplotlib": "matplotlib-base",
          "soundfile": "pysoundfile", "torch": "pytorch"}  # fmt: skip
-NOT_IN_CONDA = {"efficientnet-lite-pytorch", "sigmf"}
+NOT_IN_CONDA = {"efficientnet-lite-pytorch", "sigmf"}  # PyPI only: the recipe says how
+BUILD_TOOLS = {"cmake", "ninja"}  # PyPI only: the recipe says how
 
 
 def requirements() -> dict[str, Requirement]:
@@ -57,30 +59,43 @@ def test_every_import_is_declared(folder: str) -> None:
 
 
 def test_the_pinned_versions_satisfy_what_is_declared() -> None:
-    text = (ROOT / "script" / "requirements.txt").read_text(encoding="utf-8")
-    pins = dict(line.split("==") for line in text.splitlines() if "==" in line and not line.startswith("#"))
+    pins: dict[str, set[str]] = {}
+    for source in ("requirements", "numpy1", "numpy2", "build_tools", "torch"):
+        text = (ROOT / "script" / f"{source}.txt").read_text(encoding="utf-8")
+        for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+    pins["torch"].add("2.6.0")  # Debian 13's
+    assert {version[0] for version in pins["numpy"]} == {"1", "2"}
     for name, requirement in requirements().items():
-        if name not in OF_DEBIAN:
-            assert requirement.specifier.contains(pins[name]), f"{name} {pins[name]} is not {requirement}"
+        for version in pins[name] if name not in OF_DEBIAN else ():
+            assert requirement.specifier.contains(version), f"{name} {version} is not {requirement}"
 
 
 def recipe() -> dict[str, Any]:
-    text = (ROOT / "conda" / "recipe" / "meta.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(jinja2.Template(text).render()))
+    return dict(yaml.safe_load((ROOT / "conda" / "recipe" / "recipe.yaml").read_text(encoding="utf-8")))
 
 
 def test_the_conda_recipe_is_of_this_version_and_has_every_dependency() -> None:
     found = recipe()
-    assert found["package"]["version"] == PROJECT["version"]
-    names = {line.split()[0] for line in found["requirements"]["run"]}
-    wanted = {CONDA.get(name, name) for name in set(requirements()) - NOT_IN_CONDA}
-    assert wanted - names == set()
+    assert found["schema_version"] == 1 and found["context"]["version"] == PROJECT["version"]
+    limits = {line.split()[0]: line for line in found["requirements"]["run"]}
+    wanted = {CONDA.get(name, name) for name in set(requirements()) - NOT_IN_CONDA - BUILD_TOOLS}
+    assert wanted - set(limits) == set()
     assert all(isinstance(line, str) for line in found["build"]["script"])
+    assert all(SpecifierSet(limits["numpy"].split()[1]).contains(version) for version in ("1.26.4", "2.2.6"))
+
+
+def test_the_conda_recipe_renders() -> None:
+    """rattler-build itself reads it, where it is installed (pip install py-rattler-build)."""
+    rattler = pytest.importorskip("rattler_build")
+    recipe = rattler.Stage0Recipe.from_file(str(ROOT / "conda" / "recipe" / "recipe.yaml"))
+    (variant,) = recipe.render(rattler.VariantConfig(), rattler.RenderConfig())
+    assert variant.recipe.to_dict()["package"] == {"name": "gnuradio-m4sc", "version": PROJECT["version"]}
 
 
 def test_the_container_copies_what_exists_and_runs_bootstrap() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert "FROM debian:12" in text and "script/bootstrap" in text
+    assert "FROM debian:13" in text and "script/bootstrap" in text
     for line in re.findall(r"^COPY (.*)$", text, re.MULTILINE):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
@@ -89,9 +104,47 @@ def test_the_container_copies_what_exists_and_runs_bootstrap() -> None:
 def test_the_manifest_has_what_cgran_reads() -> None:
     head = (ROOT / "gr-m4sc" / "MANIFEST.md").read_text(encoding="utf-8").split("---")[0]
     found = yaml.safe_load(head)
-    for key in ("title", "brief", "tags", "author", "copyright_owner", "license", "gr_supported_version"):
+    for key in ("title", "brief", "tags", "author", "copyright_owner", "license", "gr_supported_version",
+                "repo", "version", "file_format", "dependencies", "stable_release"):  # fmt: skip
         assert found[key]
+    assert str(found["version"]) == PROJECT["version"] and found["file_format"] == 1
     assert found["license"] == PROJECT["license"]
+
+
+ALONE = """
+import importlib.abc, sys
+
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("gnuradio", "pmt"):
+            raise ModuleNotFoundError(name)
+
+
+sys.meta_path.insert(0, Refuse())
+sys.path.insert(0, sys.argv[1])
+import m4sc, m4sc_app.cli
+
+print(m4sc.__file__)
+"""
+
+
+@pytest.mark.timeout(240)
+def test_the_wheel_has_the_packages_and_the_weights_and_imports_alone(tmp_path: Path) -> None:
+    """Built on this machine, and imported by an interpreter that finds no GNU Radio."""
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "-w", str(tmp_path), str(ROOT)], check=True, capture_output=True, timeout=200)
+    (wheel,) = tmp_path.glob("m4sc-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"m4sc/__init__.py", "m4sc_app/cli.py", "m4sc_flowgraphs/__init__.py"} <= names
+    assert "m4sc/weights/default/config.json" in names
+    assert not [name for name in names if name.startswith(("tests/", "gnuradio/"))]
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(wheel)],
+        cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{wheel}/m4sc/__init__.py"
 
 
 @pytest.mark.timeout(120)
@@ -136,3 +189,16 @@ def test_cmake_installs_every_block_where_gnu_radio_finds_it(tmp_path: Path) -> 
     )  # fmt: skip
     assert not package.exists() and not list(prefix.rglob("*.block.yml"))
     assert not list(examples.iterdir())
+
+
+def test_the_licence_of_every_pin_and_backbone_is_listed() -> None:
+    """Written by `.venv/bin/python script/licences`."""
+    from m4sc.pretrained.registry import BACKBONES
+
+    text = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| ([\w.-]+) \|(?:[^|]*\|)? ([^|]+) \|$", text, re.MULTILINE))
+    for source in ("requirements", "numpy1", "torch"):
+        pins = (ROOT / "script" / f"{source}.txt").read_text(encoding="utf-8")
+        for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE):
+            assert listed.get(name.lower()), f"{name}: run script/licences"
+    assert all(listed[one.name] == one.licence for one in BACKBONES)

@@ -29,20 +29,24 @@ class Check:
     cure: str = ""
 
 
-def ask_interpreter(python: Path, code: str, timeout_s: float = 30.0) -> tuple[bool, str]:
+def ask_interpreter(
+    python: Path, code: str, timeout_s: float = 30.0, *, isolated: bool = False
+) -> tuple[bool, str]:
     """Run a line of Python in another interpreter, outside the checkout.
 
     Args:
         python: the interpreter.
         code: what it runs; what it prints is the answer.
         timeout_s: limit in seconds.
+        isolated: without PYTHONPATH and without the user's own packages.
 
     Returns:
         (True, what was printed) or (False, last line of the error).
     """
+    command = [str(python), *(["-I"] if isolated else []), "-c", code]
     try:
         done = subprocess.run(
-            [str(python), "-c", code], cwd="/", capture_output=True, text=True, timeout=timeout_s, check=False
+            command, cwd="/", capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, str(error)

@@ -9,20 +9,22 @@ from typing import Annotated
 
 import typer
 
-from m4sc_app.doctor import flowgraphs, model, radio
+from m4sc_app.doctor import flowgraphs, machine, model, radio
 from m4sc_app.doctor.check import FAILED, OK, WARNING, Check
 
 
 def run_checks() -> list[Check]:
     """Run every check; one that raises becomes a failed check, never a traceback."""
     probes: list[Callable[[], Check | list[Check]]] = [
+        machine.check_system,
         radio.check_interpreter,
         radio.check_path_python,
-        model.check_numpy,
-        model.check_system_numpy,
+        machine.check_numpy,
+        machine.check_system_numpy,
         radio.check_gnuradio,
         radio.check_module,
         radio.check_module_version,
+        radio.check_module_of_all_users,
         radio.check_grc_blocks,
         flowgraphs.check_flowgraphs,
         model.check_torch,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-_NUMPY_2 = "GNU Radio 3.10 needs NumPy 1: run `.venv/bin/pip install --no-deps numpy==1.26.4`."
+_NUMPY = "GNU Radio here is built for another NumPy: run script/bootstrap, which installs the one that fits."
 _CURES = (
     (
         r"cannot open shared object file|undefined symbol|symbol lookup error",
         "A library is missing or of another version: run `sudo ldconfig`; with a prefix of your own put its "
         "lib folder on LD_LIBRARY_PATH; if two versions of GNU Radio are installed, remove one.",
     ),
-    (r"_ARRAY_API|multiarray failed to import|numpy\.core\.umath|compiled using NumPy 1", _NUMPY_2),
+    (r"_ARRAY_API|multiarray failed to import|numpy\.core\.umath|compiled using NumPy 1", _NUMPY),
     (
         r"torchvision::nms|torchvision",
         "torchvision is of another PyTorch: run `.venv/bin/pip uninstall torchvision torchaudio`.",

@@ -1,4 +1,4 @@
-"""The model side: NumPy, PyTorch and what breaks it, backbones, weights, memory."""
+"""The model side: PyTorch and what breaks it, backbones, weights, memory."""
 
 from __future__ import annotations
 
@@ -6,45 +6,24 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from m4sc_app.doctor.check import FAILED, OK, SYSTEM_PYTHON, WARNING, Check, ask_interpreter
+from m4sc_app.doctor.check import FAILED, OK, WARNING, Check, ask_interpreter
 
 MIN_FREE_MEMORY_GB = 3.0
-_NUMPY_CURE = "Run `.venv/bin/pip install --no-deps numpy==1.26.4`, or anywhere else `pip install 'numpy<2'`."
-
-
-def check_numpy() -> Check:
-    """Is NumPy older than 2, as GNU Radio 3.10's compiled modules need it?"""
-    try:
-        version = metadata.version("numpy")
-    except metadata.PackageNotFoundError:
-        return Check("NumPy", FAILED, "not installed", "Run script/bootstrap.")
-    if int(version.split(".")[0]) >= 2:
-        return Check("NumPy", FAILED, f"version {version}; GNU Radio 3.10 fails with 2", _NUMPY_CURE)
-    return Check("NumPy", OK, f"version {version}")
-
-
-def check_system_numpy() -> Check:
-    """Does GNU Radio's own interpreter see NumPy 1? A `pip install --user` may hide it behind NumPy 2."""
-    name = "NumPy of GNU Radio's Python"
-    found, answer = ask_interpreter(SYSTEM_PYTHON, "import numpy; print(numpy.__version__, numpy.__file__)")
-    if not found:
-        cure = "Install it with `apt-get install python3-numpy`; only flowgraphs run by that Python need it."
-        return Check(name, WARNING, f"{SYSTEM_PYTHON}: {answer}", cure)
-    version, _, place = answer.partition(" ")
-    if int(version.split(".")[0]) >= 2:
-        cure = f"Run `{SYSTEM_PYTHON} -m pip uninstall --break-system-packages numpy`; Debian's then shows."
-        return Check(name, FAILED, f"version {version} at {place}; GNU Radio 3.10 fails with 2", cure)
-    return Check(name, OK, f"version {version}")
 
 
 def check_torch() -> Check:
-    """Does PyTorch import, and on what does it run?"""
+    """Does PyTorch import, which one is it, and on what does it run?"""
     try:
         import torch
     except ImportError as error:
         return Check("PyTorch", FAILED, str(error), "Run script/bootstrap.")
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
-    return Check("PyTorch", OK, f"{torch.__version__}, {torch.get_num_threads()} threads, {device}")
+    whose = "of this environment" if Path(torch.__file__).is_relative_to(sys.prefix) else "of the system"
+    detail = f"{torch.__version__} {whose}, {torch.get_num_threads()} threads, {device}"
+    if not torch.cuda.is_available() and Path("/dev/nvidia0").exists():
+        cure = "Run `M4SC_TORCH=cuda script/bootstrap`; if it stays so, the driver is older than this CUDA."
+        return Check("PyTorch", WARNING, f"{detail}, though there is a GPU", cure)
+    return Check("PyTorch", OK, detail)
 
 
 def check_torchvision() -> Check:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 from importlib import metadata
@@ -34,12 +35,13 @@ def _needed() -> str:
 def check_interpreter() -> Check:
     """Is this Python, or its virtual environment, made from the one that GNU Radio is built for?"""
     detail = f"Python {platform.python_version()} at {sys.executable}"
-    if Path(sys.base_prefix) != Path("/usr") and SYSTEM_PYTHON.exists():
+    if importlib.util.find_spec("gnuradio") is None and Path(sys.base_prefix) != Path("/usr"):
         return Check(
             "interpreter",
             WARNING,
-            f"{detail}, not made from {SYSTEM_PYTHON}",
-            "Delete .venv and run script/bootstrap; Debian's GNU Radio belongs to /usr/bin/python3.",
+            f"{detail}, not made from one that has GNU Radio",
+            f"Delete .venv and run script/bootstrap; Debian's GNU Radio belongs to {SYSTEM_PYTHON}. With "
+            "another one (conda) run `script/bootstrap --no-system --python PATH`.",
         )
     return Check("interpreter", OK, detail)
 
@@ -84,15 +86,13 @@ def check_gnuradio() -> Check:
 
 
 def check_module() -> Check:
-    """Can the interpreter of GNU Radio import gnuradio.m4sc, and from which prefix?"""
-    python = SYSTEM_PYTHON if SYSTEM_PYTHON.exists() else Path(sys.executable)
+    """Can this interpreter import gnuradio.m4sc, from where, and of which checkout is it?"""
+    python = Path(sys.executable)
     code = "import importlib.util as u; s = u.find_spec('gnuradio.m4sc'); print(s.origin if s else '')"
     found, origin = ask_interpreter(python, code)
     if not found or not origin:
         return _not_found(python, origin)
-    imported, answer = ask_interpreter(
-        Path(sys.executable), "import gnuradio.m4sc as m; print(m.__file__)", 60.0
-    )
+    imported, answer = ask_interpreter(python, "import gnuradio.m4sc as m; print(m.__file__)", 60.0)
     if not imported:
         return Check(
             _MODULE,
@@ -100,7 +100,36 @@ def check_module() -> Check:
             f"installed at {origin}, but importing it fails: {answer}",
             import_cure(answer, "Run script/bootstrap, which reinstalls it from this checkout."),
         )
+    owner = owner_of(Path(origin).parent)
+    if from_checkout() and owner not in (None, ROOT):
+        cure = "Run script/bootstrap, which gives this checkout a module of its own."
+        return Check(_MODULE, WARNING, f"{Path(origin).parent} is the module of {owner}", cure)
     return Check(_MODULE, OK, f"installed at {Path(origin).parent}")
+
+
+def owner_of(package: Path) -> Path | None:
+    """The checkout that an installed module came from, by the record that CMake wrote; None without one."""
+    try:
+        record = (package / "_environment.py").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    match = re.search(r'^SOURCE = "(.*)"$', record, re.MULTILINE)
+    return Path(match[1]) if match else None
+
+
+def check_module_of_all_users() -> Check:
+    """Whose module does GNU Radio's own interpreter, and so the companion of the menu, find?"""
+    name = "module of all users"
+    code = "import importlib.util as u; s = u.find_spec('gnuradio.m4sc'); print(s.origin if s else '')"
+    found, origin = ask_interpreter(SYSTEM_PYTHON, code, isolated=True)
+    start = "start the companion as `.venv/bin/gnuradio-companion`"
+    if not found or not origin:
+        return Check(name, OK, f"none; {start}")
+    owner = owner_of(Path(origin).parent)
+    if from_checkout() and owner not in (None, ROOT):
+        cure = f"Nothing need be done: {start}. `script/bootstrap --all-users` puts this checkout's there."
+        return Check(name, WARNING, f"{Path(origin).parent} is of {owner}, not of this checkout", cure)
+    return Check(name, OK, f"installed at {Path(origin).parent}")
 
 
 def _not_found(python: Path, said: str) -> Check:
@@ -120,7 +149,13 @@ def search_prefixes() -> list[Path]:
     """Prefixes where a module may lie: the usual ones, and those that GRC_BLOCKS_PATH speaks of."""
     named = [Path(part) for part in os.environ.get("GRC_BLOCKS_PATH", "").split(":") if part]
     prefixes = [folder.parents[3] for folder in named if len(folder.parents) > 3]
-    prefixes += [Path("/usr/local"), Path("/opt/gnuradio"), Path.home() / ".local", Path.home() / "m4sc"]
+    prefixes += [
+        Path(sys.prefix) / "gr",
+        Path("/usr/local"),
+        Path("/opt/gnuradio"),
+        Path.home() / ".local",
+        Path.home() / "m4sc",
+    ]
     if "CONDA_PREFIX" in os.environ:
         prefixes.append(Path(os.environ["CONDA_PREFIX"]))
     return prefixes
@@ -165,12 +200,18 @@ def grc_block_folders() -> list[Path]:
     """Return the folders in which gnuradio-companion looks for block files, by environment and by default."""
     named = [Path(part) for part in os.environ.get("GRC_BLOCKS_PATH", "").split(":") if part]
     folders = [
+        own_block_folder(),
         *named,
         Path("/usr/local/share/gnuradio/grc/blocks"),
         Path("/usr/share/gnuradio/grc/blocks"),
         Path.home() / ".grc_gnuradio",
     ]
     return [folder for folder in folders if folder.is_dir()]
+
+
+def own_block_folder() -> Path:
+    """Where script/bootstrap puts the checkout's block files; `.venv/bin/gnuradio-companion` looks there."""
+    return Path(sys.prefix) / "gr" / "share" / "gnuradio" / "grc" / "blocks"
 
 
 def check_grc_blocks() -> Check:
@@ -186,8 +227,9 @@ def check_grc_blocks() -> Check:
             "share/gnuradio/grc/blocks.",
         )
     found = sorted(folders[0].glob("m4sc_*.block.yml"))
-    if len(folders) > 1:
-        both = " and ".join(str(folder) for folder in folders)
+    others = [folder for folder in folders if folder != own_block_folder()]
+    if len(others) > 1:
+        both = " and ".join(str(folder) for folder in others)
         cure = "Remove the older install with `cmake --build build --target uninstall` in its build folder."
         return Check(name, WARNING, f"in two folders, {both}", cure)
     old = [
@@ -211,7 +253,7 @@ def check_radios() -> Check:
             "radio drivers",
             WARNING,
             "neither gnuradio.uhd nor gnuradio.soapy",
-            "Install libgnuradio-uhd3.10.5 or libgnuradio-soapy3.10.5 for hardware.",
+            "For hardware install GNU Radio's part for it: on Debian `apt-get install libgnuradio-uhd3.10*`.",
         )
     return Check("radio drivers", OK, ", ".join(f"gnuradio.{name}" for name in found))
 

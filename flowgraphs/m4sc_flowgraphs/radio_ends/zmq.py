@@ -162,7 +162,7 @@ class ZmqSource(gr.sync_block):
     def __init__(self, place: str, mode: str, notify: Notify) -> None:
         gr.sync_block.__init__(self, "m4sc_zmq_source", [], [np.complex64])
         self.counters: Counter[str] = Counter(samples=0, bad_messages=0)
-        self._left = np.zeros(0, np.complex64)
+        self._left: np.ndarray = np.zeros(0, np.complex64)
         where, self._context = endpoint(place), _Context()
         self._socket = self._context.socket(zmq.PULL if mode == "push" else zmq.SUB)
         self._socket.set_hwm(_MESSAGES_HELD if mode == "push" else 1000)

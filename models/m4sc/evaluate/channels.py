@@ -37,7 +37,7 @@ def transmit(
         return _in_a_frame(symbols, channel, snr_db, rng)
     noise_var = 10.0 ** (-snr_db / 10)
     real, imag = rng.normal(scale=np.sqrt(noise_var / 2), size=(2, len(symbols)))
-    gain = np.ones(len(symbols))
+    gain: np.ndarray = np.ones(len(symbols))
     if channel == "rayleigh":
         gain = np.maximum(rng.exponential(size=len(symbols)), 1e-6)  # |h|^2; its phase turns n alone
     received = symbols + (real + 1j * imag) / np.sqrt(gain)

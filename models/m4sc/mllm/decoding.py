@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,58 @@ _KINDS = ("llama", "qwen2")
 _LEVELS = kernels.LEVELS
 
 
+class _FbgemmProduct:
+    """int8 product of the builds of PyTorch that have FBGEMM (the public ones for x86_64)."""
+
+    def __init__(self, weight: Tensor, scale: Tensor) -> None:
+        """weight: float (out, in); scale: float64 (out,), of a step of each row."""
+        with warnings.catch_warnings():  # torch means to replace its quantised tensors, not this product
+            warnings.simplefilter("ignore", UserWarning)
+            zero = torch.zeros(len(scale), dtype=torch.long)
+            quantized = torch.quantize_per_channel(weight.float(), scale, zero, 0, torch.qint8)
+            self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """z: float32 (n, in) in -1..1. Returns float32 (n, out)."""
+        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            z, 1 / _LEVELS, _LEVELS + 1, self._packed
+        )
+
+
+class _OnednnProduct:
+    """The same product of the builds that have oneDNN alone, such as Debian's python3-torch."""
+
+    def __init__(self, weight: Tensor, scale: Tensor) -> None:
+        """weight: float (out, in); scale: float64 (out,), of a step of each row."""
+        self._scale = scale.float()
+        steps = (weight / self._scale[:, None]).round_().clamp_(-127, 127)
+        self._packed = torch.ops.onednn.qlinear_prepack(steps.to(torch.int8), None)
+        self._zero = torch.zeros(len(scale), dtype=torch.int32)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """z: float32 (n, in) in -1..1. Returns float32 (n, out)."""
+        levels = (z * _LEVELS).round_().add_(_LEVELS + 1).to(torch.uint8)
+        return torch.ops.onednn.qlinear_pointwise(
+            levels, 1 / _LEVELS, _LEVELS + 1, self._packed, self._scale, self._zero, None,
+            1.0, 0, torch.float32, "none", [], "",
+        )  # fmt: skip
+
+
+_PRODUCTS = (_FbgemmProduct, _OnednnProduct)
+
+
+@cache
+def _product() -> type[_FbgemmProduct] | type[_OnednnProduct]:
+    """The int8 product that this build of PyTorch has on this processor; RuntimeError when there is none."""
+    for kind in _PRODUCTS:
+        try:
+            kind(torch.ones(1, 8), torch.full((1,), 1 / 127, dtype=torch.float64))(torch.ones(2, 8))
+        except (RuntimeError, NotImplementedError, AttributeError):
+            continue
+        return kind
+    raise RuntimeError("this build of PyTorch has no int8 product on this processor")
+
+
 class Int8Matrix:
     """A weight matrix in int8 that multiplies rows given as coarse and fine halves."""
 
@@ -34,17 +87,11 @@ class Int8Matrix:
         self.width = len(weight)
         low, high = weight.aminmax(dim=1)  # abs() would copy the largest matrix
         scale = torch.maximum(high, -low).clamp_min(1e-12).double() / 127
-        with warnings.catch_warnings():  # torch means to replace its quantised tensors, not this product
-            warnings.simplefilter("ignore", UserWarning)
-            zero = torch.zeros(len(scale), dtype=torch.long)
-            quantized = torch.quantize_per_channel(weight.float(), scale, zero, 0, torch.qint8)
-            self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        self._multiply = _product()(weight, scale)
 
     def halves(self, z: Tensor) -> Tensor:
         """z: float32 (2 n, in) in -1..1, coarse rows, then fine ones. Returns float32 (2 n, out)."""
-        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            z, 1 / _LEVELS, _LEVELS + 1, self._packed
-        )
+        return self._multiply(z)
 
     def __call__(self, x: Tensor) -> Tensor:
         """x: float32 (n, in). Returns float32 (n, out)."""
@@ -210,8 +257,8 @@ def decoder_for(model: Any, shrink: bool = False) -> Decoder | None:
     ):
         return None
     try:
-        Int8Matrix(torch.ones(1, 8)).halves(torch.ones(2, 8))
-    except (RuntimeError, NotImplementedError):  # no int8 product on this processor
+        _product()
+    except RuntimeError:
         return None
     return Decoder(model, shrink)
 

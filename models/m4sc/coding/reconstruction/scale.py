@@ -29,7 +29,7 @@ class ScaleCode(nn.Module):
         rows = hadamard(2 * config.scale_symbols).astype(np.float32)
         words = np.concatenate([rows, -rows]) / np.sqrt(rows.shape[1])  # of unit power
         grid_db = config.lowest_scale_db + config.scale_step_db * np.arange(len(words))
-        self.register_buffer("words", torch.from_numpy(words), persistent=False)
+        self.register_buffer("words", torch.from_numpy(words).float(), persistent=False)
         self.register_buffer("scales", torch.from_numpy(10 ** (grid_db / 20)).float(), persistent=False)
         self.register_buffer("log_share", torch.zeros(len(words)))
 

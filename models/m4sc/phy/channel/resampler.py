@@ -27,7 +27,7 @@ class ClockOffset:
 
     def __init__(self, sfo_ppm: float) -> None:
         self._step = sfo_ppm * 1e-6
-        self._line = np.zeros(HALF_WIDTH, complex)  # samples still needed
+        self._line: np.ndarray = np.zeros(HALF_WIDTH, complex)  # samples still needed
         self._first = -HALF_WIDTH  # number of the line's first sample
         self._done = 0  # samples given out
 

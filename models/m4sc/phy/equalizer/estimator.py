@@ -131,7 +131,8 @@ def track(
     """
     count = len(bins)
     z = pilot_products(bins, waveform.pilot_bins, h, waveform.pilots(first + count)[first:])
-    ppm, slope = 0.0, np.zeros(count)
+    ppm = 0.0
+    slope: np.ndarray = np.zeros(count)
     if count >= SFO_SYMBOLS:
         carriers, unit = np.array(waveform.pilot_carriers), slope_unit(waveform)
         steps = np.arange(first, first + count) + float(waveform.preamble_symbols)

@@ -20,7 +20,7 @@ def levels(bits: int) -> np.ndarray:
     The label's first bit is the sign; 38.211 nests the others as 2^(b-1) - (1 - 2 bit) (...).
     """
     labels = np.arange(2**bits)
-    value = np.ones(labels.size)
+    value: np.ndarray = np.ones(labels.size)
     for place in range(bits - 1, 0, -1):
         bit = (labels >> (bits - 1 - place)) & 1
         value = 2.0 ** (bits - place) - (1 - 2 * bit) * value
