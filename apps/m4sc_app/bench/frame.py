@@ -1,4 +1,4 @@
-"""`m4sc bench frame`: what a frame costs on the air beside its message, and what passes for one.
+"""`m4sc bench frame`: what a frame costs on the air, what passes for one, messages of several frames.
 
 One function a figure: it yields rows of the table, and :data:`FIGURES` names it.
 """
@@ -26,10 +26,12 @@ class Work:
 
     header_frames: int
     false_samples: int
+    restarts: int
+    flood_pdus: int
 
 
-FULL = Work(4_000, 100_000_000)
-QUICK = Work(400, 2_000_000)
+FULL = Work(4_000, 100_000_000, 200, 100_000)
+QUICK = Work(400, 2_000_000, 40, 10_000)
 
 
 def frame(
@@ -38,7 +40,7 @@ def frame(
     seed: Annotated[int, typer.Option(help="Of timing, offsets and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
-    """Measure frames: air time of a short message with a header that is not lost, and false headers.
+    """Measure frames: air time and header losses, false headers, pictures of several frames, restarts, floods.
 
     Examples:
 
@@ -83,9 +85,12 @@ def air_time(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
     Begins at the protection that a sender would choose, and takes a stronger one where more are lost.
     """
-    from m4sc.phy.air_time import air_time_s
+    import numpy as np
+    from m4sc.codecs.base import Payload
     from m4sc.phy.header.protection import PROTECTIONS, protection_for
     from m4sc.phy.waveform import WaveformConfig
+    from m4sc.transport.config import TransportConfig
+    from m4sc.transport.frames import Address, frames_air_time_s, to_frames
 
     from m4sc_app.bench.trials.header_trial import header_loss
 
@@ -98,9 +103,11 @@ def air_time(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
                 )
             if lost <= _MOST_LOST:
                 break
+        message = Payload(1, "image", 1, np.ones((_SYMBOLS, 2), np.float32))
+        sent = to_frames(message, Address(), TransportConfig(protection=protection.index))
         yield {
             "name": "air_time_128_ms",
-            "value": 1e3 * air_time_s(_SYMBOLS, waveform, protection),
+            "value": 1e3 * frames_air_time_s(sent, waveform),
             "unit": "ms",
             "detail": f"at {snr_db:g} dB: protection {protection.name}, {100 * lost:.2f} % of "
             f"{work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers",
@@ -132,5 +139,81 @@ def false_headers(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any
     }
 
 
+def pictures(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """The four sample pictures through the flowgraph at 10 dB, beside the same symbols through noise alone."""
+    from m4sc_app.bench.trials import transport_trial
+
+    with meter.track("pictures over the radio", len(transport_trial.PICTURES)) as advance:
+        found = transport_trial.pictures_over_radio(10.0, advance)
+    losses = [picture.link_psnr_db - picture.radio_psnr_db for picture in found]
+    each = ", ".join(
+        f"{p.name} {p.radio_psnr_db:.2f} dB ({p.link_psnr_db:.2f} without a frame)" for p in found
+    )
+    yield {
+        "name": "reconstruct_over_radio",
+        "value": sum(picture.delivered for picture in found),
+        "unit": "pictures",
+        "detail": f"of {len(found)}; PSNR lower by {max(losses):.2f} dB at most: {each}",
+        "psnr_loss_db": losses,
+    }
+
+
+def erased_segment(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """A picture of eight frames of which one is lost, each in turn."""
+    from m4sc_app.bench.trials import transport_trial
+
+    rows = transport_trial.erased_segments(10.0)
+    over = max(row.fall_db - row.explained_db for row in rows)
+    each = ", ".join(f"{row.fall_db:.1f} ({row.explained_db:.1f})" for row in rows)
+    yield {
+        "name": "erased_segment_db",
+        "value": over,
+        "unit": "dB",
+        "detail": f"most that the PSNR falls beyond what grey in the lost tiles costs; falls (of grey): {each}",
+    }
+
+
+def restart_mixups(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """A transmitter started anew in the middle of its messages."""
+    from m4sc_app.bench.trials import transport_trial
+
+    with meter.track("restarts", work.restarts) as advance:
+        found = transport_trial.restarts(work.restarts, advance=advance)
+    yield {
+        "name": "restart_mixups",
+        "value": found.joined,
+        "unit": "messages",
+        "detail": f"joined of two, in {work.restarts} restarts; {found.lost} of {found.broken} counted as lost",
+        "counted": found.lost,
+    }
+
+
+def flood(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """Message blocks under a sender that never waits."""
+    from m4sc_app.bench.flood import flood_rss_mb
+
+    yield flood_rss_mb(work.flood_pdus)
+
+
+def parses(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    """Readings of a frame's metadata in the shipped receiver."""
+    from m4sc_app.bench.trials import transport_trial
+
+    yield {
+        "name": "parses_per_frame",
+        "value": transport_trial.parses_per_frame(5),
+        "unit": "",
+        "detail": "times that metadata with noise variances are read from PMT, M4SC Receiver and Answer Sink",
+    }
+
+
 Figure = Callable[[Meter, Work, int], Iterator[dict[str, Any]]]
-FIGURES: dict[str, Figure] = {"air_time_128_ms": air_time, "false_headers": false_headers}
+FIGURES: dict[str, Figure] = {
+    "air_time_128_ms": air_time,
+    "false_headers": false_headers,
+    "reconstruct_over_radio": pictures,
+    "erased_segment_db": erased_segment,
+    "restart_mixups": restart_mixups,
+    "flood_rss_mb": flood,
+    "parses_per_frame": parses,
+}
