@@ -21,8 +21,8 @@ class message_encoder(pdu_worker):  # noqa: N801
     (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
     65535, default: a running number that a restart does not repeat), ``picture`` (send the picture itself
     too, default false). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint`` (0 of
-    the classical system), ``essential`` (leading symbols that every frame needs) and ``unit`` (symbols that
-    belong together). The payload out is
+    the classical system), ``essential`` (leading symbols that every frame needs), ``unit`` (symbols that
+    belong together) and ``spread`` (to be DFT-spread). The payload out is
     float32 (2 k,), I and Q of k complex symbols of unit mean power, or uint8: a source codec's bytes.
 
     Args:
@@ -72,6 +72,7 @@ class message_encoder(pdu_worker):  # noqa: N801
             "model_fingerprint": encoded.fingerprint,
             "essential": encoded.essential,
             "unit": encoded.unit,
+            "spread": encoded.spread,
         }
         if encoded.latents is None:
             yield {**meta, **told}, encoded.data

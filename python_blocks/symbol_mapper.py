@@ -17,8 +17,8 @@ class symbol_mapper(pdu_worker):  # noqa: N801
     Ports: ``payload`` in, ``symbols`` and ``status`` out. The payload in is float32 (2 k,), I and Q of k
     symbols, or uint8: bytes. Out is complex64 (n,) in the order in which it is sent, with as many PDUs as the
     message has frames (:mod:`m4sc.transport.frames`). Reads ``task_id``, ``modality``,
-    ``model_fingerprint``, ``essential``, ``unit``, ``sequence``, ``source_id``, ``user_id`` and ``public``.
-    All metadata pass on; adds ``payload_kind``, ``segment``, ``n_segments``, ``interleaved``, ``precoded``,
+    ``model_fingerprint``, ``essential``, ``unit``, ``spread``, ``sequence``, ``source_id``, ``user_id`` and
+    ``public``. All metadata pass on; adds ``payload_kind``, ``segment``, ``n_segments``, ``interleaved``, ``precoded``,
     ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme), ``payload_bytes`` and
     ``protection``.
 
@@ -90,6 +90,7 @@ class symbol_mapper(pdu_worker):  # noqa: N801
             payload.tobytes() if in_bytes else b"",
             int(meta.get("essential", 0)),
             int(meta.get("unit", 1)),
+            bool(meta.get("spread", False)),
         )
         address = Address(
             int(meta.get("sequence", 0)),

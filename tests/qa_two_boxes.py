@@ -127,7 +127,7 @@ def test_the_user_filter_reads_the_header(
 
 @pytest.mark.parametrize("options", [{"user_id": -2}, {"user_id": 65536}, {"source_id": 70000}])
 def test_a_user_that_no_header_can_hold_is_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="0 to (65535|255)"):
+    with pytest.raises(ValueError, match=r"0 to (65535|255)"):
         m4sc.user_filter(**options)
 
 

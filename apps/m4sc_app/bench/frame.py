@@ -40,7 +40,7 @@ def frame(
     seed: Annotated[int, typer.Option(help="Of timing, offsets and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
-    """Measure frames: air time and header losses, false headers, pictures of several frames, restarts, floods.
+    """Measure frames: air time, header losses, false headers, messages of several frames, restarts, floods.
 
     Examples:
 
@@ -140,7 +140,7 @@ def false_headers(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any
 
 
 def pictures(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    """The four sample pictures through the flowgraph at 10 dB, beside the same symbols through noise alone."""
+    """The four sample pictures through the flowgraph at 10 dB, beside their symbols through noise alone."""
     from m4sc_app.bench.trials import transport_trial
 
     with meter.track("pictures over the radio", len(transport_trial.PICTURES)) as advance:
@@ -169,7 +169,7 @@ def erased_segment(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, An
         "name": "erased_segment_db",
         "value": over,
         "unit": "dB",
-        "detail": f"most that the PSNR falls beyond what grey in the lost tiles costs; falls (of grey): {each}",
+        "detail": f"most that the PSNR falls beyond what grey in lost tiles costs; falls (of grey): {each}",
     }
 
 
@@ -183,7 +183,7 @@ def restart_mixups(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, An
         "name": "restart_mixups",
         "value": found.joined,
         "unit": "messages",
-        "detail": f"joined of two, in {work.restarts} restarts; {found.lost} of {found.broken} counted as lost",
+        "detail": f"joined of two, in {work.restarts} restarts; {found.lost} of {found.broken} counted lost",
         "counted": found.lost,
     }
 

@@ -41,6 +41,8 @@ class Payload:
         fingerprint: 32 bits of configuration and weights that both ends must share; 0 for a codec without.
         latents: float32 (k, 2), I and Q of k complex symbols of unit mean power; None of a payload of bytes.
         data: bytes; empty of a payload of symbols.
+        spread: the symbols' powers differ widely, so each OFDM symbol's data are to be DFT-spread: an error
+            of the channel estimate, in proportion to a symbol, would else hit the strongest alone.
         unit: symbols that belong together, such as a tile's: behind the essential ones a segment holds whole
             units, so that a lost segment spoils none by half.
         essential: leading symbols without which the rest cannot be read. The transport repeats them in every
@@ -54,6 +56,7 @@ class Payload:
     data: bytes = b""
     essential: int = 0
     unit: int = 1
+    spread: bool = False
 
     def __post_init__(self) -> None:
         if (self.latents is None) == (not self.data):

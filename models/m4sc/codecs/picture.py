@@ -38,7 +38,13 @@ class ReconstructionCodec(Codec):
         unit = self.pictures.config.symbols
         essential = SIZE_SYMBOLS if len(latents) > unit else 0
         return Payload(
-            task.task_id, message.modality, self.fingerprint, latents, essential=essential, unit=unit
+            task.task_id,
+            message.modality,
+            self.fingerprint,
+            latents,
+            essential=essential,
+            unit=unit,
+            spread=True,
         )
 
     def decode_many(
@@ -73,7 +79,7 @@ class WithPicture(Codec):
         sized = SIZE_SYMBOLS if len(picture) > self.pictures.config.symbols else 0
         essential = len(payload.latents) + sized  # the answer is worth more than any tile
         latents, unit = np.concatenate([payload.latents, picture]), self.pictures.config.symbols
-        return replace(payload, latents=latents, essential=essential, unit=unit)
+        return replace(payload, latents=latents, essential=essential, unit=unit, spread=True)
 
     def decode_many(
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]

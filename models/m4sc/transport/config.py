@@ -18,7 +18,7 @@ class TransportConfig:
         form: how symbols are sent: analog, on a QAM grid, or quantised and coded.
         waveform: of the link: carriers for the interleaver, longest frame, air time.
         interleave: permute a frame's symbols over carriers and time.
-        precode: DFT-spread the data of each OFDM symbol.
+        precode: DFT-spread the data of each OFDM symbol, also of payloads that do not ask for it.
         protection: of preamble and header, by number (:mod:`m4sc.phy.header.protection`); `AUTO`: what the
             payload needs.
         segment_symbols: complex symbols of an analogue frame at most.

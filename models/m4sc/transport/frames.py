@@ -223,7 +223,7 @@ def _header(
         model_fingerprint=payload.fingerprint,
         n_segments=count,
         interleaved=config.interleave,
-        precoded=config.precode,
+        precoded=config.precode or payload.spread,
     )
 
 
