@@ -1,0 +1,74 @@
+"""How the symbols of a text are shared out: chunks, tokens, and a tail that protects the last ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RATES = (2, 3, 4, 5, 6, 8, 10, 12)
+"""Symbols a token, of the whole text with all that protects it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of one chunk.
+
+    Attributes:
+        counts: symbols of each token.
+        tail: symbols that depend on all tokens and come last.
+    """
+
+    counts: tuple[int, ...]
+    tail: int
+
+    @property
+    def symbols(self) -> int:
+        """Of the chunk."""
+        return sum(self.counts) + self.tail
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What both ends must agree on.
+
+    Attributes:
+        chunk_tokens: most tokens of a chunk.
+        tail: symbols of a chunk's tail; fewer where it has few tokens.
+        first, second: symbols of a chunk's first two tokens, as multiples of a later one's: nothing before
+            them tells the language model what to expect.
+    """
+
+    chunk_tokens: int = 24
+    tail: int = 8
+    first: float = 2.2
+    second: float = 1.5
+
+    def chunks(self, tokens: int) -> list[int]:
+        """Tokens of each chunk: as few chunks as may be, about equally long."""
+        count = -(-tokens // self.chunk_tokens)
+        return [tokens // count + (i < tokens % count) for i in range(count)]
+
+    def plan(self, tokens: int, rate: int) -> Plan:
+        """Of a chunk of `tokens` at `rate` symbols a token."""
+        total = tokens * rate
+        tail = min(self.tail, (total - tokens) // 4) if tokens > 1 else 0
+        weights = np.ones(tokens)
+        weights[0] = self.first
+        weights[1:2] = self.second
+        spare = total - tail - tokens  # each token has one symbol at least
+        exact = weights / weights.sum() * spare
+        counts = np.floor(exact).astype(int)
+        short = spare - counts.sum()
+        counts[np.argsort(counts - exact, kind="stable")[:short]] += 1
+        return Plan(tuple(int(count) + 1 for count in counts), int(tail))
+
+
+def order_of(symbols: int) -> np.ndarray:
+    """The order in which a text's symbols are sent, int64 (symbols,): neighbours are far apart in the code.
+
+    So a gap or a fade costs every token a little, instead of one token everything.
+    """
+    from m4sc.codecs.text_code.code_book import mixed
+
+    return np.argsort(mixed(np.arange(symbols, dtype=np.uint64)), kind="stable")
