@@ -14,6 +14,9 @@ from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
 from m4sc.codecs.semantic import SemanticCodec
 from m4sc.codecs.spoken_question import SpokenQuestionCodec
+from m4sc.codecs.text_code import TextCode
+from m4sc.codecs.text_code.alphabet import Alphabet
+from m4sc.codecs.text_code.prior import load_prior
 from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
 from m4sc.config import ModelConfig
@@ -21,6 +24,7 @@ from m4sc.encoders.hearing import adapted_speech
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.mllm.network import Network
+from m4sc.pretrained import resolve
 from m4sc.shipped import weights_folder
 from m4sc.tasks import Task, get_task
 
@@ -43,14 +47,23 @@ class SemanticSystem:
         fingerprint: int = 0,
         pictures: PictureCodec | None = None,
         listen: Path | None = None,
+        text_prior: Path | None = None,
     ) -> None:
-        """listen: folder of the adapter that hears words; None for the speech encoder's own."""
+        """Build the codecs.
+
+        Args:
+            network, fingerprint: with trained weights.
+            pictures: None where there are no weights for them.
+            listen: folder of the adapter that hears words; None for the speech encoder's own.
+            text_prior: file of the adapter that expects short messages; None for the language model's own
+                belief. Only a receiver has use for it, so the ends need not share it.
+        """
         self.network = network.eval()
         self.config: ModelConfig = network.config
         self.fingerprint = fingerprint
         self.senses = Senses(network.config, listen)
         semantic = SemanticCodec(network, self.senses, fingerprint)
-        words = VerbatimCodec(network, self.senses, fingerprint)
+        words = VerbatimCodec(_text_code(network, text_prior), self.senses, fingerprint)
         self.codecs: dict[str, Codec] = {
             "semantic": semantic,
             "verbatim": words,
@@ -168,6 +181,13 @@ class SemanticSystem:
     def read(self, message: Message, task: Task, instruction: str | None) -> Answer:
         """As :meth:`answer_without_channel`, for a codec that delivers messages."""
         return self.answer_without_channel(message, task.name, instruction)
+
+
+def _text_code(network: Network, adapter: Path | None) -> TextCode:
+    """The code of texts over a network's tokens; its own copy of the language model is read when needed."""
+    alphabet = Alphabet(network.llm.tokenizer)
+    folder = resolve(network.config.llm, "llm")
+    return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
 
 
 def _received(symbols: np.ndarray, noise_var: np.ndarray | float) -> Received:

@@ -70,6 +70,10 @@ class Alphabet:
             plain = ""
         return found + self._words(plain)
 
+    def with_marks(self, text: str) -> list[int]:
+        """Token numbers of a text of ours, whose special tokens are meant."""
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
     def text(self, numbers: list[int]) -> str:
         """Inverse of :meth:`numbers`; bytes that are no UTF-8 become the replacement character."""
         return self.written(numbers).decode("utf-8", errors="replace")

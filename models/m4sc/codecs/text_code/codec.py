@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from m4sc.codecs.text_code.alphabet import Alphabet
 from m4sc.codecs.text_code.code_book import following, gains, mixed, symbols_of, words_of
-from m4sc.codecs.text_code.plan import RATES, Sharing, order_of
+from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES, Sharing, order_of, rate_for
 from m4sc.codecs.text_code.search import Effort, Found, Prior, search
 
+_BEAMS_OF_A_GUESS = 12
+"""Of a rate that may have been sent, although another is usual."""
 DOUBTFUL = "[?]"
 """Stands for a part of a long text that could not be verified."""
 
@@ -97,6 +99,10 @@ class TextCode:
         symbols = np.concatenate(parts)
         return symbols[order_of(len(symbols))]
 
+    def tokens(self, text: str) -> int:
+        """How many tokens a text has."""
+        return len(self.alphabet.numbers(text))
+
     def decode(
         self, symbols: np.ndarray, noise_var: np.ndarray, symbols_per_token: float | None = None
     ) -> VerbatimText:
@@ -114,17 +120,18 @@ class TextCode:
         if count == 0 or count != len(noise_var):
             raise ValueError(f"{count} symbols with {len(noise_var)} noise variances are no text")
         given = RATES if symbols_per_token is None else (rate_for(symbols_per_token),)
-        rates = sorted((rate for rate in given if count % rate == 0), key=lambda rate: (rate != 6, -rate))
+        rates = sorted((rate for rate in given if count % rate == 0), key=lambda rate: rate != DEFAULT_RATE)
         if not rates:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
         y, n = np.asarray(symbols)[back], np.asarray(noise_var, np.float32)[back]
-        answers = []
-        for rate in rates:
-            answers.append(self._receive(y, n, rate))
-            if answers[-1].verified:
-                return answers[-1]
-        return answers[0]
+        answer = self._receive(y, n, rates[0], self.effort)
+        for rate in rates[1:]:
+            if answer.verified:
+                break
+            other = self._receive(y, n, rate, replace(self.effort, beams=_BEAMS_OF_A_GUESS))
+            answer = other if other.verified else answer
+        return answer
 
     def _send(self, tokens: list[int], key: int, rate: int) -> np.ndarray:
         """Symbols of a chunk, float32 (rate * tokens, 2)."""
@@ -137,14 +144,14 @@ class TextCode:
         words = words_of(np.concatenate(every), np.array([*tokens, 0]), self._size)
         return symbols_of(words, np.array([*plan.counts, plan.tail]), self._size)
 
-    def _receive(self, y: np.ndarray, noise_var: np.ndarray, rate: int) -> VerbatimText:
+    def _receive(self, y: np.ndarray, noise_var: np.ndarray, rate: int, effort: Effort) -> VerbatimText:
         """Symbols in the code's order to a text at one rate."""
         total = len(y) // rate
         said: list[int] = []
         found: list[Found] = []
         for number, length in enumerate(self.sharing.chunks(total)):
             here = slice(len(said) * rate, (len(said) + length) * rate)
-            found.append(self._read(y[here], noise_var[here], self._key(total, number), rate, said))
+            found.append(self._read(y[here], noise_var[here], self._key(total, number), rate, said, effort))
             said += found[-1].tokens
         sure = [self.certainty.verifies(part) for part in found]
         confidence = float(np.exp(-sum(np.logaddexp(0.0, -part.log_odds) for part in found)))
@@ -163,27 +170,17 @@ class TextCode:
             run = []
         return "".join([*pieces, self.alphabet.text(run)])
 
-    def _read(self, y: np.ndarray, noise_var: np.ndarray, key: int, rate: int, said: list[int]) -> Found:
+    def _read(
+        self, y: np.ndarray, noise_var: np.ndarray, key: int, rate: int, said: list[int], effort: Effort
+    ) -> Found:
         """One chunk, behind the text before it."""
         plan = self.sharing.plan(len(y) // rate, rate)
         ends = np.cumsum([*plan.counts, plan.tail])
         starts = [0, *ends[:-1]]
         heard = [gains(y[a:b], noise_var[a:b], self._size) for a, b in zip(starts, ends, strict=True)]
-        return search(heard[:-1], heard[-1], key, self._prior, said, self.effort)
+        return search(heard[:-1], heard[-1], key, self._prior, said, effort)
 
     @staticmethod
     def _key(tokens: int, chunk: int) -> int:
         """The code's state before a chunk: texts of other lengths have other symbols."""
         return int(mixed(np.array([tokens << 20 | chunk]))[0])
-
-
-def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
-    """The rate that is sent: of `RATES` the highest that is allowed, or the lowest that an SNR needs.
-
-    Raises:
-        ValueError: less than the lowest.
-    """
-    allowed = [rate for rate in RATES if rate <= symbols_per_token]
-    if not allowed:
-        raise ValueError(f"{symbols_per_token:g} symbols a token are too few; use at least {RATES[0]}")
-    return allowed[-1]

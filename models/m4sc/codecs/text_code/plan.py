@@ -6,8 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RATES = (2, 3, 4, 5, 6, 8, 10, 12)
+RATES = (2, 3, 4, 6, 8, 12)
 """Symbols a token, of the whole text with all that protects it."""
+DEFAULT_RATE = 6
+ENOUGH_SNR_DB = {3: 18.0, 4: 14.0}
+"""Es/N0 from which a rate below the default is enough."""
+
+
+def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
+    """The rate that is sent: the highest that is allowed, or the lowest that the SNR needs.
+
+    Args:
+        symbols_per_token: at most.
+        snr_db: Es/N0 that the sender expects, dB; None where unknown.
+
+    Raises:
+        ValueError: less than the lowest rate.
+    """
+    allowed = [rate for rate in RATES if rate <= symbols_per_token]
+    if not allowed:
+        raise ValueError(f"{symbols_per_token:g} symbols a token are too few; use at least {RATES[0]}")
+    enough = [rate for rate, least in ENOUGH_SNR_DB.items() if snr_db is not None and snr_db >= least]
+    return min(allowed[-1], *enough) if enough else allowed[-1]
 
 
 @dataclass(frozen=True)
