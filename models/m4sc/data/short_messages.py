@@ -1,4 +1,4 @@
-"""Short messages with names, numbers, times and places, made from sentences and lists written for this project.
+"""Short messages with names, numbers, times and places, made from lists written for this project.
 
 They teach the language model what such a message looks like, so that its belief costs fewer bits a token.
 """
