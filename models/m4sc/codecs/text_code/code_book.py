@@ -14,7 +14,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import logsumexp, ndtri
+from scipy.special import ndtri
+
+from m4sc.codecs.text_code.kernels import fit, log_sum_exp
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -87,12 +89,13 @@ def gains(symbols: np.ndarray, noise_var: np.ndarray, size: int) -> np.ndarray:
     heard = np.isfinite(symbols) & np.isfinite(noise_var)
     if not heard.any():
         return np.zeros(size, np.float32)
-    book = code_book(size, _book_width(len(symbols)))[:, : len(symbols)][:, heard]
-    weight = (1.0 / (noise_var[heard] + _LEAST_NOISE)).astype(np.float32)
-    y = np.stack([symbols[heard].real, symbols[heard].imag], -1).astype(np.float32)
-    linear = (2.0 * y * weight[:, None]).ravel()
-    found = book.reshape(size, -1) @ linear - np.einsum("vsi,s->v", book * book, weight)
-    return (found - (logsumexp(found.astype(np.float64)) - np.log(size))).astype(np.float32)
+    weight = np.zeros(len(symbols), np.float32)
+    weight[heard] = 1.0 / (noise_var[heard] + _LEAST_NOISE)
+    y = np.where(heard, symbols, 0.0).astype(np.complex64)
+    linear = np.stack([y.real, y.imag], -1) * (2.0 * weight[:, None])
+    found = np.empty(size, np.float32)
+    fit(code_book(size, _book_width(len(symbols))), linear.astype(np.float32), weight, found)
+    return found - np.float32(log_sum_exp(found, np.float32(30.0)) - np.log(size))
 
 
 def symbols_of(words: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:

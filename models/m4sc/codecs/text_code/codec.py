@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,8 +13,12 @@ from m4sc.codecs.text_code.code_book import following, gains, mixed, symbols_of,
 from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES, Sharing, order_of, rate_for
 from m4sc.codecs.text_code.search import Effort, Found, Prior, search
 
-_BEAMS_OF_A_GUESS = 12
-"""Of a rate that may have been sent, although another is usual."""
+_LEAST_BOOK = 1 << 16
+"""Words of the book at least: what a word can tell is the logarithm of their number."""
+_GUESS = Effort(beams=12, least=4.0)
+"""Effort for a rate that may have been sent, although another is usual."""
+_LEAST_SNR_DB = 8.0
+"""Es/N0 below which nobody sends less than the default rate, dB."""
 DOUBTFUL = "[?]"
 """Stands for a part of a long text that could not be verified."""
 
@@ -68,7 +72,7 @@ class TextCode:
         self.sharing, self.effort = sharing or Sharing(), effort or Effort()
         self.certainty = certainty or Certainty()
         self._make_prior = prior
-        self._size = 1 << (alphabet.size - 1).bit_length()
+        self._size = max(_LEAST_BOOK, 1 << (alphabet.size - 1).bit_length())
 
     @cached_property
     def _prior(self) -> Prior:
@@ -121,6 +125,7 @@ class TextCode:
             raise ValueError(f"{count} symbols with {len(noise_var)} noise variances are no text")
         given = RATES if symbols_per_token is None else (rate_for(symbols_per_token),)
         rates = sorted((rate for rate in given if count % rate == 0), key=lambda rate: rate != DEFAULT_RATE)
+        rates = [rate for rate in rates if rate == rates[0] or _likely(rate, noise_var)]
         if not rates:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
@@ -129,7 +134,7 @@ class TextCode:
         for rate in rates[1:]:
             if answer.verified:
                 break
-            other = self._receive(y, n, rate, replace(self.effort, beams=_BEAMS_OF_A_GUESS))
+            other = self._receive(y, n, rate, _GUESS)
             answer = other if other.verified else answer
         return answer
 
@@ -152,6 +157,8 @@ class TextCode:
         for number, length in enumerate(self.sharing.chunks(total)):
             here = slice(len(said) * rate, (len(said) + length) * rate)
             found.append(self._read(y[here], noise_var[here], self._key(total, number), rate, said, effort))
+            if not found[-1].tokens:
+                return VerbatimText("", False, 0.0)
             said += found[-1].tokens
         sure = [self.certainty.verifies(part) for part in found]
         confidence = float(np.exp(-sum(np.logaddexp(0.0, -part.log_odds) for part in found)))
@@ -184,3 +191,10 @@ class TextCode:
     def _key(tokens: int, chunk: int) -> int:
         """The code's state before a chunk: texts of other lengths have other symbols."""
         return int(mixed(np.array([tokens << 20 | chunk]))[0])
+
+
+def _likely(rate: int, noise_var: np.ndarray) -> bool:
+    """Whether a sender who knew of noise like this may have chosen a rate."""
+    heard = noise_var[np.isfinite(noise_var)]
+    snr_db = -10 * np.log10(np.mean(heard) + 1e-9) if heard.size else -np.inf
+    return rate >= DEFAULT_RATE or snr_db >= _LEAST_SNR_DB

@@ -1,10 +1,10 @@
-"""The inner loop of the search, compiled."""
+"""The inner loops of the search, compiled."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import vectorized
+from m4sc.phy.fec.compiled import reordered, vectorized
 
 
 @vectorized
@@ -23,3 +23,33 @@ def rate_all(scores, belief, gains, permutations, totals):  # type: ignore[no-un
         for v in range(belief.shape[1]):
             word = ((np.uint32(v) ^ flip) * factor + shift) & mask
             totals[row, v] = base + belief[row, v] + gains[word]
+
+
+@reordered
+def fit(book, linear, weight, found):  # type: ignore[no-untyped-def]
+    """What symbols say for every word: |y|^2 - |y - word|^2 over the noise, summed.
+
+    Args:
+        book: float32 (size, width, 2).
+        linear: float32 (s, 2), 2 y / noise variance; weight: float32 (s,), 1 / noise variance; s <= width.
+        found: float32 (size,), takes the result.
+    """
+    for v in range(len(found)):
+        total = np.float32(0.0)
+        for j in range(len(weight)):
+            a, b = book[v, j, 0], book[v, j, 1]
+            total += linear[j, 0] * a + linear[j, 1] * b - weight[j] * (a * a + b * b)
+        found[v] = total
+
+
+@vectorized
+def log_sum_exp(values, within):  # type: ignore[no-untyped-def]
+    """ln of the summed exponentials of float32 (n,), of those not more than `within` below the highest."""
+    top = values[0]
+    for value in values:
+        top = max(top, value)
+    total = 0.0
+    for value in values:
+        if value > top - within:
+            total += np.exp(np.float64(value - top))
+    return top + np.log(total)

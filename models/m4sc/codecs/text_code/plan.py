@@ -72,11 +72,12 @@ class Sharing:
     def plan(self, tokens: int, rate: int) -> Plan:
         """Of a chunk of `tokens` at `rate` symbols a token."""
         total = tokens * rate
-        tail = min(self.tail, (total - tokens) // 4) if tokens > 1 else 0
+        spare = total - tokens  # each token has one symbol at least
+        tail = min(self.tail, max(spare // 4, 3), spare)
         weights = np.ones(tokens)
         weights[0] = self.first
         weights[1:2] = self.second
-        spare = total - tail - tokens  # each token has one symbol at least
+        spare -= tail
         exact = weights / weights.sum() * spare
         counts = np.floor(exact).astype(int)
         short = spare - counts.sum()

@@ -10,7 +10,10 @@ import numpy as np
 import torch
 
 from m4sc.codecs.text_code.code_book import following, permutations, words_of
-from m4sc.codecs.text_code.kernels import rate_all
+from m4sc.codecs.text_code.kernels import log_sum_exp, rate_all
+
+_TRIAL = 4
+"""Tokens after which a search is worth going on, or not."""
 
 
 class Prior(Protocol):
@@ -31,11 +34,13 @@ class Effort:
         beams: hypotheses kept at each token.
         ends: whole chunks whose tails are compared.
         behind: hypotheses that are this far behind the best, in nats, are given up.
+        least: the search stops when the best hypothesis weighs less than this, in nats, after a few tokens.
     """
 
     beams: int = 48
     ends: int = 4096
     behind: float = 16.0
+    least: float = -np.inf
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Found:
     """A chunk.
 
     Attributes:
-        tokens: of the likeliest.
+        tokens: of the likeliest; none where the search was stopped.
         log_odds: ln of its probability against that of all others together, those included that the search
             gave up: the mean weight of their unseen rest is known, since their words are random.
         gain: ln of its weight against that of no text at all.
@@ -83,10 +88,12 @@ def search(
         kept = best > best[0] - effort.behind
         best, places = best[kept], places[kept]
         flat[places] = -torch.inf
-        given_up = np.logaddexp(given_up, float(flat.logsumexp(0)))
+        given_up = np.logaddexp(given_up, log_sum_exp(totals.ravel(), np.float32(30.0)))
         rows, tokens = np.divmod(places.numpy(), belief.shape[1])
         scores, states = best.numpy(), following(states[rows], tokens)
         texts = np.concatenate([texts[rows], tokens[:, None]], axis=1)
+        if place + 1 == _TRIAL and best[0] < effort.least:
+            return Found([], -np.inf, float(best[0]))
         if not last:
             belief = prior.read(rows, tokens)
     scores = scores.astype(np.float64) + tail[words_of(states, np.zeros(len(states)), len(tail))]
