@@ -13,10 +13,34 @@ from typing import Any
 
 import numpy as np
 
+from m4sc.data.example import Example
+from m4sc.data.wordings import pick, wordings_of
+
 
 def short_messages(count: int, rng: np.random.Generator) -> list[str]:
     """`count` messages drawn at random."""
     return [_message(rng) for _ in range(count)]
+
+
+def message_examples(*, wording: str = "seen", seed: int = 0) -> list[Example]:
+    """One `text` example for each message of a list that was written for tests and is trained on nowhere."""
+    path = Path(__file__).with_name("test_messages.json")
+    rng = np.random.default_rng(seed)
+    choices = wordings_of("text", wording)
+    return [
+        Example(
+            id=f"message-{n}",
+            modality="text",
+            task="text",
+            instruction=pick(choices, rng),
+            answers=(text,),
+            kind="numbers",
+            source=text,
+            media_id=f"message-{n}",
+            wording=wording,
+        )
+        for n, text in enumerate(json.loads(path.read_text(encoding="utf-8")))
+    ]
 
 
 @cache
