@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -227,12 +228,20 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     listen = _companion(folder, "listen") if adapted_hearing else None
     if listen is not None and adapted_speech(listen) != network.config.speech.partition("+")[0]:
         listen = None  # made for another backbone
-    return SemanticSystem(network, fingerprint, pictures, listen)
+    return SemanticSystem(network, fingerprint, pictures, listen, _text_prior(folder, network.config.llm))
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:
     found = _companion(folder, "reconstruct")
     return None if found is None else load_codec(found)
+
+
+def _text_prior(folder: Path, llm: str) -> Path | None:
+    """The adapter that expects short messages, if there is one for this language model."""
+    found = _companion(folder, "text-prior")
+    if found is None or json.loads((found / "config.json").read_text(encoding="utf-8"))["llm"] != llm:
+        return None
+    return found / "model.safetensors"
 
 
 def _companion(folder: Path, name: str) -> Path | None:
