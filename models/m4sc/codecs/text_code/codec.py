@@ -48,7 +48,7 @@ class Certainty:
         gain: least ln weight against that of no text at all: noise alone passes once in e^gain.
     """
 
-    log_odds: float = 9.0
+    log_odds: float = 7.0
     gain: float = 9.0
 
     def verifies(self, found: Found) -> bool:
