@@ -55,14 +55,16 @@ class Sharing:
     Attributes:
         chunk_tokens: most tokens of a chunk.
         tail: symbols of a chunk's tail; fewer where it has few tokens.
-        first, second: symbols of a chunk's first two tokens, as multiples of a later one's: nothing before
-            them tells the language model what to expect.
+        first, second, last: shares of a chunk's first two tokens and of its last, where another has 1. Nothing
+            before the first ones tells the language model what to expect, and a search that keeps few
+            beginnings must not lose the right one there; the last is protected by the tail as well.
     """
 
     chunk_tokens: int = 24
     tail: int = 8
-    first: float = 2.2
-    second: float = 1.5
+    first: float = 4.0
+    second: float = 2.0
+    last: float = 0.6
 
     def chunks(self, tokens: int) -> list[int]:
         """Tokens of each chunk: as few chunks as may be, about equally long."""
@@ -75,8 +77,8 @@ class Sharing:
         spare = total - tokens  # each token has one symbol at least
         tail = min(self.tail, max(spare // 4, 3), spare)
         weights = np.ones(tokens)
-        weights[0] = self.first
-        weights[1:2] = self.second
+        weights[-1] = self.last
+        weights[:2] = (self.first, self.second)[:tokens]
         spare -= tail
         exact = weights / weights.sum() * spare
         counts = np.floor(exact).astype(int)
