@@ -55,9 +55,9 @@ class Sharing:
     Attributes:
         chunk_tokens: most tokens of a chunk.
         tail: symbols of a chunk's tail; fewer where it has few tokens.
-        first, second, last: shares of a chunk's first two tokens and of its last, where another has 1. Nothing
-            before the first ones tells the language model what to expect, and a search that keeps few
-            beginnings must not lose the right one there; the last is protected by the tail as well.
+        first, second, last: shares of a chunk's first two tokens and of its last, where another has 1.
+            Nothing before the first ones tells the language model what to expect, and a search that keeps
+            few beginnings must not lose the right one there; the last is protected by the tail as well.
     """
 
     chunk_tokens: int = 24
