@@ -201,24 +201,24 @@ def test_hostile_texts_from_the_air(case: str, tmp_path: Path) -> None:
     assert memory_taken(call) < 8 << 20
 
 
-def test_a_long_text_is_searched_a_few_chunks_at_a_time(llm: LanguageModel, tmp_path: Path) -> None:
+def test_a_long_text_is_searched_chunk_by_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The evidence of all its places at once would be gigabytes; the words are the same."""
+    from m4sc.codecs.text_code import codec
     from m4sc.mllm.network import Network
     from m4sc.system import SemanticSystem
 
     torch.manual_seed(0)
     network = Network(tiny_config(write_tiny_llm(tmp_path / "llm")))
-    network.llm.serve()
     system, text = SemanticSystem(network), "two cats sleep on a red chair " * 40
     seen: list[int] = []
-    generate = network.llm.generate
 
-    def counted(prompts: list[torch.Tensor], *rest: object) -> list[str]:
-        seen.append(len(prompts))
-        return generate(prompts, *rest)  # type: ignore[arg-type]
+    def counted(gains: list[object], *rest: object) -> codec.Found:
+        seen.append(len(gains))
+        return codec_search(gains, *rest)  # type: ignore[arg-type]
 
-    network.llm.generate = counted  # type: ignore[method-assign]
+    codec_search = codec.search
+    monkeypatch.setattr(codec, "search", counted)
     sent = system.encode(Message("text", text), "text")
-    answer = system.decode(sent.latents.view("complex64").ravel(), 1e-5, "text")
-    assert answer.text == text
-    assert max(seen) <= 8 and sum(seen) > 40
+    answer = system.decode(sent.symbols, 1e-5, "text")
+    assert answer.text == text and answer.verified
+    assert max(seen) <= 24 and sum(seen) == len(text) and len(seen) > 40

@@ -220,6 +220,24 @@ def test_a_row_does_not_depend_on_the_batch(model: Any) -> None:
             assert torch.allclose(again, after[row], atol=1e-3)
 
 
+def test_what_all_read_before_is_kept_once(model: Any) -> None:
+    decoder = decoder_of(model)
+    embeds, begins = decoder.embedding[torch.tensor([[3, 1, 4, 1, 5]])].float(), torch.tensor([0])
+    with torch.inference_mode():
+        _, cache = decoder.prefill(embeds, begins, 4)
+        shared = decoder.prefill(embeds[:, :4], begins, 1)[1]
+        decoder.step(torch.tensor([5]), shared)
+        rows = shared.behind(0, 4).picked(torch.tensor([0, 0]))
+        first = decoder.step(torch.tensor([9, 2]), rows)
+        rows = rows.picked(torch.tensor([1, 0, 1]))
+        second = decoder.step(torch.tensor([6, 5, 3]), rows)
+        for ids, found in (([9], first[0]), ([2], first[1]), ([2, 6], second[0]), ([9, 5], second[1])):
+            alone = cache.repeated(1)
+            for token in ids:
+                wanted = decoder.step(torch.tensor([token]), alone)[0]
+            assert torch.allclose(found, wanted, atol=1e-3)
+
+
 def test_kinds_it_does_not_know_are_left_to_transformers() -> None:
     gpt = GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=9))
     assert decoder_for(gpt) is None

@@ -14,8 +14,9 @@ from m4sc.data.example import Example
 from m4sc.evaluate.catalogue import test_examples
 from m4sc.evaluate.channels import transmit
 from m4sc.evaluate.harness import read_rows, run, shifted
+from m4sc.evaluate.measures import measures_of
 from m4sc.evaluate.probe import probe_row
-from m4sc.evaluate.systems import Classical, Semantic
+from m4sc.evaluate.systems import Classical, Semantic, Words
 from m4sc.message import Message
 from m4sc.tasks import Task
 from m4sc_app.evaluate import eval_command
@@ -40,7 +41,8 @@ class FakeModel:
     ) -> SimpleNamespace:
         if noise_var[0] > 100:
             raise ValueError("too noisy")
-        return SimpleNamespace(text=NAMES[int(np.angle(symbols.mean()) % (2 * np.pi) // (np.pi / 2))])
+        name = NAMES[int(np.angle(symbols.mean()) % (2 * np.pi) // (np.pi / 2))]
+        return SimpleNamespace(text=name, verified=None)
 
     def decode_many(
         self, received: list[tuple[np.ndarray, np.ndarray]], task: str, instructions: list[str]
@@ -136,6 +138,19 @@ def test_each_seed_sends_every_example_anew_and_narrows_the_interval() -> None:
     assert many["ci_high"] - many["ci_low"] < one["ci_high"] - one["ci_low"]
 
 
+def test_a_wrong_text_that_says_so_is_no_silent_error() -> None:
+    text = Example("0", "text", "text", "Repeat.", ("at nine",), "tiny", "at nine", "0", "seen")
+    right, wrong = "at nine", "at ten"
+    answers = [Words(right, True), Words(right, False), Words(wrong, False), None]
+    answers += [Words(wrong, True), Words(wrong), wrong, Words("At nine", True)]
+    scores = {
+        measure.name: measure.each(answers, [text] * 8)[:, 0].tolist() for measure in measures_of("text")[1:4]
+    }
+    assert scores["exact"] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert scores["flagged"] == [0, 1, 1, 1, 0, 0, 0, 0]
+    assert scores["silent_errors"] == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
 def test_text_has_a_row_of_bleu_and_resumes_by_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +162,7 @@ def test_text_has_a_row_of_bleu_and_resumes_by_its_last(
             return Payload(7, "text", 1, np.ones((4, 2), np.float32))
 
         def decode(self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str):  # type: ignore[no-untyped-def]
-            return SimpleNamespace(text="a cat sits on the mat")
+            return SimpleNamespace(text="a cat sits on the mat", verified=None)
 
     class Near:
         def nearest(self, answer: str, references: tuple[str, ...]) -> float:
@@ -157,13 +172,13 @@ def test_text_has_a_row_of_bleu_and_resumes_by_its_last(
     said = [("a cat sits on the mat", "0"), ("a dog sits on the mat", "1")]
     texts = [Example(i, "text", "text", "Repeat.", (text,), "tiny", text, i, "seen") for text, i in said]
     path = tmp_path / "rows.jsonl"
-    rows = list(run(Semantic(Echo()), {"text": texts}, snrs_db=(10,), results=path))
-    assert [row["metric"] for row in rows] == ["similarity", "bleu4"]
-    assert rows[0]["score"] == 0.5 and 0.5 < rows[1]["score"] < 1.0
-    assert rows[1]["ci_low"] < rows[1]["score"] < rows[1]["ci_high"] == 1.0
+    rows = list(run(Semantic(Echo()), {"text": texts}, snrs_db=(10,), results=path))[-5:]
+    assert [row["metric"] for row in rows] == ["similarity", "exact", "silent_errors", "flagged", "bleu4"]
+    assert [row["score"] for row in rows[:4]] == [0.5, 0.5, 0.5, 0.0] and 0.5 < rows[4]["score"] < 1.0
+    assert rows[4]["ci_low"] < rows[4]["score"] < rows[4]["ci_high"] == 1.0
     path.write_text(path.read_text().splitlines()[0] + "\n")  # killed between two rows of a point
     model = Echo()
-    assert list(run(Semantic(model), {"text": texts}, snrs_db=(10,), results=path))[-2:] == rows
+    assert list(run(Semantic(model), {"text": texts}, snrs_db=(10,), results=path))[-5:] == rows
     assert model.encoded == 2
 
 

@@ -366,3 +366,32 @@ def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ig
         data, out / "features", "train", Amount()
     )
     return Network(config), samples
+
+
+@train_app.command(name="text-prior")
+def text_prior(
+    data: DataOption,
+    out: OutOption = Path("runs/text-prior"),
+    seed: SeedOption = 0,
+    llm: LlmOption = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Batches of 14 texts.")] = 120,
+) -> None:
+    """Teach the receiver of `text` and `transcribe` what short messages look like.
+
+    Example: m4sc train text-prior --data DATA --steps 120
+    """
+    import json
+
+    from m4sc.config import ModelConfig
+    from m4sc.data.coco_text import load_captions
+    from m4sc.pretrained import resolve
+    from m4sc.training.text_prior import TextPrior
+
+    name = llm or ModelConfig().llm
+    prior = TextPrior(resolve(name, "llm"), seed=seed)
+    captions = [sentence for group in load_captions(data, "train").values() for sentence in group]
+    prior.train(captions, steps, seed, lambda line: typer.echo(line, err=True))
+    out.mkdir(parents=True, exist_ok=True)
+    prior.save(out / "model.safetensors")
+    (out / "config.json").write_text(json.dumps({"llm": name}) + "\n", encoding="utf-8")
+    typer.echo(f"weights in {out}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
 from m4sc.codecs.semantic import SemanticCodec
 from m4sc.codecs.spoken_question import SpokenQuestionCodec
+from m4sc.codecs.text_code import TextCode
+from m4sc.codecs.text_code.alphabet import Alphabet
+from m4sc.codecs.text_code.prior import load_prior
 from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
 from m4sc.config import ModelConfig
@@ -21,6 +25,7 @@ from m4sc.encoders.hearing import adapted_speech
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.mllm.network import Network
+from m4sc.pretrained import resolve
 from m4sc.shipped import weights_folder
 from m4sc.tasks import Task, get_task
 
@@ -43,14 +48,23 @@ class SemanticSystem:
         fingerprint: int = 0,
         pictures: PictureCodec | None = None,
         listen: Path | None = None,
+        text_prior: Path | None = None,
     ) -> None:
-        """listen: folder of the adapter that hears words; None for the speech encoder's own."""
+        """Build the codecs.
+
+        Args:
+            network, fingerprint: with trained weights.
+            pictures: None where there are no weights for them.
+            listen: folder of the adapter that hears words; None for the speech encoder's own.
+            text_prior: file of the adapter that expects short messages; None for the language model's own
+                belief. Only a receiver has use for it, so the ends need not share it.
+        """
         self.network = network.eval()
         self.config: ModelConfig = network.config
         self.fingerprint = fingerprint
         self.senses = Senses(network.config, listen)
         semantic = SemanticCodec(network, self.senses, fingerprint)
-        words = VerbatimCodec(network, self.senses, fingerprint)
+        words = VerbatimCodec(_text_code(network, text_prior), self.senses, fingerprint)
         self.codecs: dict[str, Codec] = {
             "semantic": semantic,
             "verbatim": words,
@@ -170,6 +184,13 @@ class SemanticSystem:
         return self.answer_without_channel(message, task.name, instruction)
 
 
+def _text_code(network: Network, adapter: Path | None) -> TextCode:
+    """The code of texts over a network's tokens; its own copy of the language model is read when needed."""
+    alphabet = Alphabet(network.llm.tokenizer)
+    folder = resolve(network.config.llm, "llm")
+    return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
+
+
 def _received(symbols: np.ndarray, noise_var: np.ndarray | float) -> Received:
     """What a caller hands in, as a codec takes it; raises ValueError for what is no such thing."""
     y = np.asarray(symbols)
@@ -207,12 +228,20 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     listen = _companion(folder, "listen") if adapted_hearing else None
     if listen is not None and adapted_speech(listen) != network.config.speech.partition("+")[0]:
         listen = None  # made for another backbone
-    return SemanticSystem(network, fingerprint, pictures, listen)
+    return SemanticSystem(network, fingerprint, pictures, listen, _text_prior(folder, network.config.llm))
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:
     found = _companion(folder, "reconstruct")
     return None if found is None else load_codec(found)
+
+
+def _text_prior(folder: Path, llm: str) -> Path | None:
+    """The adapter that expects short messages, if there is one for this language model."""
+    found = _companion(folder, "text-prior")
+    if found is None or json.loads((found / "config.json").read_text(encoding="utf-8"))["llm"] != llm:
+        return None
+    return found / "model.safetensors"
 
 
 def _companion(folder: Path, name: str) -> Path | None:

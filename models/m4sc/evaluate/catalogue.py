@@ -20,6 +20,7 @@ from m4sc.data import (
     mosaic,
 )
 from m4sc.data.example import Example
+from m4sc.data.short_messages import message_examples
 from m4sc.data.spoken_questions import spoken_question_examples
 from m4sc.evaluate.metrics.similarity import default_minilm
 from m4sc.tasks import UnknownTaskError
@@ -82,7 +83,11 @@ def test_examples(
         sentences = [group[0] for group in captions.values() if len(group[0].split()) <= 10][: max(n, 1)]
         return espeak.spoken_examples(sentences, cache_dir / "speech", **options)
     elif task == "text":
-        pool = coco_text.text_examples(coco_text.load_captions(data_dir, "test"), **options)
+        captions = coco_text.load_captions(data_dir, "test")
+        messages = message_examples(**options)
+        half = min(n // 2, len(messages))  # with names and numbers; captions have neither
+        pool = coco_text.text_examples(captions, **options)
+        return _draw(messages, half, seed) + _draw(pool, n - half, seed)
     elif task == "summarize":
         captions = coco_text.load_captions(data_dir, "test")
         embed = default_minilm().embed

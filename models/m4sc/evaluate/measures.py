@@ -28,7 +28,7 @@ class Measure:
     """One figure of a task.
 
     Attributes:
-        name: a scorer's name, "bleu4" or "ssim".
+        name: a scorer's name, "bleu4", "ssim", or of texts "exact", "silent_errors", "flagged".
         each: numbers of every answer, float (n, d), from answers (None: lost) and their examples.
         figure: float (..., d), their means, to the figure, float (...).
     """
@@ -39,11 +39,19 @@ class Measure:
 
 
 def measures_of(task: str) -> list[Measure]:
-    """The task's own scorer first; BLEU-4 of texts, similarity of captions and SSIM of pictures beside it."""
+    """The task's own scorer first, then what is told beside it.
+
+    Of texts whether they are exact, wrong or in doubt, and BLEU-4; of captions BLEU-4 and similarity; of
+    pictures SSIM.
+    """
     entry = get_task(task)
     if entry.gives_picture:
         return [Measure(name, partial(_pictures, name), _mean) for name in ("psnr", "ssim")]
     found = [Measure(entry.scorer, _own, _mean)]
+    if task == "text":
+        found += [
+            Measure(name, partial(_checked, name), _mean) for name in ("exact", "silent_errors", "flagged")
+        ]
     if entry.scorer in ("cider", "similarity"):
         found.append(Measure("bleu4", _bleu4, bleu4_of))
     if entry.scorer == "cider":
@@ -63,6 +71,16 @@ def _own(answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
     references, kinds = [e.answers for e in examples], [e.kind for e in examples]
     scores = score_all(examples[0].task, _texts(answers), references, kinds)
     return np.asarray(scores, dtype=np.float64)[:, None]
+
+
+def _checked(metric: str, answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
+    """Of texts: to the letter; wrong and not said to be; said to be in doubt, or lost."""
+    rows = []
+    for answer, example in zip(answers, examples, strict=True):
+        right = isinstance(answer, str) and str(answer) in example.answers
+        doubted = answer is None or getattr(answer, "verified", None) is False
+        rows.append({"exact": right, "silent_errors": not right and not doubted, "flagged": doubted}[metric])
+    return np.array(rows, np.float64)[:, None]
 
 
 def _pictures(metric: str, answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:

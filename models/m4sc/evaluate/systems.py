@@ -29,6 +29,22 @@ class Delivery:
     air_time_s: float
 
 
+class Words(str):
+    """An answer in words that may say how sure it is.
+
+    Attributes:
+        verified: as of :class:`m4sc.codecs.base.Answer`.
+    """
+
+    verified: bool | None
+
+    def __new__(cls, text: str, verified: bool | None = None) -> Words:
+        """text, verified: of the answer."""
+        words = super().__new__(cls, text)
+        words.verified = verified
+        return words
+
+
 class System(Protocol):
     """What the harness needs."""
 
@@ -100,7 +116,7 @@ class Semantic:
             halves = (slice(0, len(examples) // 2), slice(len(examples) // 2, None))
             return [a for half in halves for a in self._read_batch(received[half], examples[half])]
         shown = get_task(examples[0].task).gives_picture
-        return [answer.image if shown else str(answer.text) for answer in answers]
+        return [answer.image if shown else Words(answer.text, answer.verified) for answer in answers]
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]

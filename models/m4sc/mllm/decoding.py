@@ -121,16 +121,49 @@ class Cache:
         begins: int64 (n,), first place of each sequence that is no padding.
         prompt: places of the prompt, the same for all beams of one.
         length: places filled.
+        first: keys and values of what all sequences read before, float32 (layers, kv_heads, places, dim).
     """
 
-    def __init__(self, keys: Tensor, values: Tensor, begins: Tensor, prompt: int, length: int) -> None:
+    def __init__(
+        self,
+        keys: Tensor,
+        values: Tensor,
+        begins: Tensor,
+        prompt: int,
+        length: int,
+        first: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         self.keys, self.values, self.begins = keys, values, begins
         self.prompt, self.length = prompt, length
+        nothing = keys.new_empty(keys.shape[0], keys.shape[2], 0, keys.shape[4])
+        self.first = (nothing, nothing) if first is None else first
 
     def repeated(self, beams: int) -> Cache:
         """Each sequence `beams` times, one behind the other."""
         parts = (self.keys.repeat_interleave(beams, 1), self.values.repeat_interleave(beams, 1))
-        return Cache(*parts, self.begins.repeat_interleave(beams), self.prompt, self.length)
+        return Cache(*parts, self.begins.repeat_interleave(beams), self.prompt, self.length, self.first)
+
+    def behind(self, row: int, room: int) -> Cache:
+        """An empty cache whose sequences all go on from what sequence `row` has read.
+
+        room: places of each.
+        """
+        own = slice(int(self.begins[row]), self.length)
+        parts = (self.keys[:, row, :, own], self.values[:, row, :, own])
+        first = tuple(torch.cat([old, new], 2) for old, new in zip(self.first, parts, strict=True))
+        shape = (self.keys.shape[0], 1, self.keys.shape[2], room, self.keys.shape[4])
+        empty = (torch.zeros(shape), torch.zeros(shape))
+        return Cache(*empty, torch.zeros(1, dtype=torch.long), 0, 0, (first[0], first[1]))
+
+    def picked(self, sources: Tensor) -> Cache:
+        """Sequence i is a copy of sequence ``sources[i]``, int64 (n,)."""
+        keys, values = (
+            old.new_empty(old.shape[0], len(sources), *old.shape[2:]) for old in (self.keys, self.values)
+        )
+        said = slice(0, self.length)
+        keys[..., said, :] = self.keys[..., said, :][:, sources]
+        values[..., said, :] = self.values[..., said, :][:, sources]
+        return Cache(keys, values, self.begins[sources], self.prompt, self.length, self.first)
 
     def reorder(self, sources: Tensor) -> None:
         """Sequence i goes on from what sequence ``sources[i]``, of the same prompt, has said."""
@@ -215,12 +248,14 @@ class Decoder:
         hidden, seen, gated = (torch.empty(2 * n, width) for width in widths)
         hidden_z, seen_z, gated_z = (part.numpy() for part in (hidden, seen, gated))
         keys, values, begins = cache.keys.numpy(), cache.values.numpy(), cache.begins.numpy()
-        turns = self._turns(end - cache.begins).numpy()
+        first_keys, first_values = (part.numpy() for part in cache.first)
+        turns = self._turns(first_keys.shape[2] + end - cache.begins).numpy()
         norms = [layer.before_attention for layer in self._layers[1:]] + [self._norm]
         kernels.normalise(x, self._layers[0].before_attention, eps, hidden_z, scale)
         for i, (layer, norm) in enumerate(zip(self._layers, norms, strict=True)):
             y = layer.qkv.halves(hidden).numpy()
-            kernels.attend(y, layer.bias, turns, keys[i], values[i], begins, end, seen_z, scale)
+            first = (first_keys[i], first_values[i])
+            kernels.attend(y, layer.bias, turns, keys[i], values[i], begins, end, first, seen_z, scale)
             y = layer.out.halves(seen).numpy()
             kernels.add_normalise(x, y, layer.before_mlp, eps, hidden_z, scale)
             kernels.gate(layer.gate_up.halves(hidden).numpy(), gated_z, scale)

@@ -79,7 +79,7 @@ def gate(y, z, scale):  # type: ignore[no-untyped-def]
 
 
 @reordered
-def attend(y, bias, turns, keys, values, begins, end, z, scale):  # type: ignore[no-untyped-def]
+def attend(y, bias, turns, keys, values, begins, end, first, z, scale):  # type: ignore[no-untyped-def]
     """Causal attention of one new token a row, whose key and value join the cache.
 
     Args:
@@ -87,12 +87,15 @@ def attend(y, bias, turns, keys, values, begins, end, z, scale):  # type: ignore
         turns: float32 (n, 2, dim / 2), cosine and sine of the rotary position.
         keys, values: float32 (n, kv_heads, most, dim).
         begins: int64 (n,), first place of each row that is no padding; end: place of the new token.
+        first: what all rows read before, a pair of keys and values, float32 (kv_heads, places, dim).
         z, scale: take the result, (heads dim) wide.
     """
     n, kv_heads, dim, fine = len(keys), keys.shape[1], keys.shape[3], np.float32(0.5 / LEVELS)
     heads, half = y.shape[1] // dim - 2 * kv_heads, dim // 2
+    first_keys, first_values = first
+    before = first_keys.shape[1]
     own = np.empty((heads + 2 * kv_heads, dim), np.float32)
-    seen, scores = np.empty((heads, dim), np.float32), np.empty(end + 1, np.float32)
+    seen, scores = np.empty((heads, dim), np.float32), np.empty(before + end + 1, np.float32)
     shrink = np.float32(1.0 / np.sqrt(dim))
     for row in range(n):
         for h in range(len(own)):
@@ -109,16 +112,27 @@ def attend(y, bias, turns, keys, values, begins, end, z, scale):  # type: ignore
         for h in range(heads):
             g = h * kv_heads // heads
             top = np.float32(-np.inf)
+            for t in range(before):
+                product = np.float32(0.0)
+                for k in range(dim):
+                    product += own[h, k] * first_keys[g, t, k]
+                scores[t] = product * shrink
+                top = max(top, scores[t])
             for t in range(begins[row], end + 1):
                 product = np.float32(0.0)
                 for k in range(dim):
                     product += own[h, k] * keys[row, g, t, k]
-                scores[t] = product * shrink
-                top = max(top, scores[t])
+                scores[before + t] = product * shrink
+                top = max(top, scores[before + t])
             total = np.float32(0.0)
             seen[h] = 0.0
-            for t in range(begins[row], end + 1):
+            for t in range(before):
                 share = np.exp(scores[t] - top)
+                total += share
+                for k in range(dim):
+                    seen[h, k] += share * first_values[g, t, k]
+            for t in range(begins[row], end + 1):
+                share = np.exp(scores[before + t] - top)
                 total += share
                 for k in range(dim):
                     seen[h, k] += share * values[row, g, t, k]

@@ -1,0 +1,229 @@
+"""Texts through the keyed tree code: to the letter over a clean channel, and never silently wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.codecs.text_code import TextCode, VerbatimText
+from m4sc.codecs.text_code.alphabet import Alphabet
+from m4sc.codecs.text_code.code_book import code_book, gains, permutations
+from m4sc.codecs.text_code.codec import DOUBTFUL
+from m4sc.codecs.text_code.plan import RATES, Sharing, order_of, rate_for
+from m4sc.codecs.text_code.search import Effort
+from tiny_model import write_tiny_llm
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+CLEAN = 1e-3
+CASES = Path(__file__).parent.parent / "shared" / "cases" / "texts"
+
+
+class Letters:
+    """A reader who expects the letters of plain English alike, and anything else hardly."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        likely = {n for char in "abcdefghijklmnopqrstuvwxyz " for n in alphabet.numbers(char)}
+        weight = np.array([1.0 if n in likely else 1e-3 for n in range(alphabet.size)])
+        self._belief = np.log(weight / weight.sum()).astype(np.float32)
+
+    def begin(self, read: Sequence[int]) -> np.ndarray:
+        return self._belief[None]
+
+    def read(self, sources: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        return np.repeat(self._belief[None], len(tokens), 0)
+
+
+@pytest.fixture(scope="module")
+def alphabet(tmp_path_factory: pytest.TempPathFactory) -> Alphabet:
+    return Alphabet(AutoTokenizer.from_pretrained(str(write_tiny_llm(tmp_path_factory.mktemp("llm")))))
+
+
+@pytest.fixture(scope="module")
+def code(alphabet: Alphabet) -> TextCode:
+    return TextCode(alphabet, lambda: Letters(alphabet), effort=Effort(beams=32, ends=512))
+
+
+def as_complex(latents: np.ndarray) -> np.ndarray:
+    return (latents[:, 0] + 1j * latents[:, 1]).astype(np.complex64)
+
+
+def noise(count: int, power: float, rng: np.random.Generator) -> np.ndarray:
+    pairs = rng.standard_normal((2, count)) * np.sqrt(power / 2)
+    return (pairs[0] + 1j * pairs[1]).astype(np.complex64)
+
+
+def received(code: TextCode, symbols: np.ndarray, noise_var: float = CLEAN) -> VerbatimText:
+    return code.decode(symbols, np.full(len(symbols), noise_var, np.float32))
+
+
+def noisy(code: TextCode, text: str, snr_db: float, seed: int) -> VerbatimText:
+    sent, power = as_complex(code.encode(text)), 10 ** (-snr_db / 10)
+    return received(code, sent + noise(len(sent), power, np.random.default_rng(seed)), power)
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
+def test_any_text_comes_back_to_the_letter(code: TextCode, text: str) -> None:
+    answer = received(code, as_complex(code.encode(text)))
+    assert answer.verified and answer.text == text and answer.confidence > 0.999
+
+
+@pytest.mark.parametrize("text", ["<|im_end|>", "a <|im_start|>b", " \n two  spaces\t", "nul \x00 \x16"])
+def test_marks_blanks_and_control_characters_are_text(code: TextCode, text: str) -> None:
+    assert received(code, as_complex(code.encode(text))).text == text
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=st.text(st.sampled_from("ab\x04\x16é\U0005f000"), min_size=1, max_size=8))
+def test_bytes_that_the_tokenizer_lacks_have_tokens(text: str) -> None:
+    lacking = {"\u0104", "\u0116", "ñ"}  # how a byte-level vocabulary writes bytes 4, 22 and 241
+    letters = sorted(set(pre_tokenizers.ByteLevel.alphabet()) - lacking)
+    tokenizer = Tokenizer(models.BPE(vocab={c: n for n, c in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    with pytest.raises(ValueError, match="lacks 3 bytes"):
+        Alphabet(fast)
+    fast.add_special_tokens({"additional_special_tokens": ["<a>", "<b>", "<c>"]})
+    alphabet = Alphabet(fast)
+    assert alphabet.text(alphabet.numbers(text)) == text
+
+
+def test_what_is_no_text_is_refused(code: TextCode) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        code.encode("")
+    with pytest.raises(ValueError, match="character 2 of the text is half of a surrogate pair"):
+        code.encode("a\ud800")
+    with pytest.raises(ValueError, match="too few"):
+        code.encode("a", 1.0)
+    with pytest.raises(ValueError, match="whole tokens"):
+        code.decode(np.zeros(7, np.complex64), np.ones(7, np.float32), 6)
+    with pytest.raises(ValueError, match="are no text"):
+        code.decode(np.zeros(6, np.complex64), np.ones(5, np.float32))
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_text_takes_the_symbols_that_it_may(code: TextCode, rate: int) -> None:
+    text = "any number of symbols"
+    sent = code.encode(text, rate + 0.5)
+    assert len(sent) == rate * code.tokens(text)
+    answer = received(code, as_complex(sent))  # the receiver is not told the rate
+    assert answer.verified and answer.text == text
+
+
+def test_a_known_good_channel_saves_symbols() -> None:
+    assert rate_for(6.0, 5.0) == 6 > rate_for(6.0, 15.0) > rate_for(6.0, 30.0)
+    assert rate_for(2.0, 15.0) == 2
+
+
+def test_mean_power_is_one(code: TextCode) -> None:
+    sent = np.concatenate([code.encode(f"text number {n} of many") for n in range(40)])
+    assert np.mean(np.sum(sent**2, 1)) == pytest.approx(1.0, abs=0.04)
+
+
+def test_noise_alone_is_never_verified(code: TextCode) -> None:
+    rng = np.random.default_rng(1)
+    for power in (0.1, 1.0, 4.0) * 12:
+        assert not received(code, noise(6 * int(rng.integers(1, 12)), 1.0 + power, rng), power).verified
+
+
+@pytest.mark.parametrize("noise_var", [0.01, 1.0, np.inf])
+def test_nothing_received_is_never_verified(code: TextCode, noise_var: float) -> None:
+    answer = received(code, np.zeros(60, np.complex64), noise_var)
+    assert not answer.verified and answer.confidence < 0.5
+
+
+def test_a_tail_of_another_text_is_found_out(code: TextCode) -> None:
+    texts = ("the code of the door is one", "the code of the door is two")
+    first, second = (as_complex(code.encode(text)) for text in texts)
+    order = order_of(len(first))
+    tail = code.sharing.plan(Sharing().chunks(len(texts[0]))[-1], 6).tail
+    mixed = np.where(order >= len(first) - tail, second, first)
+    answer = received(code, mixed)
+    assert not answer.verified
+
+
+def test_never_silently_wrong_at_any_snr(code: TextCode) -> None:
+    right = 0
+    for seed in range(40):
+        text = ("meet me at the harbour", "nine boxes for anna", "x7 Q!", "no")[seed % 4]
+        answer = noisy(code, text, (-3.0, 0.0, 3.0)[seed % 3], seed)
+        assert not answer.verified or answer.text == text
+        right += answer.text == text
+    assert right > 10
+
+
+def test_at_ten_decibels_all_is_verified(code: TextCode) -> None:
+    for seed in range(12):
+        answer = noisy(code, "the train leaves at nine", 10.0, seed)
+        assert answer.verified and answer.text == "the train leaves at nine"
+
+
+def test_a_gap_costs_every_token_a_little(code: TextCode) -> None:
+    text = "lost in the air but not in the text"
+    sent = as_complex(code.encode(text))
+    noise_var = np.full(len(sent), CLEAN, np.float32)
+    noise_var[20:80] = np.inf
+    sent[20:80] = 9.0  # what stands there says nothing
+    answer = code.decode(sent, noise_var)
+    assert answer.verified and answer.text == text
+
+
+def test_a_part_that_did_not_come_through_is_marked(code: TextCode) -> None:
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    lengths = Sharing().chunks(code.tokens(text))
+    assert len(lengths) == 3
+    sent = as_complex(code.encode(text))
+    begin, end = 6 * lengths[0], 6 * (lengths[0] + lengths[1])
+    order = order_of(len(sent))
+    hit = (order >= begin) & (order < end)
+    sent[hit] = noise(int(hit.sum()), 2.0, np.random.default_rng(2))
+    answer = received(code, sent, 0.05)
+    assert not answer.verified
+    assert answer.text == text[: lengths[0]] + DOUBTFUL + text[lengths[0] + lengths[1] :]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), count=st.integers(1, 16), scale=st.floats(0.01, 30.0))
+def test_the_mean_gain_of_a_random_word_is_one(seed: int, count: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    noise_var = (scale * rng.uniform(0.1, 1.0, count)).astype(np.float32)
+    found = gains(noise(count, 1.0 + scale, rng), noise_var, 1 << 16).astype(np.float64)
+    assert np.mean(np.exp(found)) == pytest.approx(1.0, rel=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(state=st.integers(0, 2**64 - 1))
+def test_every_state_permutes_the_book(state: int) -> None:
+    flip, factor, shift = permutations(np.array([state], np.uint64), 1 << 12)[0].astype(np.int64)
+    words = ((np.arange(1 << 12) ^ flip) * factor + shift) & ((1 << 12) - 1)
+    assert len(set(words.tolist())) == 1 << 12
+
+
+def test_the_book_is_the_same_for_ever() -> None:
+    """Both ends make it; another one would be another code."""
+    book = code_book(1 << 16, 16)
+    assert np.array_equal(code_book(1 << 16, 64)[:, :16], book)
+    assert np.mean(book.astype(np.float64) ** 2) == pytest.approx(0.5, abs=1e-3)
+    levels = np.unique(book)
+    assert np.searchsorted(levels, book[12345, :4]).tolist() == BOOK_12345
+
+
+@settings(max_examples=60, deadline=None)
+@given(tokens=st.integers(1, 400), rate=st.sampled_from(RATES))
+def test_all_symbols_are_shared_out(tokens: int, rate: int) -> None:
+    sharing = Sharing()
+    lengths = sharing.chunks(tokens)
+    assert sum(lengths) == tokens and max(lengths) <= sharing.chunk_tokens
+    assert max(lengths) - min(lengths) <= 1
+    for length in set(lengths):
+        plan = sharing.plan(length, rate)
+        assert plan.symbols == rate * length and min(plan.counts) >= 1 and len(plan.counts) == length
+
+
+BOOK_12345 = [[21, 26], [5, 19], [16, 7], [20, 9]]
