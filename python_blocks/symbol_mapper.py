@@ -19,8 +19,8 @@ class symbol_mapper(pdu_worker):  # noqa: N801
     message has frames (:mod:`m4sc.transport.frames`). Reads ``task_id``, ``modality``,
     ``model_fingerprint``, ``essential``, ``unit``, ``spread``, ``sequence``, ``source_id``, ``user_id`` and
     ``public``. All metadata pass on; adds ``payload_kind``, ``segment``, ``n_segments``, ``interleaved``,
-    ``precoded``, ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme), ``payload_bytes`` and
-    ``protection``.
+    ``precoded``, ``mcs`` (``qam``: log2 of the order; ``digital``: index of the scheme), ``payload_bytes``
+    and ``protection``.
 
     Interleaving is on by default: over TDL-C (1.5 us delay spread, 10 dB) the noise of a frame's tokens of 8
     symbols spreads over 1.0 dB (standard deviation) instead of 3.2 dB, and 6 % of them, not 16 %, have less
