@@ -139,7 +139,7 @@ def test_a_speaker_says_what_its_point_stands_for() -> None:
     who, what = ("dog", "cat", "man", "girl"), ("runs", "sleeps", "eats")
     sentences = [f"A {a} {b} here." for a in who for b in what]
     own = points(len(sentences), seed=5)
-    speaker = WordSpeaker(WordSpeakerConfig(vocabulary(sentences, 1), ("plain",), DIM, 32, 1, 2, dropout=0.0))
+    speaker = WordSpeaker(WordSpeakerConfig(vocabulary(sentences, 1), ("plain",), DIM, 24, 48, dropout=0.0))
     n = len(sentences)
     data = SpeakerData(
         own,

@@ -188,6 +188,7 @@ _register("dashboard", "m4sc_app.dashboard", "dashboard_command", "A live page o
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")
 _register("bench", "m4sc_app.bench", "bench_app", "Measure parts of the system.")
 _register("eval", "m4sc_app.evaluate", "eval_command", "Score the systems on test sets against SNR.")
+_register("kb", "m4sc_app.knowledge", "kb_app", "Knowledge bases: sentences that both ends share.")
 _register("train", "m4sc_app.train", "train_app", "Train the model, stage by stage.")
 
 

@@ -353,6 +353,30 @@ def listen(
         typer.echo(f"weights in {out}", err=True)
 
 
+@train_app.command()
+def space(
+    data: DataOption,
+    out: OutOption = Path("runs/space"),
+    minutes: MinutesOption = 30.0,
+    seed: SeedOption = 0,
+    projector: Annotated[
+        str, typer.Option("--projector", help="Layer from features to the space: kan, linear or mlp.")
+    ] = "kan",
+    bf16: Bf16Option = None,
+) -> None:
+    """Train the shared semantic space: alignment, channel codec, speaker, knowledge base, confidence.
+
+    The pictures' features and finished stages stay in --out, so that an interrupted run goes on; making the
+    features does not count among the minutes.
+
+    Example: m4sc train space --data DATA --out runs/space --budget-minutes 30
+    """
+    from m4sc.space.training import SpacePlan, train_space
+
+    plan = SpacePlan(minutes, seed, bool(bf16), projector)
+    train_space(data, out, plan, say=lambda text: typer.echo(text, err=True))
+
+
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch

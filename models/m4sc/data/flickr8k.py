@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,21 +23,22 @@ def clean_caption(caption: str) -> str:
 
 
 def caption_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: int = 0) -> list[Example]:
-    """`caption` examples of split "train", "dev" or "test" in `data_dir`/flickr8k_1000.
+    """`caption` examples of split "train", "dev" or "test" in `data_dir`/flickr8k_1000 and flickr8k_more.
 
-    Pictures whose file is absent are left out.
+    Pictures whose file is absent are left out; so is the second folder, which holds the rest of the set.
 
     Raises:
         ValueError: unknown split.
         FileNotFoundError: no such data set.
     """
     check_split(split, SPLITS)
-    folder = require(Path(data_dir) / "flickr8k_1000", "Flickr8k")
-    entries = json.loads(require(folder / "captions.json", "Flickr8k's captions").read_text(encoding="utf-8"))
+    entries = _entries(require(Path(data_dir) / "flickr8k_1000", "Flickr8k"))
+    if (Path(data_dir) / "flickr8k_more").is_dir():
+        entries += _entries(Path(data_dir) / "flickr8k_more")
     rng = np.random.default_rng(seed)
     choices = wordings_of("caption", wording)
     examples = []
-    for entry in sorted(entries, key=lambda item: item["image"]):
+    for folder, entry in sorted(entries, key=lambda item: item[1]["image"]):
         path = folder / "images" / entry["image"]
         if entry["split"] != split or not path.exists():
             continue
@@ -55,3 +57,9 @@ def caption_examples(data_dir: Path, split: str, *, wording: str = "seen", seed:
             )
         )
     return examples
+
+
+def _entries(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """What a folder's list says of each picture."""
+    text = require(folder / "captions.json", "Flickr8k's captions").read_text(encoding="utf-8")
+    return [(folder, entry) for entry in json.loads(text)]

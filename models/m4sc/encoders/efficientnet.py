@@ -26,3 +26,8 @@ class EfficientNetLite:
         """Pixels, float (n, 3, size, size) in 0..255, to features, float (n, 1280, h, w)."""
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         return self.net.extract_features((pixels - 127.0) / 128.0)  # scaling of the "lite" family
+
+    def scores(self, means: Tensor) -> Tensor:
+        """Mean features, float (n, 1280), to the head's scores of the 1,000 ImageNet classes."""
+        head = self.net._fc
+        return torch.nn.functional.linear(means.to(head.weight.device), head.weight, head.bias).cpu()

@@ -100,6 +100,13 @@ class SpaceCodec(nn.Module):
         power = (self.variance * (2 * self.log_gain).exp())[: 2 * count]
         return (power / power.mean() / 2).sqrt()
 
+    def quality(self, noise_var: Tensor) -> Tensor:
+        """Share of a point's variance that the linear MMSE estimate keeps: float (n, k) to (n,), 0 to 1."""
+        count = noise_var.shape[1]
+        noise = noise_var.clamp_min(_LEAST_NOISE).repeat_interleave(2, 1) / 2
+        kept = self.variance[: 2 * count] / (1 + noise / self._amplitude(count).square())
+        return kept.sum(1) / self.variance.sum()
+
     def receive(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Received symbols to unit vectors.
 
@@ -117,6 +124,7 @@ class SpaceCodec(nn.Module):
         noise = noise_var.clamp_min(_LEAST_NOISE).repeat_interleave(2, 1) / 2 / amplitude.square()
         heard = nn.functional.pad(heard, (0, reals - 2 * count))
         noise = nn.functional.pad(noise, (0, reals - 2 * count), value=_NOT_SENT)
+        noise = noise.clamp_max(_NOT_SENT)
         shrunk = heard / (1 + noise)  # linear MMSE estimate of a component of unit variance
         sure = 1 / (1 + noise)
         x = self.unbend(shrunk) * (1 + self.trust(torch.cat([sure, shrunk.abs()], -1)))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 END, UNKNOWN = 0, 1  # numbers of the end mark, which also begins a sentence, and of words that are too rare
 _SPECIAL = 2
 _NEVER = -1e9
+_LEAST_WORDS = 3
 
 
 def words_of(sentence: str) -> list[str]:
@@ -42,8 +43,8 @@ class WordSpeakerConfig:
         words: its vocabulary; word n has number n + 2.
         styles: ways of writing that it knows, by source of its sentences.
         space_dim: width of the space.
-        width, layers, heads: of the transformer.
-        prefix: tokens that the point becomes.
+        width: of a word's embedding, and of what the point and the style become beside each word.
+        hidden: of the recurrent state.
         most_words: longest sentence.
         dropout: in training.
     """
@@ -52,115 +53,122 @@ class WordSpeakerConfig:
     styles: tuple[str, ...] = ("plain",)
     space_dim: int = 384
     width: int = 256
-    layers: int = 2
-    heads: int = 4
-    prefix: int = 4
+    hidden: int = 512
     most_words: int = 20
-    dropout: float = 0.1
+    dropout: float = 0.2
 
     def __post_init__(self) -> None:
         if not self.words or not self.styles:
             raise ValueError("a speaker needs at least one word and one style")
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads, {self.heads}")
+        if min(self.width, self.hidden, self.most_words) < 1:
+            raise ValueError("a speaker needs widths and a longest sentence of at least 1")
 
 
 class WordSpeaker(nn.Module):
-    """A causal transformer over [prefix of the point; style; words]."""
+    """A gated recurrent unit (Cho et al., 2014) that reads [word; point] and foretells the next word.
 
-    shift: Tensor
+    As "Show and tell" (Vinyals et al., CVPR 2015), with a point of the space in the place of a picture: so it
+    learns from sentences alone.
+    """
 
     def __init__(self, config: WordSpeakerConfig) -> None:
         super().__init__()
         self.config = config
         c = config
-        self.register_buffer("shift", torch.zeros(c.space_dim))
         self.embedding = nn.Embedding(len(c.words) + _SPECIAL, c.width)
         nn.init.normal_(self.embedding.weight, std=c.width**-0.5)
-        self.place = nn.Parameter(0.02 * torch.randn(c.prefix + 2 + c.most_words, c.width))
         self.style = nn.Embedding(len(c.styles), c.width)
-        self.point = nn.Linear(c.space_dim + 1, c.prefix * c.width)
-        layer = nn.TransformerEncoderLayer(
-            c.width, c.heads, 4 * c.width, c.dropout, "gelu", batch_first=True, norm_first=True
-        )
-        self.body = nn.TransformerEncoder(layer, c.layers, enable_nested_tensor=False)
-        self.norm = nn.LayerNorm(c.width)
+        self.point = nn.Linear(c.space_dim + 1, c.width)
+        self.first = nn.Linear(c.width, c.hidden)
+        self.gru = nn.GRU(2 * c.width, c.hidden, batch_first=True)
+        self.dropout = nn.Dropout(c.dropout)
+        self.out = nn.Linear(c.hidden, c.width)
+        self.bias = nn.Parameter(torch.zeros(len(c.words) + _SPECIAL))
         self.numbers = {word: n + _SPECIAL for n, word in enumerate(c.words)}
 
     def token_ids(self, sentence: str) -> list[int]:
         """Numbers of a sentence's words, cut to ``most_words``."""
         return [self.numbers.get(word, UNKNOWN) for word in words_of(sentence)][: self.config.most_words]
 
-    def forward(self, points: Tensor, quality: Tensor, style: Tensor, said: Tensor) -> Tensor:
-        """Scores of the next word at every place.
+    def context(self, points: Tensor, quality: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """What is said and how.
 
         Args:
-            points: unit vectors, float (n, space_dim), about the mean ``shift`` of their modality.
+            points: unit vectors, float (n, space_dim).
             quality: float (n,), 0 to 1: how much of the point has been heard.
             style: int64 (n,), index of ``styles``.
-            said: int64 (n, t), words so far.
 
         Returns:
-            float (n, t + 1, vocabulary).
+            float (n, width), beside each word, and the first state, float (1, n, hidden).
         """
-        c = self.config
-        scaled = torch.cat([points * c.space_dim**0.5, quality[:, None]], -1)
-        prefix = self.point(scaled).unflatten(-1, (c.prefix, c.width))
-        begin = self.embedding.weight[END].expand(len(points), 1, -1)
-        tokens = [prefix, self.style(style)[:, None], begin, self.embedding(said)]
-        x = torch.cat(tokens, 1)
-        x = x + self.place[: x.shape[1]]
-        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
-        y = self.norm(self.body(x, mask=mask, is_causal=True)[:, c.prefix + 1 :])
-        return y @ self.embedding.weight.T
+        scaled = torch.cat([points * self.config.space_dim**0.5, quality[:, None]], -1)
+        beside = torch.tanh(self.point(scaled) + self.style(style))
+        return beside, torch.tanh(self.first(beside))[None]
+
+    def states(self, said: Tensor, beside: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Words, int64 (n, t), to what foretells the next one, float (n, t, width), and the last state."""
+        words = self.dropout(self.embedding(said))
+        x = torch.cat([words, beside[:, None].expand_as(words)], -1)
+        y, state = self.gru(x, state)
+        return self.out(self.dropout(y)), state
+
+    def scores(self, foretold: Tensor) -> Tensor:
+        """float (..., width) to scores of the next word, float (..., vocabulary)."""
+        return foretold @ self.embedding.weight.T + self.bias
+
+    def _next(self, word: Tensor, beside: Tensor, state: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Scores, float (n, vocabulary), behind a word, int64 (n,), and the state after it."""
+        foretold, state = self.states(word[:, None], beside, state)
+        logits = self.scores(foretold[:, 0]).float()
+        logits[:, UNKNOWN] = _NEVER
+        if step < _LEAST_WORDS:
+            logits[:, END] = _NEVER
+        if step:  # a word is not said twice in a row
+            logits.scatter_(1, word[:, None], _NEVER)
+        if step == self.config.most_words:
+            logits[:, _SPECIAL:] = _NEVER
+            logits[:, END] = 0.0
+        return logits, state
 
     @torch.inference_mode()
     def beam_search(
         self, points: Tensor, quality: Tensor, style: int = 0, beams: int = 5, length_power: float = 0.7
     ) -> list[list[tuple[str, float]]]:
-        """The likeliest sentences for each point, best first, with log-probability a word to a power.
+        """The likeliest sentences for each point, best first, with log-probability over words**length_power.
 
         points: float (n, space_dim); quality: float (n,); beams: sentences a point.
         """
         n, c = len(points), self.config
         rows = torch.arange(n).repeat_interleave(beams)
-        x, q = points[rows], quality[rows]
-        styles = torch.full((n * beams,), style)
+        beside, state = self.context(points[rows], quality[rows], torch.full((n * beams,), style))
         said = torch.empty(n * beams, 0, dtype=torch.long)
+        word = torch.full((n * beams,), END)
         score = torch.full((n, beams), -torch.inf)
         score[:, 0] = 0.0
         done: list[list[tuple[str, float]]] = [[] for _ in range(n)]
         for step in range(c.most_words + 1):
-            logits = self(x, q, styles, said)[:, -1].float()
-            logits[:, UNKNOWN] = _NEVER
-            if step < 3:
-                logits[:, END] = _NEVER
-            if step:  # a word is not said twice in a row
-                logits.scatter_(1, said[:, -1:], _NEVER)
-            if step == c.most_words:
-                logits[:, _SPECIAL:] = _NEVER
+            logits, state = self._next(word, beside, state, step)
             total = score[..., None] + logits.log_softmax(-1).unflatten(0, (n, beams))
             best, where = total.flatten(1).topk(2 * beams)  # (n, 2 beams)
-            source = where // logits.shape[1]
-            word = where % logits.shape[1]
-            going_s = torch.full((n, beams), -torch.inf)
-            going_from = torch.zeros(n, beams, dtype=torch.long)
-            going_word = torch.full((n, beams), UNKNOWN)
+            source, chosen = where // logits.shape[1], where % logits.shape[1]
+            score = torch.full((n, beams), -torch.inf)
+            source_of = torch.zeros(n, beams, dtype=torch.long)
+            word_of = torch.full((n, beams), UNKNOWN)
             for i in range(n):
                 filled = 0
-                for b, s, w in zip(best[i].tolist(), source[i].tolist(), word[i].tolist(), strict=True):
-                    if b == -math.inf or filled == beams:
+                found = zip(best[i].tolist(), source[i].tolist(), chosen[i].tolist(), strict=True)
+                for value, beam, number in found:
+                    if value <= _NEVER / 2 or filled == beams:
                         continue
-                    if w == END:
-                        ids = said[i * beams + s].tolist()
-                        text = as_sentence([c.words[k - _SPECIAL] for k in ids])
-                        done[i].append((text, b / max(len(ids), 1) ** length_power))
+                    if number == END:
+                        ids = said[i * beams + beam].tolist()
+                        done[i].append((self._text(ids), value / max(len(ids), 1) ** length_power))
                         continue
-                    going_s[i, filled], going_from[i, filled], going_word[i, filled] = b, s, w
+                    score[i, filled], source_of[i, filled], word_of[i, filled] = value, beam, number
                     filled += 1
-            score = going_s
-            keep = (going_from + torch.arange(n)[:, None] * beams).flatten()
-            said = torch.cat([said[keep], going_word.flatten()[:, None]], 1)
+            keep = (source_of + torch.arange(n)[:, None] * beams).flatten()
+            word = word_of.flatten()
+            said, state = torch.cat([said[keep], word[:, None]], 1), state[:, keep]
             if min(map(len, done)) >= 2 * beams:
                 break
         return [sorted(found, key=lambda item: -item[1])[:beams] for found in done]
@@ -178,22 +186,23 @@ class WordSpeaker(nn.Module):
         """`count` sentences drawn for each point; arguments as of :meth:`beam_search`."""
         n, c = len(points), self.config
         rows = torch.arange(n).repeat_interleave(count)
-        x, q, styles = points[rows], quality[rows], torch.full((n * count,), style)
+        beside, state = self.context(points[rows], quality[rows], torch.full((n * count,), style))
+        word = torch.full((n * count,), END)
         said = torch.empty(n * count, 0, dtype=torch.long)
         open_ = torch.ones(n * count, dtype=torch.bool)
         for step in range(c.most_words):
-            logits = self(x, q, styles, said)[:, -1].float() / temperature
-            logits[:, UNKNOWN] = _NEVER
-            if step < 3:
-                logits[:, END] = _NEVER
-            word = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+            logits, state = self._next(word, beside, state, step)
+            word = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
             word = torch.where(open_, word, END)
             said = torch.cat([said, word[:, None]], 1)
             open_ &= word != END
             if not open_.any():
                 break
-        texts = [as_sentence([c.words[k - _SPECIAL] for k in row if k >= _SPECIAL]) for row in said.tolist()]
+        texts = [self._text(row) for row in said.tolist()]
         return [texts[i * count : (i + 1) * count] for i in range(n)]
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return as_sentence([self.config.words[k - _SPECIAL] for k in ids if k >= _SPECIAL])
 
 
 @dataclass(frozen=True)
@@ -272,12 +281,14 @@ def train_speaker(
         betas=(0.9, 0.98),
     )
     warm = max(1, min(100, stage.steps // 10))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(step / stage.steps, 1.0)))),
-    )
-    speaker.train()
     started = time.monotonic()
+
+    def rate(step: int) -> float:
+        done = max(step / stage.steps, (time.monotonic() - started) / (60 * stage.minutes))
+        return min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    speaker.train()
     centre = data.pictures.mean(0) - data.points.mean(0) if len(data.pictures) else 0.0
     for step in range(stage.steps):
         chosen = torch.randint(len(data.points), (stage.batch,), generator=generator)
@@ -295,11 +306,13 @@ def train_speaker(
                 x, quality = through(x, generator)
         said = data.said[chosen]
         said = said[:, : int((said >= 0).sum(1).max())]
-        with torch.autocast("cpu", torch.bfloat16, enabled=stage.bf16):
-            scores = speaker(x, quality, data.style[chosen], said[:, :-1].clamp_min(0))
-        told = said >= 0
-        told &= said != UNKNOWN
-        loss = nn.functional.cross_entropy(scores[told].float(), said[told], label_smoothing=stage.smoothing)
+        begin = torch.full((len(x), 1), END)
+        read = torch.cat([begin, said[:, :-1].clamp_min(0)], 1)
+        foretold, _ = speaker.states(read, *speaker.context(x, quality, data.style[chosen]))
+        told = (said >= 0) & (said != UNKNOWN)
+        with torch.autocast("cpu", torch.bfloat16, enabled=stage.bf16):  # the vocabulary is most of the work
+            scores = speaker.scores(foretold[told]).float()
+        loss = nn.functional.cross_entropy(scores, said[told], label_smoothing=stage.smoothing)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(speaker.parameters(), 1.0)

@@ -1,0 +1,110 @@
+"""What a transmitter and a receiver of the space must agree on, weights and knowledge aside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+
+from m4sc.space.channel_codec import SpaceCodecConfig
+from m4sc.space.projector import ProjectorConfig
+
+PICTURE_DIM = 2560
+
+
+@dataclass(frozen=True)
+class SpeakingConfig:
+    """How a receiver turns a point into a sentence.
+
+    Attributes:
+        neighbours: sentences of the knowledge base, nearest first, that are candidates and vote.
+        sharpness: their votes are the softmax of cosine times this.
+        own_share: of all votes those of the speaker's own sentences.
+        beams, samples: sentences that the speaker finds by search and draws; 0 and 0 for none.
+        nearness: weight of a candidate's cosine to the point beside the votes.
+        style: of the speaker, by its name.
+        temperature: of the draws.
+    """
+
+    neighbours: int = 60
+    sharpness: float = 20.0
+    own_share: float = 0.5
+    beams: int = 5
+    samples: int = 16
+    nearness: float = 0.2
+    style: str = "flickr"
+    temperature: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 1 or min(self.beams, self.samples) < 0:
+            raise ValueError("a receiver needs at least one neighbour, and no negative beams or samples")
+        if not 0.0 <= self.own_share <= 1.0:
+            raise ValueError(f"own_share is {self.own_share}; it must be from 0 to 1")
+
+
+@dataclass(frozen=True)
+class WordSpeakerShape:
+    """Shape of the word speaker; its vocabulary lies in a file of its own."""
+
+    styles: tuple[str, ...] = ("flickr", "coco")
+    width: int = 192
+    hidden: int = 320
+    most_words: int = 18
+
+
+@dataclass(frozen=True)
+class SpaceConfig:
+    """Everything but weights, vocabulary and knowledge base.
+
+    Attributes:
+        vision, sentences: backbones' names.
+        projector, codec, speaker: shapes.
+        speaking: how the receiver chooses its words.
+        naming: weight of the class names that the backbone's own head gives beside the projector's point.
+        symbols: complex symbols of a message, unless asked otherwise.
+        confidence: coefficients of the logistic regression from what a receiver sees to the chance that its
+            caption is right (:mod:`m4sc.space.confidence`).
+    """
+
+    vision: str = "efficientnet-lite2"
+    sentences: str = "minilm"
+    projector: ProjectorConfig = field(default_factory=lambda: ProjectorConfig(PICTURE_DIM, dropout=0.5))
+    codec: SpaceCodecConfig = field(default_factory=SpaceCodecConfig)
+    speaker: WordSpeakerShape = field(default_factory=WordSpeakerShape)
+    speaking: SpeakingConfig = field(default_factory=SpeakingConfig)
+    naming: float = 0.35
+    symbols: int = 64
+    confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def to_json(self) -> str:
+        """JSON text with every field."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> SpaceConfig:
+        """Inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: unknown keys.
+        """
+        values = json.loads(text)
+        parts = {
+            "projector": ProjectorConfig,
+            "codec": SpaceCodecConfig,
+            "speaker": WordSpeakerShape,
+            "speaking": SpeakingConfig,
+        }
+        made: dict[str, object] = {}
+        for key, value in values.items():
+            kind = parts.get(key)
+            if kind is not None:
+                made[key] = kind(**_checked(value, {f.name for f in fields(kind)}))
+            else:
+                made[key] = tuple(value) if isinstance(value, list) else value
+        return cls(**_checked(made, {f.name for f in fields(cls)}))  # type: ignore[arg-type]
+
+
+def _checked(values: dict[str, object], known: set[str]) -> dict[str, object]:
+    unknown = set(values) - known
+    if unknown:
+        raise ValueError(f"unknown keys in the space's configuration: {', '.join(sorted(unknown))}")
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

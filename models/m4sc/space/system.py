@@ -1,0 +1,298 @@
+"""The space as a system: a picture or a sentence to symbols, symbols to a sentence with a confidence."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from m4sc.message import Message
+from m4sc.space.channel_codec import SpaceCodec
+from m4sc.space.confidence import confidence, evidence
+from m4sc.space.config import SpaceConfig
+from m4sc.space.consensus import Rarity, choose
+from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
+from m4sc.space.picture_features import PictureFeatures
+from m4sc.space.projector import Projector
+from m4sc.space.sentence_encoder import SentenceEncoder
+from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig
+
+NOT_SURE = "Not sure."
+_TOP_CLASSES = 5
+_WORDS = "words.txt"
+
+
+@dataclass(frozen=True)
+class SpaceAnswer:
+    """What the receiver says.
+
+    Attributes:
+        text: a sentence, or `NOT_SURE`.
+        confidence: 0 to 1, how probably it is right.
+        neighbours: the nearest sentences of the knowledge base with their cosines, nearest first.
+        seen: what the confidence was made of (:func:`m4sc.space.confidence.evidence`).
+    """
+
+    text: str
+    confidence: float
+    neighbours: tuple[tuple[str, float], ...]
+    seen: tuple[float, ...] = ()
+
+
+class SpaceNetwork(nn.Module):
+    """The trained parts: projector, channel codec, points of the class names, and the speaker, if any."""
+
+    classes: Tensor
+
+    def __init__(self, config: SpaceConfig, words: Sequence[str] = ()) -> None:
+        """words: the speaker's vocabulary; without one a receiver chooses among the sentences it knows."""
+        super().__init__()
+        c, shape = config, config.speaker
+        self.config = config
+        self.projector = Projector(c.projector)
+        self.codec = SpaceCodec(c.codec)
+        self.speaker: WordSpeaker | None = None
+        if words:
+            sizes = (c.projector.out_dim, shape.width, shape.hidden, shape.most_words)
+            self.speaker = WordSpeaker(WordSpeakerConfig(tuple(words), shape.styles, *sizes))
+        self.register_buffer("classes", torch.zeros(1000, c.projector.out_dim, dtype=torch.int8))
+
+    def set_classes(self, points: Tensor) -> None:
+        """Take the points of the class sentences, float (1000, dim)."""
+        self.classes.copy_(quantised(points))
+
+    def picture_points(self, features: Tensor, scores: Tensor) -> Tensor:
+        """Features, float (n, 2560), and class scores, float (n, 1000), to unit vectors of the space.
+
+        The projector's point, and `naming` times the mean point of the head's five likeliest classes: what
+        the captions never showed is named by the backbone's own knowledge.
+        """
+        points = self.projector(features)
+        if self.config.naming == 0.0:
+            return points
+        share, which = scores.softmax(-1).topk(_TOP_CLASSES)  # (n, 5)
+        named = nn.functional.normalize(self.classes[which].float(), dim=-1)
+        named = (share[..., None] * named).sum(1)  # shorter where the head is unsure
+        return nn.functional.normalize(points + self.config.naming * named, dim=-1)
+
+
+class SpaceSystem:
+    """Transmitter and receiver around one set of weights and one knowledge base."""
+
+    def __init__(self, network: SpaceNetwork, knowledge: KnowledgeBase, fingerprint: int = 0) -> None:
+        """fingerprint: of configuration and weights; the knowledge base's own is added to it."""
+        self.network = network.eval().requires_grad_(False)
+        self.config = network.config
+        self.knowledge = knowledge
+        self.fingerprint = zlib.crc32(fingerprint.to_bytes(4, "big"), knowledge.fingerprint)
+
+    @cached_property
+    def pictures(self) -> PictureFeatures:
+        """Loaded when the first picture comes."""
+        return PictureFeatures(self.config.vision)
+
+    @cached_property
+    def sentences(self) -> SentenceEncoder:
+        """Loaded when the first sentence comes."""
+        return SentenceEncoder(self.config.sentences)
+
+    @cached_property
+    def _points(self) -> Tensor:
+        return self.knowledge.points
+
+    @cached_property
+    def _rarity(self) -> Rarity:
+        return Rarity.of(self.knowledge.sentences)
+
+    @torch.inference_mode()
+    def points_of(self, messages: Sequence[Message]) -> Tensor:
+        """Messages to unit vectors, float32 (n, dim).
+
+        Raises:
+            ValueError: a message is neither picture nor text.
+        """
+        if any(message.modality not in ("image", "text") for message in messages):
+            kinds = ", ".join(sorted({message.modality for message in messages} - {"image", "text"}))
+            raise ValueError(f"the space has no place for {kinds}; send a picture or a text")
+        found = torch.zeros(len(messages), self.config.projector.out_dim)
+        seen = [n for n, message in enumerate(messages) if message.modality == "image"]
+        said = [n for n, message in enumerate(messages) if message.modality == "text"]
+        if seen:
+            features = self.pictures([np.asarray(messages[n].data) for n in seen])
+            scores = self.pictures.class_scores(features)
+            found[seen] = self.network.picture_points(features, scores)
+        if said:
+            found[said] = self.sentences([str(messages[n].data) for n in said])
+        return found
+
+    def encode(self, message: Message, symbols: int | None = None) -> np.ndarray:
+        """Message to float32 (symbols, 2), I and Q of unit mean power.
+
+        symbols: of ``config.codec.least_symbols`` to ``symbols``; None for the configured number.
+
+        Raises:
+            ValueError: number of symbols or modality that the space does not have.
+        """
+        codec = self.config.codec
+        count = self.config.symbols if symbols is None else symbols
+        if not codec.least_symbols <= count <= codec.symbols:
+            raise ValueError(
+                f"a point is sent with {codec.least_symbols} to {codec.symbols} symbols; got {count}"
+            )
+        with torch.inference_mode():
+            sent = self.network.codec.send(self.points_of([message]), count)
+        return np.asarray(sent[0].numpy(), dtype=np.float32)
+
+    def decode(
+        self, symbols: np.ndarray, noise_var: np.ndarray, least_confidence: float = 0.0
+    ) -> SpaceAnswer:
+        """Received symbols to an answer; see :meth:`decode_many`."""
+        return self.decode_many([(symbols, noise_var)], least_confidence)[0]
+
+    @torch.inference_mode()
+    def received_points(self, received: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
+        """Received symbols to unit vectors, float32 (n, dim), and their qualities, float32 (n,), 0 to 1.
+
+        Raises:
+            ValueError: lengths that do not fit, or values that are not numbers.
+        """
+        points, quality = [], []
+        for symbols, noise_var in received:
+            self._check(symbols, noise_var)
+            lost = ~np.isfinite(noise_var)
+            y = np.where(lost, 0, symbols)
+            pairs = torch.from_numpy(np.stack([y.real, y.imag], -1).astype(np.float32))
+            noise = torch.from_numpy(np.array(noise_var, np.float32))
+            points.append(self.network.codec.receive(pairs[None], noise[None])[0])
+            quality.append(self.network.codec.quality(noise[None])[0])
+        return torch.stack(points), torch.stack(quality)
+
+    def _check(self, symbols: np.ndarray, noise_var: np.ndarray) -> None:
+        most = self.config.codec.symbols
+        if not 1 <= len(symbols) <= most or len(symbols) != len(noise_var):
+            raise ValueError(
+                f"{len(symbols)} symbols with {len(noise_var)} noise variances are no point of at most "
+                f"{most} symbols; transmitter and receiver use different models"
+            )
+        heard = np.isfinite(noise_var)
+        if np.isnan(noise_var).any() or not np.isfinite(symbols[heard]).all():
+            raise ValueError("received symbols or noise variances are not numbers")
+
+    def decode_many(
+        self, received: Sequence[tuple[np.ndarray, np.ndarray]], least_confidence: float = 0.0
+    ) -> list[SpaceAnswer]:
+        """Received messages to answers.
+
+        Args:
+            received: pairs of symbols, complex64 (k,), unbiased, and their complex noise variances,
+                float32 (k,); infinite where a symbol was lost.
+            least_confidence: an answer less sure than this becomes `NOT_SURE`.
+
+        Raises:
+            ValueError: as of :meth:`received_points`.
+        """
+        if not received:
+            return []
+        answers = self.speak(*self.received_points(received))
+        return [a if a.confidence >= least_confidence else replace(a, text=NOT_SURE) for a in answers]
+
+    @torch.inference_mode()
+    def speak(self, points: Tensor, quality: Tensor) -> list[SpaceAnswer]:
+        """Points, unit vectors float (n, dim), and qualities, float (n,), to sentences."""
+        c = self.config.speaking
+        cosines, which = (points @ self._points.T).topk(min(c.neighbours, len(self.knowledge)))
+        spoken = self._spoken(points, quality)
+        answers = []
+        for n, (near, rows) in enumerate(zip(cosines, which.tolist(), strict=True)):
+            known = [self.knowledge.sentences[row] for row in rows]
+            own = spoken[n]
+            votes = (c.sharpness * near).softmax(0).numpy() * (1 - c.own_share if own else 1.0)
+            if own:
+                votes = np.concatenate([votes, np.full(len(own), c.own_share / len(own))])
+            candidates = list(dict.fromkeys([*own, *known]))
+            nearness = np.zeros(len(candidates))
+            if c.nearness:
+                nearness = self._nearness(points[n], candidates, dict(zip(known, rows, strict=True)))
+            best, scores = choose(candidates, [*known, *own], votes, c.nearness * nearness, self._rarity)
+            seen = evidence(
+                near.numpy(), float(scores[best] - c.nearness * nearness[best]), float(quality[n])
+            )
+            neighbours = tuple(zip(known, near.tolist(), strict=True))
+            answers.append(
+                SpaceAnswer(
+                    candidates[best],
+                    confidence(seen, self.config.confidence),
+                    neighbours,
+                    tuple(seen.tolist()),
+                )
+            )
+        return answers
+
+    def _spoken(self, points: Tensor, quality: Tensor) -> list[list[str]]:
+        """The speaker's own sentences for each point."""
+        c, speaker = self.config.speaking, self.network.speaker
+        if speaker is None:
+            return [[] for _ in points]
+        style = self.config.speaker.styles.index(c.style)
+        found: list[list[str]] = [[] for _ in points]
+        if c.beams:
+            for own, best in zip(found, speaker.beam_search(points, quality, style, c.beams), strict=True):
+                own += [text for text, _ in best]
+        if c.samples:
+            generator = torch.Generator().manual_seed(0)
+            drawn = speaker.sample(points, quality, style, c.samples, c.temperature, generator)
+            for own, texts in zip(found, drawn, strict=True):
+                own += [text for text in texts if text]
+        return found
+
+    def _nearness(self, point: Tensor, candidates: Sequence[str], rows: dict[str, int]) -> np.ndarray:
+        """Cosine of each candidate to the point; of known sentences their vectors are at hand."""
+        new = [text for text in candidates if text not in rows]
+        made = dict(zip(new, self.sentences(new), strict=True)) if new else {}
+        vectors = torch.stack(
+            [self._points[rows[text]] if text in rows else made[text] for text in candidates]
+        )
+        return np.asarray((vectors @ point).numpy())
+
+    def save(self, folder: Path) -> None:
+        """Write configuration, weights (float16), vocabulary and knowledge base."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        speaker = self.network.speaker
+        words = [] if speaker is None else speaker.config.words
+        (folder / _WORDS).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+        state = {
+            key: (value.half() if value.is_floating_point() else value).contiguous()
+            for key, value in self.network.state_dict().items()
+        }
+        scratch = folder / "model.safetensors.tmp"
+        save_file(state, str(scratch))
+        scratch.replace(folder / "model.safetensors")
+        self.knowledge.save(folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path, knowledge: KnowledgeBase | None = None) -> SpaceSystem:
+        """Read what :meth:`save` wrote; knowledge: instead of the folder's own.
+
+        Raises:
+            FileNotFoundError: no such files.
+            ValueError: the weights do not fit their configuration.
+        """
+        text = (folder / "config.json").read_text(encoding="utf-8")
+        words = (folder / _WORDS).read_text(encoding="utf-8").split()
+        network = SpaceNetwork(SpaceConfig.from_json(text), words)
+        state = load_file(str(folder / "model.safetensors"))
+        try:
+            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        except RuntimeError as error:
+            raise ValueError(f"the weights in {folder.name} do not fit their configuration") from error
+        crc = zlib.crc32("\n".join(words).encode(), zlib.crc32(text.encode()))
+        crc = zlib.crc32((folder / "model.safetensors").read_bytes(), crc)
+        return cls(network, knowledge or KnowledgeBase.load(folder / FILE), crc)
