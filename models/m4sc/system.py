@@ -13,6 +13,8 @@ import torch
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
 from m4sc.codecs.semantic import SemanticCodec
+from m4sc.codecs.space import TASKS as SPACE_TASKS
+from m4sc.codecs.space import SpaceCodec
 from m4sc.codecs.spoken_question import SpokenQuestionCodec
 from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
@@ -22,6 +24,7 @@ from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.mllm.network import Network
 from m4sc.shipped import weights_folder
+from m4sc.space.system import SpaceSystem
 from m4sc.tasks import Task, get_task
 
 __all__ = ["Answer", "SemanticSystem", "load"]
@@ -43,8 +46,12 @@ class SemanticSystem:
         fingerprint: int = 0,
         pictures: PictureCodec | None = None,
         listen: Path | None = None,
+        space: SpaceSystem | None = None,
     ) -> None:
-        """listen: folder of the adapter that hears words; None for the speech encoder's own."""
+        """listen: folder of the adapter that hears words; None for the speech encoder's own.
+
+        space: answers captions in the place of the language model.
+        """
         self.network = network.eval()
         self.config: ModelConfig = network.config
         self.fingerprint = fingerprint
@@ -59,6 +66,9 @@ class SemanticSystem:
         if pictures is not None:
             self.codecs["picture"] = ReconstructionCodec(pictures, fingerprint)
             self.codecs["with-picture"] = WithPicture(semantic, pictures)
+        if space is not None:
+            points = SpaceCodec(space, fingerprint)
+            self.codecs["space"] = points if pictures is None else WithPicture(points, pictures)
 
     def codec(self, task: Task) -> Codec:
         """The codec that carries a task.
@@ -68,6 +78,8 @@ class SemanticSystem:
         """
         if task.system == "picture" and "picture" not in self.codecs:
             raise ValueError("there are no weights for pictures: train them with m4sc train reconstruct")
+        if task.name in SPACE_TASKS and "space" in self.codecs:
+            return self.codecs["space"]
         if task.system != "picture" and task.name not in self.config.tasks:
             raise ValueError(
                 f"these weights were not trained for '{task.name}'; trained: {', '.join(self.config.tasks)}"
@@ -207,12 +219,20 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     listen = _companion(folder, "listen") if adapted_hearing else None
     if listen is not None and adapted_speech(listen) != network.config.speech.partition("+")[0]:
         listen = None  # made for another backbone
-    return SemanticSystem(network, fingerprint, pictures, listen)
+    space = _load_space(folder)
+    if space is not None:
+        fingerprint = zlib.crc32(space.fingerprint.to_bytes(4, "big"), fingerprint)
+    return SemanticSystem(network, fingerprint, pictures, listen, space)
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:
     found = _companion(folder, "reconstruct")
     return None if found is None else load_codec(found)
+
+
+def _load_space(folder: Path) -> SpaceSystem | None:
+    found = _companion(folder, "space")
+    return None if found is None else SpaceSystem.load(found)
 
 
 def _companion(folder: Path, name: str) -> Path | None:

@@ -9,6 +9,7 @@ from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.soak import soak
+from m4sc_app.bench.space import space
 from m4sc_app.bench.speed import model
 from m4sc_app.bench.zmq import zmq
 
@@ -19,6 +20,7 @@ bench_app.command("model")(model)
 bench_app.command("papr")(papr)
 bench_app.command("phy")(phy)
 bench_app.command("soak")(soak)
+bench_app.command("space")(space)
 bench_app.command("zmq")(zmq)
 
 

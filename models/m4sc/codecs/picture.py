@@ -11,6 +11,7 @@ import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.semantic import SemanticCodec
+from m4sc.codecs.space import SpaceCodec
 from m4sc.coding.reconstruction.codec import PictureCodec
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS
 from m4sc.message import Message
@@ -61,7 +62,7 @@ class WithPicture(Codec):
 
     name = "with-picture"
 
-    def __init__(self, codec: SemanticCodec, pictures: PictureCodec) -> None:
+    def __init__(self, codec: SemanticCodec | SpaceCodec, pictures: PictureCodec) -> None:
         self.codec, self.pictures = codec, pictures
 
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.message import Message
 from m4sc.space.system import SpaceSystem
@@ -16,32 +14,38 @@ TASKS = ("caption",)
 
 
 class SpaceCodec(Codec):
-    """Answers `caption` from the space; the receiver's own wording changes nothing."""
+    """Answers `caption` from the space; the receiver's own wording changes nothing.
+
+    Args:
+        system: transmitter and receiver of the space.
+        fingerprint: of the pair of systems.
+        least_confidence: an answer less sure than this says that it is not sure.
+    """
 
     name = "space"
 
-    def __init__(self, system: SpaceSystem, least_confidence: float = 0.0) -> None:
-        """least_confidence: an answer less sure than this says that it is not sure."""
-        self.system = system
-        self.least_confidence = least_confidence
+    def __init__(self, system: SpaceSystem, fingerprint: int = 0, least_confidence: float = 0.0) -> None:
+        self.system, self.fingerprint, self.least_confidence = system, fingerprint, least_confidence
 
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
-        """As :meth:`Codec.encode`; a budget above what a point takes is not used up.
+        """As :meth:`Codec.encode`; a point has no tokens, so that ``rate`` and ``latents`` mean nothing here.
+
+        ``budget.symbols`` above what a point takes are not used up; where a picture is to follow, a point
+        takes its usual number, so that the receiver can tell the two apart.
 
         Raises:
-            ValueError: another task, a picture asked for beside it, or a budget below the fewest symbols.
+            ValueError: another task or modality, or a budget below the fewest symbols.
         """
         _check(task)
-        if budget.picture:
-            raise ValueError("the space sends a point, not the picture; ask another codec for the picture")
         if message.modality != task.modality:
             raise ValueError(
                 f"task '{task.name}' takes {task.modality}, but the message is {message.modality}"
             )
-        most = self.system.config.codec.symbols
-        symbols = None if budget.symbols is None else min(budget.symbols, most)
+        symbols = None
+        if budget.symbols is not None and not budget.picture:
+            symbols = min(budget.symbols, self.system.config.codec.symbols)
         latents = self.system.encode(message, symbols)
-        return Payload(task.task_id, message.modality, self.system.fingerprint, latents)
+        return Payload(task.task_id, message.modality, self.fingerprint, latents)
 
     def decode_many(
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
@@ -49,10 +53,15 @@ class SpaceCodec(Codec):
         """As :meth:`Codec.decode_many`; ``seconds`` of an answer is the batch's."""
         _check(task)
         started = time.perf_counter()
-        pairs = [(r.symbols, np.asarray(r.noise_var)) for r in received]
+        pairs = [(one.symbols, one.noise_var) for one in received]
         said = self.system.decode_many(pairs, self.least_confidence)
         seconds = time.perf_counter() - started
         return [Answer(answer.text, None, seconds, confidence=answer.confidence) for answer in said]
+
+    def possible_symbols(self, task: Task) -> list[int]:
+        """How many complex symbols a point may have; first what it has before a picture."""
+        codec = self.system.config.codec
+        return [self.system.config.symbols, *range(codec.least_symbols, codec.symbols + 1)]
 
 
 def _check(task: Task) -> None:

@@ -75,10 +75,10 @@ class SpaceCodec(nn.Module):
         """Start from the principal components of unit vectors, float (n, dim)."""
         self.mean.copy_(points.mean(0))
         centred = points - self.mean
-        _, singular, rows = torch.linalg.svd(centred, full_matrices=False)
+        variance, columns = torch.linalg.eigh(centred.T @ centred / len(points))  # weakest first
         reals = 2 * self.config.symbols
-        self.basis.copy_(rows[:reals])
-        self.variance.copy_((singular[:reals].square() / len(points)).clamp_min(1e-8))
+        self.basis.copy_(columns.flip(1)[:, :reals].T)
+        self.variance.copy_(variance.flip(0)[:reals].clamp_min(1e-6))
         self.log_gain.copy_(-0.25 * self.variance.log())
         self.back.weight.copy_(self.basis.T)
         self.back.bias.copy_(self.mean)

@@ -72,7 +72,7 @@ class SpaceConfig:
     speaker: WordSpeakerShape = field(default_factory=WordSpeakerShape)
     speaking: SpeakingConfig = field(default_factory=SpeakingConfig)
     naming: float = 0.35
-    symbols: int = 64
+    symbols: int = 128
     confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
 
     def to_json(self) -> str:

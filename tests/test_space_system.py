@@ -1,0 +1,180 @@
+"""The space's system with tiny made-up weights, its codec, its command, and the shipped weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from m4sc.codecs.base import Budget, Received
+from m4sc.codecs.space import SpaceCodec
+from m4sc.message import Message
+from m4sc.space.channel_codec import SpaceCodecConfig
+from m4sc.space.confidence import calibration_error, confidence, fit
+from m4sc.space.config import SpaceConfig, SpeakingConfig, WordSpeakerShape
+from m4sc.space.knowledge_base import KnowledgeBase
+from m4sc.space.projector import ProjectorConfig
+from m4sc.space.system import NOT_SURE, SpaceNetwork, SpaceSystem
+from m4sc.tasks import get_task
+from torch.nn import functional
+
+DIM = 24
+SENTENCES = [
+    f"A {who} {what} {where}."
+    for who in ("dog", "man", "cat")
+    for what in ("runs", "sits")
+    for where in ("here", "there")
+]
+
+
+class Sentences:
+    """Stands in for the sentence encoder: a point for each word, summed."""
+
+    def __call__(self, sentences: list[str]) -> torch.Tensor:
+        rows = []
+        for sentence in sentences:
+            seeds = [sum(map(ord, word)) for word in sentence.lower().rstrip(".").split()]
+            parts = [torch.randn(DIM, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+            rows.append(torch.stack(parts).sum(0))
+        return functional.normalize(torch.stack(rows), dim=-1)
+
+
+class Pictures:
+    """Stands in for the picture features: the picture's first pixels are the features."""
+
+    def __call__(self, pictures: list[np.ndarray]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([p.reshape(-1)[:DIM] for p in pictures]).astype(np.float32))
+
+    def class_scores(self, features: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(features), 1000)
+
+
+def make_system(words: tuple[str, ...] = ()) -> SpaceSystem:
+    torch.manual_seed(0)
+    config = SpaceConfig(
+        projector=ProjectorConfig(DIM, DIM, dropout=0.0),
+        codec=SpaceCodecConfig(DIM, symbols=12, least_symbols=4),
+        speaker=WordSpeakerShape(("flickr",), 8, 8, 6),
+        speaking=SpeakingConfig(neighbours=4, beams=2, samples=2, nearness=1.0),
+        naming=0.0,
+        symbols=10,
+        confidence=(4.0, 0.0, 0.0, 0.0, -2.0),
+    )
+    network = SpaceNetwork(config, words)
+    points = Sentences()(SENTENCES)
+    network.codec.fit(points)
+    system = SpaceSystem(network, KnowledgeBase.of(SENTENCES, points))
+    system.__dict__["sentences"] = Sentences()
+    system.__dict__["pictures"] = Pictures()
+    return system
+
+
+@pytest.fixture(scope="module")
+def system() -> SpaceSystem:
+    return make_system()
+
+
+def hear(latents: np.ndarray, noise_var: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=latents.shape) * np.sqrt(noise_var / 2)
+    y = latents + noise
+    return (y[:, 0] + 1j * y[:, 1]).astype(np.complex64), np.full(len(y), noise_var, np.float32)
+
+
+def test_a_sentence_comes_back_and_noise_costs_confidence(system: SpaceSystem) -> None:
+    clear, noisy = [], []
+    for sentence in SENTENCES:
+        latents = system.encode(Message("text", sentence))
+        assert latents.shape == (10, 2) and latents.dtype == np.float32
+        assert np.isclose(np.square(latents).sum(1).mean(), 1.0, atol=1e-5)
+        clear.append(system.decode(*hear(latents, 1e-4)))
+        noisy.append(system.decode(*hear(latents, 30.0)))
+    assert np.mean([a.text == s for a, s in zip(clear, SENTENCES, strict=True)]) == 1.0
+    assert np.mean([a.text == s for a, s in zip(noisy, SENTENCES, strict=True)]) < 0.6
+    assert np.mean([a.confidence for a in clear]) > np.mean([a.confidence for a in noisy]) + 0.02
+    assert clear[0].neighbours[0][0] == SENTENCES[0]
+
+
+def test_it_abstains_when_asked_for_more_than_it_is_sure_of(system: SpaceSystem) -> None:
+    heard = hear(system.encode(Message("text", SENTENCES[3])), 1e-3)
+    said = system.decode(*heard)
+    assert system.decode(*heard, least_confidence=said.confidence - 0.01).text == said.text
+    unsure = system.decode(*heard, least_confidence=said.confidence + 0.01)
+    assert unsure.text == NOT_SURE and unsure.confidence == said.confidence
+
+
+def test_lost_symbols_are_left_out(system: SpaceSystem) -> None:
+    y, noise = hear(system.encode(Message("text", SENTENCES[5])), 1e-4)
+    y[8:], noise[8:] = np.nan, np.inf
+    assert system.decode(y, noise).text == SENTENCES[5]
+    with pytest.raises(ValueError, match="different models"):
+        system.decode(np.zeros(13, np.complex64), np.ones(13, np.float32))
+    with pytest.raises(ValueError, match="not numbers"):
+        system.decode(np.full(10, np.nan, np.complex64), np.ones(10, np.float32))
+    with pytest.raises(ValueError, match="4 to 12 symbols; got 3"):
+        system.encode(Message("text", "x y"), 3)
+
+
+def test_weights_and_knowledge_make_the_fingerprint(tmp_path: Path) -> None:
+    system = make_system(("dog", "man", "runs", "a"))
+    system.save(tmp_path)
+    again = SpaceSystem.load(tmp_path)
+    assert again.fingerprint == SpaceSystem.load(tmp_path).fingerprint
+    again.__dict__["sentences"] = Sentences()
+    latents = again.encode(Message("text", SENTENCES[1]))
+    np.testing.assert_allclose(latents, system.encode(Message("text", SENTENCES[1])), atol=0.02)
+    assert again.decode(*hear(latents, 1e-3)).text
+    other = KnowledgeBase.of(SENTENCES[:6], Sentences()(SENTENCES[:6]))
+    assert SpaceSystem.load(tmp_path, other).fingerprint != again.fingerprint
+    values = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**values, "colour": 1}))
+    with pytest.raises(ValueError, match="unknown keys"):
+        SpaceSystem.load(tmp_path)
+
+
+def test_the_codec_carries_captions(system: SpaceSystem) -> None:
+    codec, task = SpaceCodec(system, 77), get_task("caption")
+    picture = Message("image", np.random.default_rng(0).integers(0, 255, (4, 4, 3)).astype(np.uint8))
+    payload = codec.encode(picture, task, Budget())
+    assert payload.fingerprint == 77 and payload.latents is not None and len(payload.latents) == 10
+    fewer = codec.encode(picture, task, Budget(symbols=5)).latents
+    more = codec.encode(picture, task, Budget(symbols=500)).latents
+    assert fewer is not None and more is not None and (len(fewer), len(more)) == (5, 12)
+    symbols, noise_var = hear(payload.latents, 0.01)
+    answer = codec.decode(Received(symbols, noise_var), task)
+    assert answer.text in SENTENCES and answer.confidence is not None and 0 < answer.confidence < 1
+    with pytest.raises(ValueError, match="answers caption"):
+        codec.encode(picture, get_task("vqa"), Budget())
+    with pytest.raises(ValueError, match="takes image"):
+        codec.encode(Message("text", "A dog."), task, Budget())
+    assert codec.possible_symbols(task)[0] == 10
+
+
+def test_confidence_is_calibrated_on_what_it_was_fitted_to() -> None:
+    rng = np.random.default_rng(0)
+    seen = np.column_stack([rng.uniform(size=(2000, 4)), np.ones(2000)])
+    right = rng.uniform(size=2000) < 1 / (1 + np.exp(-(4 * seen[:, 0] - 2)))
+    coefficients = fit(seen, right)
+    sure = np.array([confidence(row, coefficients) for row in seen])
+    assert calibration_error(sure, right) < 0.05
+    assert calibration_error(1 - sure, right) > 0.1
+
+
+@pytest.mark.slow
+def test_shipped_weights_name_what_a_picture_shows() -> None:
+    import gnuradio.m4sc as blocks
+    from m4sc.shipped import weights_folder
+    from PIL import Image
+
+    system = SpaceSystem.load(weights_folder("space"))
+    folder = Path(blocks.__file__).parent / "samples"
+    words = {"cat": ("cat",), "motorcycle": ("motorcycle", "moped", "scooter", "bike")}
+    for name, subject in words.items():
+        picture = np.asarray(Image.open(folder / f"{name}.jpg").convert("RGB"))
+        latents = system.encode(Message("image", picture))
+        said = system.decode(*hear(latents, 0.1))
+        assert any(word in said.text.lower() for word in subject), said.text
+        drowned = system.decode(*hear(latents, 100.0))
+        assert drowned.confidence < said.confidence
