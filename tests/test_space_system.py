@@ -57,7 +57,7 @@ def make_system(words: tuple[str, ...] = ()) -> SpaceSystem:
         projector=ProjectorConfig(DIM, DIM, dropout=0.0),
         codec=SpaceCodecConfig(DIM, symbols=12, least_symbols=4),
         speaker=WordSpeakerShape(("flickr",), 8, 8, 6),
-        speaking=SpeakingConfig(neighbours=4, beams=2, samples=2, nearness=1.0),
+        speaking=SpeakingConfig(neighbours=4, beams=2, nearness=1.0),
         naming=0.0,
         symbols=10,
         confidence=(4.0, 0.0, 0.0, 0.0, -2.0),

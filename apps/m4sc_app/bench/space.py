@@ -47,6 +47,8 @@ def space(
     ] = None,
     bf16: Annotated[bool, typer.Option(help="bfloat16 for the features.")] = False,
     controls: Annotated[bool, typer.Option(help="Also zeros, other messages, rivals.")] = True,
+    card: Annotated[Path | None, typer.Option(help="Write the weights' card here.")] = None,
+    how: Annotated[str, typer.Option(help="A sentence for the card on how they were trained.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Retrieval, captions over the channel, rivals, controls and calibration on Flickr8k's dev photographs.
@@ -62,7 +64,12 @@ def space(
     system = SpaceSystem.load(weights_folder(weights), base)
     photos = photographs(data, "dev", cache, copies=False, bf16=bf16)
     settings = [_setting(item) for item in points.split(",")]
-    figures = measure(system, photos, min(n, len(photos)), settings, seed, controls)
+    n = min(n, len(photos))
+    figures = measure(system, photos, n, settings, seed, controls)
+    if card is not None:
+        from m4sc_app.bench.space_card import write_card
+
+        write_card(card, system, figures, n, seed, how)
     if as_json:
         config = {"weights": weights, "fingerprint": system.fingerprint, "n": n, "seed": seed}
         typer.echo(json.dumps({"config": config, "figures": [asdict(f) for f in figures]}, indent=1))

@@ -10,15 +10,16 @@ import torch
 RIGHT_FROM = 0.5  # cosine to the nearest human caption from which a caption counts as right
 
 
-def evidence(cosines: np.ndarray, agreement: float, quality: float) -> np.ndarray:
+def evidence(closeness: float, surroundings: float, agreement: float, quality: float) -> np.ndarray:
     """What the regression takes: float (5,), the last of them 1.
 
     Args:
-        cosines: of the neighbours in the knowledge base, float (n,).
-        agreement: score of the chosen sentence among the candidates, 0 to 1.
+        closeness: cosine of the answer to the received point.
+        surroundings: mean cosine of the neighbours in the knowledge base.
+        agreement: of the answer with the neighbours, 0 to 1.
         quality: share of the point that the channel let through, 0 to 1.
     """
-    return np.array([float(np.max(cosines)), float(np.mean(cosines)), agreement, quality, 1.0])
+    return np.array([closeness, surroundings, agreement, quality, 1.0])
 
 
 def confidence(seen: np.ndarray, coefficients: Sequence[float]) -> float:

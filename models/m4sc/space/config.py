@@ -18,27 +18,23 @@ class SpeakingConfig:
     Attributes:
         neighbours: sentences of the knowledge base, nearest first, that are candidates and vote.
         sharpness: their votes are the softmax of cosine times this.
-        own_share: of all votes those of the speaker's own sentences.
-        beams, samples: sentences that the speaker finds by search and draws; 0 and 0 for none.
-        nearness: weight of a candidate's cosine to the point beside the votes.
+        nearness: weight of a known sentence's cosine to the point beside the votes.
+        beams: of the speaker's search.
         style: of the speaker, by its name.
-        temperature: of the draws.
+        margin: the speaker's sentence is said unless its cosine to the point falls short of the known
+            sentence's by more than this: what the speaker has no words for, the knowledge base may have.
     """
 
     neighbours: int = 60
     sharpness: float = 20.0
-    own_share: float = 0.5
-    beams: int = 5
-    samples: int = 16
     nearness: float = 0.2
+    beams: int = 5
     style: str = "flickr"
-    temperature: float = 0.8
+    margin: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.neighbours < 1 or min(self.beams, self.samples) < 0:
-            raise ValueError("a receiver needs at least one neighbour, and no negative beams or samples")
-        if not 0.0 <= self.own_share <= 1.0:
-            raise ValueError(f"own_share is {self.own_share}; it must be from 0 to 1")
+        if min(self.neighbours, self.beams) < 1:
+            raise ValueError("a receiver needs at least one neighbour and one beam")
 
 
 @dataclass(frozen=True)

@@ -74,22 +74,3 @@ def agreement(sentences: Sequence[str], rarity: Rarity) -> np.ndarray:
         total += table @ table.T
     penalty = np.exp(-((lengths[:, None] - lengths) ** 2) / (2 * _SIGMA**2))
     return np.asarray(total / _ORDER * penalty, dtype=np.float32)
-
-
-def choose(
-    candidates: Sequence[str], voters: Sequence[str], votes: np.ndarray, bonus: np.ndarray, rarity: Rarity
-) -> tuple[int, np.ndarray]:
-    """The candidate that agrees most with the voters.
-
-    Args:
-        candidates: sentences to choose from.
-        voters: sentences that vote, with `votes`, float (v,), their weights.
-        bonus: float (c,), added to each candidate's agreement.
-        rarity: of n-grams.
-
-    Returns:
-        Index of the best and every candidate's score, float (c,).
-    """
-    alike = agreement([*candidates, *voters], rarity)[: len(candidates), len(candidates) :]
-    scores = alike @ np.asarray(votes, np.float32) + bonus
-    return int(np.argmax(scores)), scores

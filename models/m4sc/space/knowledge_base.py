@@ -141,11 +141,11 @@ def texts_in(folder: Path) -> Iterable[str]:
     """The texts (.txt, .md) of a folder and those below it, by name.
 
     Raises:
-        FileNotFoundError: no such folder, or no text in it.
+        ValueError: no such folder, or no text in it.
     """
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in TEXT_SUFFIXES and p.is_file())
     if not files:
-        raise FileNotFoundError(f"{folder} holds no text; a knowledge base is made of .txt and .md files")
+        raise ValueError(f"{folder} holds no text; a knowledge base is made of .txt and .md files")
     for file in files:
         yield file.read_text(encoding="utf-8", errors="replace")
 
@@ -156,7 +156,7 @@ def build(
     """A knowledge base of a user's own texts.
 
     Raises:
-        FileNotFoundError, ValueError: no text, or no sentence in it.
+        ValueError: no text, or no sentence in it.
     """
     found = list(dict.fromkeys(s for text in texts_in(folder) for s in sentences_of(text)))
     if not found:

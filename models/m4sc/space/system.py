@@ -17,7 +17,7 @@ from m4sc.message import Message
 from m4sc.space.channel_codec import SpaceCodec
 from m4sc.space.confidence import confidence, evidence
 from m4sc.space.config import SpaceConfig
-from m4sc.space.consensus import Rarity, choose
+from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import Projector
@@ -205,61 +205,46 @@ class SpaceSystem:
 
     @torch.inference_mode()
     def speak(self, points: Tensor, quality: Tensor) -> list[SpaceAnswer]:
-        """Points, unit vectors float (n, dim), and qualities, float (n,), to sentences."""
+        """Points, unit vectors float (n, dim), and qualities, float (n,), to sentences.
+
+        Of the knowledge base the sentence that the point's neighbours agree on; said is the speaker's own
+        instead, where that is about as near to the point.
+        """
         c = self.config.speaking
         cosines, which = (points @ self._points.T).topk(min(c.neighbours, len(self.knowledge)))
-        spoken = self._spoken(points, quality)
+        own = self._spoken(points, quality)
+        own_points = self.sentences([text for text in own if text]) if any(own) else points[:0]
+        own_near = iter((own_points * points[[bool(text) for text in own]]).sum(-1).tolist())
         answers = []
-        for n, (near, rows) in enumerate(zip(cosines, which.tolist(), strict=True)):
+        for n, (near, rows) in enumerate(zip(cosines.numpy(), which.tolist(), strict=True)):
             known = [self.knowledge.sentences[row] for row in rows]
-            own = spoken[n]
-            votes = (c.sharpness * near).softmax(0).numpy() * (1 - c.own_share if own else 1.0)
-            if own:
-                votes = np.concatenate([votes, np.full(len(own), c.own_share / len(own))])
-            candidates = list(dict.fromkeys([*own, *known]))
-            nearness = np.zeros(len(candidates))
-            if c.nearness:
-                nearness = self._nearness(points[n], candidates, dict(zip(known, rows, strict=True)))
-            best, scores = choose(candidates, [*known, *own], votes, c.nearness * nearness, self._rarity)
-            seen = evidence(
-                near.numpy(), float(scores[best] - c.nearness * nearness[best]), float(quality[n])
-            )
-            neighbours = tuple(zip(known, near.tolist(), strict=True))
+            votes = np.exp(c.sharpness * (near - near.max()))
+            votes /= votes.sum()
+            alike = agreement([*known, own[n]], self._rarity)[:, :-1] @ votes  # with the neighbours
+            best = int(np.argmax(alike[:-1] + c.nearness * near))
+            text, closeness, agreed = known[best], float(near[best]), float(alike[best])
+            if own[n]:
+                other = next(own_near)
+                if other + c.margin >= closeness:
+                    text, closeness, agreed = own[n], other, float(alike[-1])
+            seen = evidence(closeness, float(near.mean()), agreed, float(quality[n]))
             answers.append(
                 SpaceAnswer(
-                    candidates[best],
+                    text,
                     confidence(seen, self.config.confidence),
-                    neighbours,
+                    tuple(zip(known, near.tolist(), strict=True)),
                     tuple(seen.tolist()),
                 )
             )
         return answers
 
-    def _spoken(self, points: Tensor, quality: Tensor) -> list[list[str]]:
-        """The speaker's own sentences for each point."""
+    def _spoken(self, points: Tensor, quality: Tensor) -> list[str]:
+        """The speaker's own sentence for each point; empty without a speaker."""
         c, speaker = self.config.speaking, self.network.speaker
         if speaker is None:
-            return [[] for _ in points]
+            return [""] * len(points)
         style = self.config.speaker.styles.index(c.style)
-        found: list[list[str]] = [[] for _ in points]
-        if c.beams:
-            for own, best in zip(found, speaker.beam_search(points, quality, style, c.beams), strict=True):
-                own += [text for text, _ in best]
-        if c.samples:
-            generator = torch.Generator().manual_seed(0)
-            drawn = speaker.sample(points, quality, style, c.samples, c.temperature, generator)
-            for own, texts in zip(found, drawn, strict=True):
-                own += [text for text in texts if text]
-        return found
-
-    def _nearness(self, point: Tensor, candidates: Sequence[str], rows: dict[str, int]) -> np.ndarray:
-        """Cosine of each candidate to the point; of known sentences their vectors are at hand."""
-        new = [text for text in candidates if text not in rows]
-        made = dict(zip(new, self.sentences(new), strict=True)) if new else {}
-        vectors = torch.stack(
-            [self._points[rows[text]] if text in rows else made[text] for text in candidates]
-        )
-        return np.asarray((vectors @ point).numpy())
+        return [best[0][0] for best in speaker.beam_search(points, quality, style, c.beams)]
 
     def save(self, folder: Path) -> None:
         """Write configuration, weights (float16), vocabulary and knowledge base."""

@@ -1,0 +1,129 @@
+"""`m4sc train space` from a small made-up data set to weights, and a second run that finds its stages."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from m4sc.space import material, training
+from m4sc.space.knowledge_base import KnowledgeBase
+from m4sc.space.system import SpaceSystem
+from m4sc.space.training import SpacePlan, split_photographs, train_space
+from m4sc_app.cli import main
+from PIL import Image
+from torch.nn import functional
+
+DIM = 2560
+THINGS = ("dog", "cat", "man", "car", "tree", "boat")
+
+
+class Pictures:
+    """Features that depend on a picture's mean colour."""
+
+    def __call__(
+        self, pictures: list[np.ndarray], mirrored: bool = False, bf16: bool = False
+    ) -> torch.Tensor:
+        colours = torch.tensor(np.stack([p.mean((0, 1)) / 255 for p in pictures]), dtype=torch.float32)
+        mixed = torch.randn(3, DIM, generator=torch.Generator().manual_seed(1))
+        return torch.sin(4 * colours @ mixed)
+
+
+class Sentences:
+    """Points from the words of a sentence."""
+
+    def __call__(self, sentences: list[str], cache: Path | None = None) -> torch.Tensor:
+        rows = []
+        for sentence in sentences:
+            words = sentence.lower().rstrip(".").split()
+            seeds = [sum((i + 7) * ord(c) for i, c in enumerate(word)) for word in words]
+            rows.append(sum(torch.randn(384, generator=torch.Generator().manual_seed(s)) for s in seeds))
+        return functional.normalize(torch.stack(rows), dim=-1)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rng = np.random.default_rng(0)
+    for name in ("flickr8k_1000/images", "flickr8k_more/images", "coco_mini", "coco_captions_text"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    root = tmp_path / "data"
+    for folder in ("flickr8k_1000", "flickr8k_more"):
+        entries = []
+        for i in range(30):
+            thing = THINGS[i % len(THINGS)]
+            colour = np.array([40 * (i % len(THINGS)), 90, 20]) + rng.integers(0, 20, 3)
+            Image.new("RGB", (200, 160), tuple(map(int, colour))).save(
+                root / folder / "images" / f"{folder}{i}.jpg"
+            )
+            captions = [
+                f"A {thing} is here .",
+                f"The {thing}",
+                f"One {thing} there",
+                f"A big {thing}",
+                f"A {thing}",
+            ]
+            entries.append({"image": f"{folder}{i}.jpg", "captions": captions, "split": "train"})
+        (root / folder / "captions.json").write_text(json.dumps(entries))
+    mini = {
+        "image": "000000000003.jpg",
+        "split": "val2017",
+        "orig_size": [4, 4],
+        "captions": [],
+        "objects": [],
+    }
+    (root / "coco_mini" / "coco_mini.json").write_text(json.dumps([mini]))
+    (root / "coco_mini" / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(root / "coco_mini" / "images" / "000000000003.jpg")
+    captions = {str(i): [f"A {THINGS[i % 6]} stands at place {i}", "TWO PEOPLE TALK"] for i in range(20)}
+    with gzip.open(root / "coco_captions_text" / "captions_val2017.json.gz", "wt") as file:
+        json.dump(captions, file)
+    for module in (material, training):
+        monkeypatch.setattr(module, "SentenceEncoder", Sentences)
+    monkeypatch.setattr(material, "PictureFeatures", Pictures)
+    monkeypatch.setattr("m4sc.space.system.SentenceEncoder", lambda name: Sentences())
+    return root
+
+
+def test_tested_sentences_stay_out_of_the_knowledge(data: Path) -> None:
+    known = material.coco_sentences(data)
+    assert "Two people talk." in known
+    assert not any("place 3." in text for text in known)  # COCO-mini's val picture
+    assert not any("place 19." in text or "place 18." in text for text in known)  # the text tasks' tenth
+
+
+def test_held_out_photographs_are_not_learned_from() -> None:
+    split = split_photographs(60, 500)
+    assert len(split.validate) == 12 and not set(split.learn.tolist()) & set(split.validate.tolist())
+
+
+def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -> None:
+    out, said = tmp_path / "run", list[str]()
+    plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010)
+    system = train_space(data, out, plan, said.append)
+    files = {path.name for path in out.glob("*") if path.is_file()}
+    assert files == {"config.json", "model.safetensors", "knowledge.safetensors", "words.txt"}
+    assert len(KnowledgeBase.load(out / "knowledge.safetensors")) > 1000
+    assert any("(copies)" in line for line in said)
+    kept = {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()}
+    assert len(kept) == 4
+    again = train_space(data, out, plan)
+    assert {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()} == kept
+    assert again.fingerprint == system.fingerprint
+    assert SpaceSystem.load(out).config.confidence != (0.0,) * 5
+
+
+def test_a_knowledge_base_is_made_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("m4sc.space.sentence_encoder.SentenceEncoder", Sentences)
+    (tmp_path / "notes.txt").write_text("The pump is off. The valve is open.")
+    file = tmp_path / "kb.safetensors"
+    assert main(["kb", "build", str(tmp_path), "--out", str(file), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["sentences"] == 2
+    assert main(["kb", "show", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["fingerprint"] == made["fingerprint"]
+    assert main(["kb", "build", str(tmp_path / "none")]) == 2
