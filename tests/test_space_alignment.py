@@ -6,6 +6,7 @@ import pytest
 import torch
 from m4sc.space.contrastive import ContrastiveStage, InfoNce, Pairs, train_contrastive
 from m4sc.space.projector import Projector, ProjectorConfig
+from m4sc.space.prototypes import prototype_features, with_prototypes
 from m4sc.space.retrieval import recall_at
 from torch.nn import functional
 
@@ -62,3 +63,19 @@ def test_unknown_projectors_are_refused() -> None:
         ProjectorConfig(8, kind="transformer")
     with pytest.raises(ValueError, match="no linear start"):
         Projector(ProjectorConfig(8, 4, "mlp")).start_linear(torch.zeros(3, 8), torch.zeros(3, 4))
+
+
+def test_prototypes_are_what_the_head_takes_for_their_class() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(500, 30, generator=generator)
+    weight, bias = torch.randn(7, 20, generator=generator), torch.randn(7, generator=generator)
+    made = prototype_features(features, weight, bias, 2, generator)
+    assert made.shape == (2, 7, 30)
+    named = (made[..., :20] @ weight.T + bias).argmax(-1)
+    assert float((named == torch.arange(7)).float().mean()) >= 0.9
+    said = functional.normalize(torch.randn(500, 3, 8, generator=generator), dim=-1)
+    classes = functional.normalize(torch.randn(7, 8, generator=generator), dim=-1)
+    both = with_prototypes(Pairs.of(torch.stack([features, features]), said), made, classes, 0.25)
+    assert both.views.shape == (2, 507, 30) and both.sentences.shape == (507, 3, 8)
+    assert len(both.group.unique()) == 507
+    assert float(both.weight[500:].sum() / both.weight[:500].sum()) == pytest.approx(0.25)

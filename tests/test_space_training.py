@@ -24,6 +24,8 @@ THINGS = ("dog", "cat", "man", "car", "tree", "boat")
 class Pictures:
     """Features that depend on a picture's mean colour."""
 
+    head = (torch.randn(1000, 1280, generator=torch.Generator().manual_seed(2)) / 36, torch.zeros(1000))
+
     def __call__(
         self, pictures: list[np.ndarray], mirrored: bool = False, bf16: bool = False
     ) -> torch.Tensor:
@@ -83,6 +85,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (material, training):
         monkeypatch.setattr(module, "SentenceEncoder", Sentences)
     monkeypatch.setattr(material, "PictureFeatures", Pictures)
+    monkeypatch.setattr(training, "PictureFeatures", Pictures)
     monkeypatch.setattr("m4sc.space.system.SentenceEncoder", lambda name: Sentences())
     return root
 

@@ -27,7 +27,11 @@ class EfficientNetLite:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         return self.net.extract_features((pixels - 127.0) / 128.0)  # scaling of the "lite" family
 
+    @property
+    def head(self) -> tuple[Tensor, Tensor]:
+        """Weight, float (1000, 1280), and bias of the classifier that reads mean features."""
+        return self.net._fc.weight.detach().cpu(), self.net._fc.bias.detach().cpu()
+
     def scores(self, means: Tensor) -> Tensor:
         """Mean features, float (n, 1280), to the head's scores of the 1,000 ImageNet classes."""
-        head = self.net._fc
-        return torch.nn.functional.linear(means.to(head.weight.device), head.weight, head.bias).cpu()
+        return torch.nn.functional.linear(means.cpu(), *self.head)

@@ -55,6 +55,7 @@ class SpaceConfig:
         vision, sentences: backbones' names.
         projector, codec, speaker: shapes.
         speaking: how the receiver chooses its words.
+        members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
         symbols: complex symbols of a message, unless asked otherwise.
         confidence: coefficients of the logistic regression from what a receiver sees to the chance that its
@@ -67,6 +68,7 @@ class SpaceConfig:
     codec: SpaceCodecConfig = field(default_factory=SpaceCodecConfig)
     speaker: WordSpeakerShape = field(default_factory=WordSpeakerShape)
     speaking: SpeakingConfig = field(default_factory=SpeakingConfig)
+    members: int = 2
     naming: float = 0.35
     symbols: int = 128
     confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)

@@ -56,6 +56,11 @@ class PictureFeatures:
             parts.append(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1).cpu())
         return torch.cat(parts) if parts else torch.zeros(0, self.dim)
 
+    @property
+    def head(self) -> tuple[Tensor, Tensor]:
+        """Weight, float (1000, 1280), and bias of the classifier that reads the means."""
+        return self.backbone.head
+
     @torch.inference_mode()
     def class_scores(self, features: Tensor) -> Tensor:
         """Scores of the 1,000 classes before the softmax, float32 (n, 1000), from features of the call."""

@@ -117,3 +117,15 @@ class Projector(nn.Module):
             y = self.linear(x)
             y = self.spline(y) if self.config.kind == "kan" else y
         return nn.functional.normalize(y, dim=-1)
+
+
+class ProjectorEnsemble(nn.Module):
+    """Several projectors, whose mean point is taken."""
+
+    def __init__(self, config: ProjectorConfig, members: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList([Projector(config) for _ in range(members)])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """features: float (..., in_dim). Returns unit vectors, float (..., out_dim)."""
+        return nn.functional.normalize(torch.stack([one(features) for one in self.members]).sum(0), dim=-1)

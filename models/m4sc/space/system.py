@@ -20,7 +20,7 @@ from m4sc.space.config import SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
 from m4sc.space.picture_features import PictureFeatures
-from m4sc.space.projector import Projector
+from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig
 
@@ -56,7 +56,7 @@ class SpaceNetwork(nn.Module):
         super().__init__()
         c, shape = config, config.speaker
         self.config = config
-        self.projector = Projector(c.projector)
+        self.projector = ProjectorEnsemble(c.projector, c.members)
         self.codec = SpaceCodec(c.codec)
         self.speaker: WordSpeaker | None = None
         if words:

@@ -18,8 +18,9 @@ from m4sc.space.config import SpaceConfig, WordSpeakerShape
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.material import COCO_LICENCE, Photographs, coco_sentences, photographs
-from m4sc.space.picture_features import class_sentences
-from m4sc.space.projector import Projector, ProjectorConfig
+from m4sc.space.picture_features import PictureFeatures, class_sentences
+from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
+from m4sc.space.prototypes import prototype_features, with_prototypes
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceNetwork, SpaceSystem
 from m4sc.space.word_speaker import (
@@ -34,6 +35,7 @@ from m4sc.space.word_speaker import (
 Say = Callable[[str], None]
 _FOLDS = 3
 _HELD_OUT = 500
+_PROTOTYPES = 0.3  # draws of class prototypes beside those of photographs
 _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
 
@@ -92,13 +94,10 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     say(f"{len(photos)} photographs, {len(known)} sentences without pictures")
 
     projector_config = ProjectorConfig(photos.views.shape[2], kind=plan.projector, dropout=0.5)
-    projector = Projector(projector_config)
-    seconds = 60 * plan.minutes
+    projector = ProjectorEnsemble(projector_config, SpaceConfig().members)
     crossed = _stage(out, "crossed", lambda: {"points": cross_fitted(photos, split, projector_config, plan)})
     say("each photograph has a point from a projector that has not seen it")
-    _stage(
-        out, "projector", lambda: _aligned(projector, photos, split.learn, plan, 0.15 * seconds), projector
-    )
+    _stage(out, "projector", lambda: _all_aligned(projector, photos, split.learn, classes, plan), projector)
     with torch.inference_mode():
         points = crossed["points"].clone()
         points[split.validate] = projector(photos.views[0, split.validate].float())
@@ -155,15 +154,37 @@ def _stage(
 
 
 def _aligned(
-    projector: Projector, photos: Photographs, rows: Tensor, plan: SpacePlan, budget_s: float
+    projector: Projector,
+    photos: Photographs,
+    rows: Tensor,
+    plan: SpacePlan,
+    budget_s: float,
+    classes: Tensor | None = None,
 ) -> dict[str, Tensor]:
     first = photos.views[0].float()
     projector.fit_scale(first[rows])
     if projector.config.kind != "mlp":
         projector.start_linear(first[rows], photos.points[rows].mean(1))
+    pairs = Pairs.of(photos.views[:, rows], photos.points[rows])
+    if classes is not None:
+        head = PictureFeatures()
+        generator = torch.Generator().manual_seed(plan.seed)
+        made = prototype_features(first[rows], *head.head, len(photos.views), generator)
+        pairs = with_prototypes(pairs, made, classes, _PROTOTYPES)
     stage = ContrastiveStage(epochs=plan.epochs, seed=plan.seed, budget_s=budget_s)
-    train_contrastive(projector, Pairs.of(photos.views[:, rows], photos.points[rows]), stage)
+    train_contrastive(projector, pairs, stage)
     return dict(projector.state_dict())
+
+
+def _all_aligned(
+    ensemble: ProjectorEnsemble, photos: Photographs, rows: Tensor, classes: Tensor, plan: SpacePlan
+) -> dict[str, Tensor]:
+    """The first member learns from photographs alone, the others from prototypes of classes too."""
+    budget = 60 * 0.15 * plan.minutes / len(ensemble.members)
+    for n, member in enumerate(ensemble.members):
+        assert isinstance(member, Projector)
+        _aligned(member, photos, rows, replace(plan, seed=plan.seed + n), budget, classes if n else None)
+    return dict(ensemble.state_dict())
 
 
 def cross_fitted(photos: Photographs, split: Split, config: ProjectorConfig, plan: SpacePlan) -> Tensor:
