@@ -30,7 +30,7 @@ class SpeakingConfig:
     nearness: float = 0.2
     beams: int = 5
     style: str = "flickr"
-    margin: float = 0.1
+    margin: float = 0.15
 
     def __post_init__(self) -> None:
         if min(self.neighbours, self.beams) < 1:
