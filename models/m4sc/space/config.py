@@ -22,7 +22,8 @@ class SpeakingConfig:
         beams: of the speaker's search.
         style: of the speaker, by its name.
         margin: the speaker's sentence is said unless its cosine to the point falls short of the known
-            sentence's by more than this: what the speaker has no words for, the knowledge base may have.
+            sentence's by more than this over the point's quality: what the speaker has no words for, the
+            knowledge base may have.
     """
 
     neighbours: int = 60

@@ -27,6 +27,7 @@ from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig
 NOT_SURE = "Not sure."
 _TOP_CLASSES = 5
 _WORDS = "words.txt"
+_LEAST_QUALITY = 0.1
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ class SpaceSystem:
         """Points, unit vectors float (n, dim), and qualities, float (n,), to sentences.
 
         Of the knowledge base the sentence that the point's neighbours agree on; said is the speaker's own
-        instead, where that is about as near to the point.
+        instead, where that is about as near to the point. Noise makes the nearest of many sentences look
+        nearer than it is, so the margin grows with it.
         """
         c = self.config.speaking
         cosines, which = (points @ self._points.T).topk(min(c.neighbours, len(self.knowledge)))
@@ -225,7 +227,7 @@ class SpaceSystem:
             text, closeness, agreed = known[best], float(near[best]), float(alike[best])
             if own[n]:
                 other = next(own_near)
-                if other + c.margin >= closeness:
+                if other + c.margin / max(float(quality[n]), _LEAST_QUALITY) >= closeness:
                     text, closeness, agreed = own[n], other, float(alike[-1])
             seen = evidence(closeness, float(near.mean()), agreed, float(quality[n]))
             answers.append(
