@@ -48,22 +48,26 @@ class SpeechEncoder:
         return WhisperModel(str(self._folder), device="cpu", compute_type="float32")
 
     def __call__(self, samples: np.ndarray) -> Tensor:
-        """Sound, float32 (n,) at 16 kHz, to features, float32 (tokens, 384): means over 1/tokens_per_s.
+        """Sound, float32 (n,) at 16 kHz, to features, float32 (tokens, 384): means over 1/tokens_per_s."""
+        seconds = len(samples) / SAMPLE_RATE_HZ
+        tokens = int(np.clip(np.ceil(seconds * self.tokens_per_s), 1, self.max_tokens))
+        states = torch.from_numpy(self.states(samples)).T[None]  # (1, 384, frames / 2)
+        return torch.nn.functional.adaptive_avg_pool1d(states, tokens)[0].T.contiguous()
 
-        Only the sound's own length is encoded, not Whisper's padded 30 s.
+    def states(self, samples: np.ndarray) -> np.ndarray:
+        """Sound, float (n,) at 16 kHz, to the encoder's states, float32 (50 a second, 384).
+
+        Only the sound's own length is encoded, not Whisper's padded 30 s, and no more than those.
         """
         import ctranslate2
 
         seconds = len(samples) / SAMPLE_RATE_HZ
-        tokens = int(np.clip(np.ceil(seconds * self.tokens_per_s), 1, self.max_tokens))
         mel = self.model.feature_extractor(samples.astype(np.float32))  # (80, frames)
         frames = min(max(int(seconds * _MEL_RATE_HZ) // 2 * 2, 2), _WINDOW_S * _MEL_RATE_HZ)
         view = ctranslate2.StorageView.from_array(
             np.ascontiguousarray(mel[None, :, :frames], dtype=np.float32)
         )
-        hidden = np.array(self.model.model.encode(view, to_cpu=True))[0]  # (frames / 2, 384)
-        states = torch.from_numpy(hidden).T[None]  # (1, 384, frames / 2)
-        return torch.nn.functional.adaptive_avg_pool1d(states, tokens)[0].T.contiguous()
+        return np.array(self.model.model.encode(view, to_cpu=True))[0]
 
     @cached_property
     def _listener(self) -> Listener | None:
