@@ -1,4 +1,4 @@
-"""Task `sound`: what makes a sound, as a point of the shared space over the channel, and the name nearest to it."""
+"""Task `sound`: a sound as a point of the shared space, sent over the channel; the name nearest to it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class SoundCodec(Codec):
 
 
 def named_in(question: str) -> list[str]:
-    """Names behind the colon of a question, in lower case and without articles; none where there is no colon."""
+    """Names behind the colon of a question, in lower case and without articles."""
     _, colon, listed = question.partition(":")
     if not colon:
         return []

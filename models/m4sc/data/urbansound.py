@@ -1,7 +1,7 @@
 """Sounds of a city from UrbanSound8K (Salamon, Jacoby and Bello, 2014): OGG clips of up to 4 s in one zip.
 
-Up to a hundred clips are cut from one recording; the split is by recording, as for ESC-50, with which Freesound's
-numbers of the recordings are shared.
+Up to a hundred clips are cut from one recording; the split is by recording, as for ESC-50: both number their
+recordings as Freesound does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sound to one vector of features by frozen networks: YAMNet over its patches, Whisper's encoder beside it."""
+"""A sound to one vector of features by frozen networks: YAMNet, and Whisper's encoder beside it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """YAMNet: what makes a sound, by 521 classes of AudioSet (Plakal and Ellis, 2020, tensorflow/models).
 
-A MobileNet (Howard et al., 2017) over log-mel patches of 0.96 s: 64 bands from 125 to 7500 Hz, frames of 25 ms every
-10 ms, natural logarithm of magnitude plus 0.001.
+A MobileNet (Howard et al., 2017) over log-mel patches of 0.96 s: 64 bands from 125 to 7500 Hz, frames of
+25 ms every 10 ms, natural logarithm of magnitude plus 0.001.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Weights of an ONNX graph, read from its protocol buffer: no ONNX package, nothing is run.
 
-Only what a converter needs: stored tensors, and which of them each node of one kind takes. The numbers of fields
-are those of ``onnx.proto`` (ONNX 1.x): ModelProto.graph 7; GraphProto.node 1, initializer 5; NodeProto.input 1,
+Only what a converter needs: stored tensors, and which of them each node takes. The numbers of fields are
+those of ``onnx.proto`` (ONNX 1.x): ModelProto.graph 7; GraphProto.node 1, initializer 5; NodeProto.input 1,
 op_type 4; TensorProto.dims 1, data_type 2, float_data 4, name 8, raw_data 9, external_data 13.
 """
 

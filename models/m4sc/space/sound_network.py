@@ -17,7 +17,7 @@ from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.projector import Projector, ProjectorConfig
 from m4sc.space.sentence_encoder import SPACE_DIM
 
-_LEAST, _MOST = 1e-4, 1 - 1e-4  # probabilities are kept between these
+_LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class SoundConfig:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys in a sound network's configuration: {', '.join(sorted(unknown))}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        for key, value in values.items():
+            values[key] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ class Named:
 class SoundNetwork(nn.Module):
     """Projector and channel codec around the points of the names.
 
-    The projector sees YAMNet's and Whisper's features, and beside them what YAMNet's classes say together: the
-    middle of their names' points, weighted by the classes' probabilities (Norouzi et al., "Zero-Shot Learning by
-    Convex Combination of Semantic Embeddings", 2014). So a sound of no trained class lands near its name too.
+    The projector sees YAMNet's and Whisper's features, the log odds of YAMNet's classes, and what these say
+    together: the middle of their names' points, weighted by the classes' probabilities (Norouzi et al.,
+    "Zero-Shot Learning by Convex Combination of Semantic Embeddings", 2014). So a sound of no trained class
+    may land near its name too.
     """
 
     points: Tensor
@@ -91,7 +94,7 @@ class SoundNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("points", torch.zeros(len(config.names), SPACE_DIM))
-        width = sound.FEATURES + SPACE_DIM
+        width = sound.DIM + SPACE_DIM
         self.projector = Projector(ProjectorConfig(width, kind=config.projector, dropout=config.dropout))
         self.codec = SpaceCodec(
             SpaceCodecConfig(SPACE_DIM, symbols=config.symbols, least_symbols=config.least_symbols)
@@ -101,7 +104,8 @@ class SoundNetwork(nn.Module):
         """What the encoder says, float (..., DIM), to the projector's features, float (..., width)."""
         features, probabilities = heard.split([sound.FEATURES, yamnet.CLASSES], dim=-1)
         weight = probabilities / probabilities.sum(-1, keepdim=True).clamp_min(1e-6)
-        return torch.cat([features, weight @ self.points[self.config.trained :]], -1)
+        middle = weight @ self.points[self.config.trained :]
+        return torch.cat([features, _log_odds(probabilities), middle], -1)
 
     def point(self, heard: Tensor) -> Tensor:
         """What the encoder says, float (n, DIM), to unit vectors, float (n, 384)."""
@@ -110,7 +114,7 @@ class SoundNetwork(nn.Module):
     def sureness(self, noise_var: Tensor) -> Tensor:
         """Share of the points' variance that the channel left, 0 to 1, float (n,).
 
-        noise_var: complex noise variances of the symbols, float (n, k); the estimate is that of the linear MMSE.
+        noise_var: complex noise variances of the symbols, float (n, k); the estimate is the linear MMSE's.
         """
         k = noise_var.shape[1]
         variance = self.codec.variance
