@@ -1,4 +1,4 @@
-"""Sounds: YAMNet's parts, the points of names, the codec over the channel; small networks of the tests' own."""
+"""Sounds: YAMNet's parts, the points of names, the codec over the channel; small networks of the tests."""
 
 from __future__ import annotations
 

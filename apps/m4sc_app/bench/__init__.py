@@ -11,6 +11,7 @@ from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.soak import soak
 from m4sc_app.bench.space import space
+from m4sc_app.bench.sound import sound
 from m4sc_app.bench.speed import model
 from m4sc_app.bench.zmq import zmq
 
@@ -23,6 +24,7 @@ bench_app.command("papr")(papr)
 bench_app.command("phy")(phy)
 bench_app.command("soak")(soak)
 bench_app.command("space")(space)
+bench_app.command("sound")(sound)
 bench_app.command("zmq")(zmq)
 
 
