@@ -45,10 +45,13 @@ def sound(
             made.append(SoundSet(kind, pooled[rows], tuple(found.labels[n] for n in rows)))
         return made
 
+    def joined(name: str, parts: list[SoundSet]) -> SoundSet:
+        labels = tuple(label for part in parts for label in part.labels)
+        return SoundSet(name, torch.cat([part.heard for part in parts]), labels)
+
     tested, trained = sets("test"), sets("train")
-    whole = SoundSet(
-        "all", torch.cat([s.heard for s in trained]), tuple(x for s in trained for x in s.labels)
-    )
+    whole = joined("all", trained)
+    tested.append(joined("all", tested))
     rows: list[dict[str, object]] = []
     for one in tested:
         row = {"set": one.name, "n": len(one.labels), **rivals(network, whole, one)}

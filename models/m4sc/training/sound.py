@@ -43,7 +43,6 @@ class SoundStage:
         same: cosine from which a name of YAMNet's means a trained class.
         symbols: complex symbols of a message, at most.
         codec_steps: of the channel codec.
-        prior_cost: accuracy that a trained class may lose so that other names can be said.
         seed: of everything random.
     """
 
@@ -55,14 +54,13 @@ class SoundStage:
     noise: float = 0.3
     spline_rate: float = 0.3
     views: int = 4
-    balance: float = 0.4
+    balance: float = 0.2
     recording_balance: float = 0.3
-    names_share: float = 0.2
+    names_share: float = 0.05
     starting_rows: int = 4000
     same: float = 0.85
     symbols: int = 128
     codec_steps: int = 600
-    prior_cost: float = 0.02
     seed: int = 0
 
 
@@ -264,8 +262,8 @@ def calibrated(
 ) -> SoundConfig:
     """Scale and prior of the names, and the weights of the confidence, from sounds not trained on.
 
-    The scale gives the least cross entropy without a channel, the prior is the least that costs the trained
-    classes at most ``prior_cost`` of their accuracy. The confidence is a logistic regression over answers
+    The scale gives the least cross entropy without a channel, the prior is the least by which the other names
+    cost the trained classes nothing. The confidence is a logistic regression over answers
     received at -5 to 20 dB with 8 symbols to all.
 
     Args:
@@ -289,7 +287,7 @@ def calibrated(
     best = float((known.argmax(1) == right).float().mean())
     for prior in np.arange(0.0, 20.0, 0.25):
         network.config = replace(config, prior=float(prior))
-        if _accuracy(network, points, torch.ones(len(points)), labels) >= best - stage.prior_cost:
+        if _accuracy(network, points, torch.ones(len(points)), labels) >= best:
             break
     config = network.config
     generator = torch.Generator().manual_seed(stage.seed + 1)
