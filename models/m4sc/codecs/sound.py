@@ -72,8 +72,8 @@ class SoundCodec(Codec):
         for one, instruction in zip(received, instructions, strict=True):
             symbols, noise_var = self._checked(one)
             point = self.network.codec.receive(symbols[None], noise_var[None])
-            sureness = self.network.sureness(noise_var[None])
-            found += self.network.name(point, sureness, self._candidates(instruction))
+            quality = self.network.codec.quality(noise_var[None])
+            found += self.network.name(point, quality, self._candidates(instruction))
         seconds = time.perf_counter() - started
         return [Answer(named.name, None, seconds, confidence=named.confidence) for named in found]
 

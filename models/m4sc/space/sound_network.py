@@ -111,26 +111,14 @@ class SoundNetwork(nn.Module):
         """What the encoder says, float (n, DIM), to unit vectors, float (n, 384)."""
         return self.projector(self.inputs(heard))
 
-    def sureness(self, noise_var: Tensor) -> Tensor:
-        """Share of the points' variance that the channel left, 0 to 1, float (n,).
-
-        noise_var: complex noise variances of the symbols, float (n, k); the estimate is the linear MMSE's.
-        """
-        k = noise_var.shape[1]
-        variance = self.codec.variance
-        sent = (variance * (2 * self.codec.log_gain).exp())[: 2 * k]
-        sent = sent / sent.mean() / 2  # power of each real, the symbols' mean power being 1
-        noise = noise_var.repeat_interleave(2, 1) / 2
-        return (variance[: 2 * k] / (1 + noise / sent)).sum(1) / variance.sum()
-
     def name(
-        self, points: Tensor, sureness: Tensor, candidates: tuple[Sequence[str], Tensor] | None = None
+        self, points: Tensor, quality: Tensor, candidates: tuple[Sequence[str], Tensor] | None = None
     ) -> list[Named]:
         """The name nearest to each point.
 
         Args:
             points: received unit vectors, float (n, 384).
-            sureness: as of :meth:`sureness`.
+            quality: share of each that the channel left, as of :meth:`SpaceCodec.quality`.
             candidates: names and their unit vectors, float (m, 384), to choose among; all known ones if None.
         """
         names, known = candidates or (self.config.answers, self.points)
@@ -142,8 +130,8 @@ class SoundNetwork(nn.Module):
         place = torch.tensor([answers.index(name) for name in names])
         shares = torch.zeros(len(points), len(answers)).index_add_(1, place, scores.softmax(-1))
         best, chosen = shares.max(-1)
-        by_odds, by_sureness, constant = self.config.confidence
-        odds = by_odds * _log_odds(best) + by_sureness * _log_odds(sureness) + constant
+        by_odds, by_quality, constant = self.config.confidence
+        odds = by_odds * _log_odds(best) + by_quality * _log_odds(quality) + constant
         return [
             Named(answers[int(n)], 1 / (1 + math.exp(-float(o)))) for n, o in zip(chosen, odds, strict=True)
         ]

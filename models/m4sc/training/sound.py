@@ -301,10 +301,10 @@ def calibrated(
                 sent[:, :, None], torch.full((len(sent),), float(snr_db)), "awgn", generator
             )
             received = network.codec.receive(y[:, :, 0], noise_var[:, :, 0])
-            sureness = network.sureness(noise_var[:, :, 0])
-            told = network.name(received, sureness)
+            quality = network.codec.quality(noise_var[:, :, 0])
+            told = network.name(received, quality)
             odds = [math.log(t.confidence / (1 - t.confidence)) for t in told]
-            left = (sureness / (1 - sureness).clamp_min(1e-4)).clamp_min(1e-4).log().tolist()
+            left = (quality / (1 - quality).clamp_min(1e-4)).clamp_min(1e-4).log().tolist()
             rows += list(zip(odds, left, strict=True))
             hits += [t.name == label for t, label in zip(told, labels, strict=True)]
     fit = LogisticRegression(C=100.0).fit(np.array(rows), np.array(hits))
@@ -317,6 +317,6 @@ def calibrated(
     return config
 
 
-def _accuracy(network: SoundNetwork, points: Tensor, sureness: Tensor, labels: Sequence[str]) -> float:
-    told = network.name(points, sureness)
+def _accuracy(network: SoundNetwork, points: Tensor, quality: Tensor, labels: Sequence[str]) -> float:
+    told = network.name(points, quality)
     return float(np.mean([t.name == label for t, label in zip(told, labels, strict=True)]))

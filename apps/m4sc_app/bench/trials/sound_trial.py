@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from m4sc.coding.torch_link.link import transmit
+from m4sc.space.confidence import calibration_error
 from m4sc.space.sound_network import SoundNetwork
 from torch import Tensor
-
-_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -78,16 +77,16 @@ def sound_rows(
                 sent = network.codec.send(sent_points, symbols)
                 snr = torch.full((n,), snr_db)
                 y, noise_var = (x[:, :, 0] for x in transmit(sent[:, :, None], snr, "awgn", generator))
-                sureness = network.sureness(noise_var)
+                quality = network.codec.quality(noise_var)
                 received = network.codec.receive(y, noise_var)
                 nothing = network.codec.receive(torch.zeros_like(y), noise_var)
-                told = network.name(received, sureness)
+                told = network.name(received, quality)
                 right.append([t.name == label for t, label in zip(told, one.labels, strict=True)])
                 swapped.append([told[j].name == label for j, label in zip(other, one.labels, strict=True)])
                 sure.append([t.confidence for t in told])
-                told = network.name(received, sureness, candidates)
+                told = network.name(received, quality, candidates)
                 among.append([t.name == label for t, label in zip(told, one.labels, strict=True)])
-                told = network.name(nothing, sureness)
+                told = network.name(nothing, quality)
                 blank.append([t.name == label for t, label in zip(told, one.labels, strict=True)])
             hits, confidence = np.ravel(right).astype(float), np.ravel(sure)
             yield SoundRow(
@@ -103,15 +102,6 @@ def sound_rows(
                 kept_at(confidence, hits, 0.9),
                 n,
             )
-
-
-def calibration_error(confidence: np.ndarray, hits: np.ndarray) -> float:
-    """Mean distance of confidence and accuracy over bins, by their share (Guo et al., 2017)."""
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [
-        (bins == b).mean() * abs(confidence[bins == b].mean() - hits[bins == b].mean()) for b in set(bins)
-    ]
-    return float(np.sum(gaps))
 
 
 def kept_at(confidence: np.ndarray, hits: np.ndarray, precision: float) -> float:
