@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.encoders.hearing import Listener, adapted_folder, speech_folder
+from m4sc.encoders.hearing import Listener, Transcript, adapted_folder, adapter_config, speech_folder
 from m4sc.message import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -73,9 +73,23 @@ class SpeechEncoder:
     def _listener(self) -> Listener | None:
         return None if self.adapter is None else Listener(adapted_folder(self.adapter))
 
+    @cached_property
+    def _margin(self) -> float:
+        return adapter_config(self.adapter).margin if self.adapter is not None else 0.0
+
     def transcribe(self, samples: np.ndarray) -> str:
-        """The words that Whisper hears, with the adapter if there is one."""
-        if self._listener is not None:
-            return self._listener(samples)
+        """The words that Whisper hears, as it is or with the adapter, whichever is surer.
+
+        The adapter knows synthetic voices, which Whisper mishears, and mishears people; how probable each
+        finds its own words tells which of the two a voice is for. The adapter must be surer by its margin.
+        """
+        if self._listener is None:
+            return self._plain(samples).text
+        adapted, plain = self._listener.listen(samples), self._plain(samples)
+        surer = adapted.log_probability - plain.log_probability >= self._margin
+        return (adapted if surer or not plain.text else plain).text
+
+    def _plain(self, samples: np.ndarray) -> Transcript:
+        """Whisper as it is."""
         segments, _ = self.model.transcribe(samples.astype(np.float32), language="en", beam_size=_BEAMS)
-        return " ".join(segment.text.strip() for segment in segments).strip()
+        return Transcript.of([(s.text, s.avg_logprob, len(s.tokens)) for s in segments])

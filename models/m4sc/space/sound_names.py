@@ -88,9 +88,14 @@ def sentence_points(names: Sequence[str], encoder: SentenceEncoder) -> Tensor:
     return flat.reshape(len(names), -1, flat.shape[-1])
 
 
+def middles(wordings: Tensor) -> Tensor:
+    """Middle of each name's wordings: float (names, wordings, dim) to unit vectors, float (names, dim)."""
+    return functional.normalize(wordings.mean(1), dim=-1)
+
+
 def name_points(names: Sequence[str], encoder: SentenceEncoder) -> Tensor:
     """The middle of the wordings of each name, unit vectors, float32 (names, dim)."""
-    return functional.normalize(sentence_points(names, encoder).mean(1), dim=-1)
+    return middles(sentence_points(names, encoder))
 
 
 def nearest_names(points: Tensor, others: Tensor, least: float) -> Tensor:

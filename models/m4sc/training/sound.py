@@ -20,7 +20,7 @@ from m4sc.encoders.yamnet import CLASSES
 from m4sc.space.channel_codec import SpaceCodecStage, train_space_codec
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
 from m4sc.space.sentence_encoder import SentenceEncoder
-from m4sc.space.sound_names import name_points, nearest_names, sentence_points
+from m4sc.space.sound_names import middles, nearest_names, sentence_points
 from m4sc.space.sound_network import SoundConfig, SoundNetwork
 
 Progress = Callable[[str], None]
@@ -144,22 +144,23 @@ def train_sound(
         sentences: the text side of the space.
         progress: called with a word on each step.
     """
-    config, points = named(heard.labels, classes, stage, sentences)
+    config, said = named(heard.labels, classes, stage, sentences)
     chosen = np.array([esc50.is_validation(recording) for recording in heard.recordings])
-    first = _fitted(config, points, heard.of(~chosen), stage, sentences, progress)
+    first = _fitted(config, said, heard.of(~chosen), stage, progress)
     held_out = heard.of(chosen)
     config = calibrated(first, held_out.pooled(), held_out.labels, stage, progress)
     progress("training again with the held-out recordings")
-    return _fitted(config, points, heard, stage, sentences, progress)
+    return _fitted(config, said, heard, stage, progress)
 
 
 def named(
     labels: Sequence[str], classes: Sequence[str], stage: SoundStage, sentences: SentenceEncoder
 ) -> tuple[SoundConfig, Tensor]:
-    """Configuration with every name, and the names' points, float32 (names, 384)."""
+    """Configuration with every name, and the names' wordings as points, float32 (names, wordings, 384)."""
     trained = tuple(sorted(set(labels)))
     others = tuple(name.lower() for name in classes)
-    points = name_points([*trained, *others], sentences)
+    said = sentence_points([*trained, *others], sentences)
+    points = middles(said)
     meant = nearest_names(points[len(trained) :], points[: len(trained)], stage.same)
     says = tuple(trained[int(n)] if n >= 0 else name for n, name in zip(meant, others, strict=True))
     config = SoundConfig(
@@ -169,22 +170,21 @@ def named(
         answers=trained + says,
         trained=len(trained),
     )
-    return config, points
+    return config, said
 
 
 def _fitted(
     config: SoundConfig,
-    points: Tensor,
+    said: Tensor,
     heard: Heard,
     stage: SoundStage,
-    sentences: SentenceEncoder,
     progress: Progress,
 ) -> SoundNetwork:
     """A network trained on sounds and on the names of YAMNet's classes."""
     torch.manual_seed(stage.seed)
     network = SoundNetwork(config)
-    network.points.copy_(points)
-    pairs = _pairs(network, heard, stage, sentences)
+    network.points.copy_(middles(said))
+    pairs = _pairs(network, said, heard, stage)
     projector = network.projector
     sounds = len(heard.labels)
     projector.fit_scale(pairs.views[0, :sounds])
@@ -221,7 +221,7 @@ def _fitted(
     return network.eval()
 
 
-def _pairs(network: SoundNetwork, heard: Heard, stage: SoundStage, sentences: SentenceEncoder) -> Pairs:
+def _pairs(network: SoundNetwork, said: Tensor, heard: Heard, stage: SoundStage) -> Pairs:
     """Sounds with their sentences; then the names of YAMNet's classes as if one heard nothing but them.
 
     A name's feature is the mean sound's, where YAMNet's classes say that name, more or less purely.
@@ -234,7 +234,6 @@ def _pairs(network: SoundNetwork, heard: Heard, stage: SoundStage, sentences: Se
     group = [
         place.get(answer, config.trained + n) for n, answer in enumerate(config.answers[config.trained :])
     ]
-    said = sentence_points(config.names, sentences)
     mean = whole.mean(0)[:FEATURES].expand(CLASSES, -1)
     rows = []
     for view in views:
