@@ -6,6 +6,7 @@ import typer
 
 from m4sc_app.bench.ablation import ablation
 from m4sc_app.bench.alignment import alignment
+from m4sc_app.bench.hearing import hearing
 from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
@@ -18,6 +19,7 @@ from m4sc_app.bench.zmq import zmq
 bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.")
 bench_app.command("ablation")(ablation)
 bench_app.command("alignment")(alignment)
+bench_app.command("hearing")(hearing)
 bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)
 bench_app.command("papr")(papr)

@@ -83,11 +83,17 @@ class SpeechEncoder:
         The adapter knows synthetic voices, which Whisper mishears, and mishears people; how probable each
         finds its own words tells which of the two a voice is for. The adapter must be surer by its margin.
         """
+        return self.hearings(samples)["chosen"]
+
+    def hearings(self, samples: np.ndarray) -> dict[str, str]:
+        """What is heard by each: "plain", "adapted" (where there is an adapter) and "chosen" of the two."""
+        plain = self._plain(samples)
         if self._listener is None:
-            return self._plain(samples).text
-        adapted, plain = self._listener.listen(samples), self._plain(samples)
+            return {"plain": plain.text, "chosen": plain.text}
+        adapted = self._listener.listen(samples)
         surer = adapted.log_probability - plain.log_probability >= self._margin
-        return (adapted if surer or not plain.text else plain).text
+        chosen = adapted if surer or not plain.text else plain
+        return {"plain": plain.text, "adapted": adapted.text, "chosen": chosen.text}
 
     def _plain(self, samples: np.ndarray) -> Transcript:
         """Whisper as it is."""
