@@ -18,6 +18,7 @@ def sound(
     ),
     seeds: Annotated[str, typer.Option(help="Of the noise, with commas.")] = "0,1,2",
     results: Annotated[Path | None, typer.Option(help="JSON-lines file to write.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Model card to write.")] = None,
 ) -> None:
     """Accuracy of sounds' names on the test splits, by symbols and SNR (Es/N0 a symbol, AWGN).
 
@@ -30,6 +31,7 @@ def sound(
     from m4sc.space.sound_network import SoundNetwork
     from m4sc.training.sound import hear
 
+    from m4sc_app.bench.sound_card import write_card
     from m4sc_app.bench.trials.sound_trial import SoundSet, rivals, sound_rows
 
     network = SoundNetwork.load(weights_folder(weights))
@@ -70,3 +72,9 @@ def sound(
         )
     if results is not None:
         results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    if card is not None:
+        cut: dict[str, set[str]] = {}
+        for example in sound_sets(data, "test"):
+            cut.setdefault(example.kind, set()).add(example.recording)
+        told = ", ".join(f"{len(found)} of {kind}'s" for kind, found in cut.items())
+        write_card(card, weights_folder(weights), rows, len(seeds.split(",")), told + " in the test split")
