@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from m4sc.codecs.base import Budget, Received
 from m4sc.codecs.sound import SoundCodec, load_sound, named_in
 from m4sc.data import esc50
+from m4sc.data.sounds import sound_sets
 from m4sc.encoders import yamnet
 from m4sc.encoders.sound import DIM, FEATURES, SoundPatches
 from m4sc.message import Message
@@ -231,3 +235,26 @@ def test_the_packaged_network_knows_a_siren() -> None:
     probabilities = encoder(swept.astype(np.float32) * 0.3)[FEATURES:]
     best = [encoder.classes[n] for n in np.argsort(probabilities)[::-1][:5]]
     assert any("iren" in name or "Alarm" in name or "Sine wave" in name for name in best), best
+
+
+def test_sets_of_sounds_are_joined_and_split_by_recording(tmp_path: Path) -> None:
+    for folder, category, columns in (
+        ("esc50_part", "sea_waves", "file,fold,target,category,clip_id"),
+        ("urbansound8k_part", "dog_bark", "file,fold,target,category,clip_id,seconds"),
+    ):
+        (tmp_path / folder).mkdir()
+        lines = [columns]
+        with zipfile.ZipFile(tmp_path / folder / "clips.zip", "w") as archive:
+            for n in range(40):
+                buffer = io.BytesIO()
+                soundfile.write(buffer, np.zeros(800, np.float32), 16_000, format="OGG")
+                archive.writestr(f"{n}.ogg", buffer.getvalue())
+                lines.append(f"{n}.ogg,1,0,{category},{n // 2}" + (",4.0" if "seconds" in columns else ""))
+        (tmp_path / folder / "meta.csv").write_text("\n".join(lines) + "\n")
+    found = {split: sound_sets(tmp_path, split) for split in ("train", "test")}
+    assert sum(map(len, found.values())) == 80
+    recordings = {split: {(e.kind, e.recording) for e in group} for split, group in found.items()}
+    assert not recordings["train"] & recordings["test"]
+    assert {e.answers[0] for e in found["train"]} == {"sea waves", "dog bark"}
+    with pytest.raises(FileNotFoundError):
+        sound_sets(tmp_path / "nowhere", "test")

@@ -37,9 +37,9 @@ _MIDDLE = """
 ## Over AWGN
 
 SNR is Es/N0 a symbol; {seeds} noise seeds. accuracy: the answer, of all names above, is the class's name
-word for word ("dog" for UrbanSound8K's "dog bark" is wrong); among: the receiver's question lists the set's
-classes; shuffled, zeros: another sound's symbols, zeros in their place; ece: expected calibration error of the
-confidence; kept: the share of answers that may be kept, surest first, so that nine of ten are right.
+word for word ("dog" for UrbanSound8K's "dog bark" is wrong); among: the question lists the set's
+classes; shuffled, zeros: another sound's symbols, zeros in their place; ece: expected calibration error of
+the confidence; kept: the share of answers that may be kept, surest first, so that nine of ten are right.
 
 | set | symbols | SNR (dB) | accuracy | among | shuffled | zeros | confidence | ece | kept |
 |---|---|---|---|---|---|---|---|---|---|
@@ -50,7 +50,7 @@ _TAIL = """
 
 Sounds come from few recordings ({recordings}), so figures move by several points with the recordings drawn.
 A sound of no trained class is named by YAMNet's knowledge alone; among all names it is rarely named right,
-among a few that the question lists more often. Speech is a sound like others here: for words use `transcribe`.
+among a few that the question lists more often. Speech is a sound like others: for words use `transcribe`.
 """
 
 
