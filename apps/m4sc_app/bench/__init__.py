@@ -11,8 +11,8 @@ from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.soak import soak
-from m4sc_app.bench.space import space
 from m4sc_app.bench.sound import sound
+from m4sc_app.bench.space import space
 from m4sc_app.bench.speed import model
 from m4sc_app.bench.zmq import zmq
 
