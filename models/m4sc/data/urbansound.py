@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from m4sc.data.esc50 import split_of
+from m4sc.data.esc50 import names_of, split_of
 from m4sc.data.example import Example, check_split
 from m4sc.data.sound_archive import clips
 from m4sc.data.wordings import pick, wordings_of
@@ -36,7 +36,7 @@ def sound_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: i
                 modality="speech",
                 task="sound",
                 instruction=pick(choices, rng),
-                answers=(row["category"].replace("_", " "),),
+                answers=names_of(row["category"]),
                 kind="urbansound8k",
                 source=clip,
                 media_id=name,
