@@ -59,7 +59,7 @@ def is_validation(clip_id: str) -> bool:
 
 
 def names_of(category: str) -> tuple[str, ...]:
-    """Right answers for a class as the tables write it: its name in words, and what the other set calls it."""
+    """Right answers for a class of the tables: its name in words, and what the other set calls it."""
     name = category.replace("_", " ")
     return (name, _ALSO[name]) if name in _ALSO else (name,)
 
