@@ -306,8 +306,12 @@ def calibrated(
             left = (quality / (1 - quality).clamp_min(1e-4)).clamp_min(1e-4).log().tolist()
             rows += list(zip(odds, left, strict=True))
             hits += [t.name == label for t, label in zip(told, labels, strict=True)]
-    fit = LogisticRegression(C=100.0).fit(np.array(rows), np.array(hits))
+    seen, right_ones = np.array(rows), np.array(hits)
+    fit = LogisticRegression(C=100.0).fit(seen, right_ones)
     a, b = (float(w) for w in fit.coef_[0])
+    if b < 0:  # a worse channel must not make an answer surer
+        fit = LogisticRegression(C=100.0).fit(seen[:, :1], right_ones)
+        a, b = float(fit.coef_[0, 0]), 0.0
     config = replace(config, confidence=(a, b, float(fit.intercept_[0])))
     network.config = config
     progress(
