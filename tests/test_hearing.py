@@ -13,7 +13,14 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from m4sc.data.espeak import Utterance, speak
 from m4sc.data.example import Example
 from m4sc.encoders import SpeechEncoder
-from m4sc.encoders.hearing import HearingConfig, HearingNetwork, Listener, adapted_folder, speech_folder
+from m4sc.encoders.hearing import (
+    HearingConfig,
+    HearingNetwork,
+    Listener,
+    Transcript,
+    adapted_folder,
+    speech_folder,
+)
 from m4sc.encoders.hearing.ct2_file import Ct2Weights, read_ct2, write_ct2
 from m4sc.encoders.hearing.listener import pieces
 from m4sc.encoders.hearing.mel import log_mel, padded_seconds
@@ -204,3 +211,36 @@ def test_noise_of_any_level_is_heard_without_an_error() -> None:
     rng = np.random.default_rng(0)
     for level in (0.0, 0.1):
         assert len(listener(level * rng.standard_normal(16_000, np.float32)).split()) <= 2
+
+
+class _Fixed:
+    """Hears the same, as surely, whatever the sound."""
+
+    def __init__(self, text: str, log_probability: float) -> None:
+        self.found = Transcript(text, log_probability)
+
+    def listen(self, _: np.ndarray) -> Transcript:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("adapted", "plain", "words"),
+    [
+        (("a dog runs", -0.1), ("a dock ruins", -0.8), "a dog runs"),  # a synthetic voice
+        (("eight two", -0.5), ("Echo.", -0.6), "Echo."),  # a person: surer by too little
+        (("two", -2.0), ("", -np.inf), "two"),
+    ],
+)
+def test_the_surer_of_two_hearings_is_taken(
+    adapted: tuple[str, float], plain: tuple[str, float], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = SpeechEncoder(adapter=weights_folder("listen"))
+    ear._listener = _Fixed(*adapted)  # type: ignore[assignment, misc]
+    monkeypatch.setattr(ear, "_plain", lambda _: Transcript(*plain))
+    assert ear.transcribe(np.zeros(16_000, np.float32)) == words
+
+
+def test_a_transcript_of_pieces_weighs_them_by_their_tokens() -> None:
+    whole = Transcript.of([(" one ", -1.0, 2), ("", -9.0, 0), ("two", -0.1, 6)])
+    assert whole.text == "one two" and whole.log_probability == pytest.approx(-2.6 / 8)
+    assert Transcript.of([]).log_probability == -np.inf

@@ -377,6 +377,35 @@ def space(
     train_space(data, out, plan, say=lambda text: typer.echo(text, err=True))
 
 
+@train_app.command()
+def sound(
+    data: DataOption,
+    out: OutOption = Path("runs/sound"),
+    seed: SeedOption = 0,
+    projector: Annotated[str, typer.Option("--projector", help="kan, linear or mlp.")] = "kan",
+) -> None:
+    """Train the task `sound`: features of sounds into the space of sentences, and over the channel.
+
+    The encoders run once over the sounds (minutes); training takes seconds.
+
+    Example: m4sc train sound --data DATA --out runs/sound
+    """
+    from m4sc.data.sounds import sound_sets
+    from m4sc.encoders.sound import SoundEncoder
+    from m4sc.space.sentence_encoder import SentenceEncoder
+    from m4sc.training.sound import SoundStage, hear, train_sound
+
+    def progress(word: str) -> None:
+        typer.echo(word, err=True)
+
+    encoder = SoundEncoder()
+    heard = hear(sound_sets(data, "train"), encoder, out / "heard", progress)
+    stage = SoundStage(projector=projector, seed=seed)
+    network = train_sound(heard, encoder.classes, stage, SentenceEncoder(), progress)
+    network.save(out)
+    typer.echo(f"weights in {out}", err=True)
+
+
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch

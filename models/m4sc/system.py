@@ -14,6 +14,7 @@ import torch
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
 from m4sc.codecs.semantic import SemanticCodec
+from m4sc.codecs.sound import SoundCodec, load_sound
 from m4sc.codecs.space import TASKS as SPACE_TASKS
 from m4sc.codecs.space import SpaceCodec
 from m4sc.codecs.spoken_question import SpokenQuestionCodec
@@ -34,6 +35,8 @@ from m4sc.tasks import Task, get_task
 
 __all__ = ["Answer", "SemanticSystem", "load"]
 
+# Systems with weights beside the language model's: what they are for, and the command that trains them.
+_OWN_WEIGHTS = {"picture": ("pictures", "reconstruct"), "sound": ("sounds", "sound")}
 _CLEAN_NOISE_VAR = 1e-6  # complex noise variance, -60 dB, of a message that no channel touched
 
 
@@ -53,6 +56,7 @@ class SemanticSystem:
         listen: Path | None = None,
         text_prior: Path | None = None,
         space: SpaceSystem | None = None,
+        sounds: SoundCodec | None = None,
     ) -> None:
         """Build the codecs.
 
@@ -63,6 +67,7 @@ class SemanticSystem:
             text_prior: file of the adapter that expects short messages; None for the language model's own
                 belief. Only a receiver has use for it, so the ends need not share it.
             space: answers captions in the place of the language model; None where there are no weights.
+            sounds: names sounds; None where there are no weights.
         """
         self.network = network.eval()
         self.config: ModelConfig = network.config
@@ -81,6 +86,9 @@ class SemanticSystem:
         if space is not None:
             points = SpaceCodec(space, fingerprint)
             self.codecs["space"] = points if pictures is None else WithPicture(points, pictures)
+        if sounds is not None:
+            sounds.fingerprint = fingerprint
+            self.codecs["sound"] = sounds
 
     def codec(self, task: Task) -> Codec:
         """The codec that carries a task.
@@ -88,11 +96,12 @@ class SemanticSystem:
         Raises:
             ValueError: these weights have none for it.
         """
-        if task.system == "picture" and "picture" not in self.codecs:
-            raise ValueError("there are no weights for pictures: train them with m4sc train reconstruct")
+        if task.system in _OWN_WEIGHTS and task.system not in self.codecs:
+            what, command = _OWN_WEIGHTS[task.system]
+            raise ValueError(f"there are no weights for {what}: train them with m4sc train {command}")
         if task.name in SPACE_TASKS and "space" in self.codecs:
             return self.codecs["space"]
-        if task.system != "picture" and task.name not in self.config.tasks:
+        if task.system not in _OWN_WEIGHTS and task.name not in self.config.tasks:
             raise ValueError(
                 f"these weights were not trained for '{task.name}'; trained: {', '.join(self.config.tasks)}"
             )
@@ -235,6 +244,10 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     pictures = _load_pictures(folder)
     if pictures is not None:
         fingerprint = zlib.crc32(pictures.fingerprint.to_bytes(4, "big"), fingerprint)
+    sound = _companion(folder, "sound")
+    sounds = None if sound is None else load_sound(sound)
+    if sounds is not None:
+        fingerprint = zlib.crc32(sounds.fingerprint.to_bytes(4, "big"), fingerprint)
     listen = _companion(folder, "listen") if adapted_hearing else None
     if listen is not None and adapted_speech(listen) != network.config.speech.partition("+")[0]:
         listen = None  # made for another backbone
@@ -242,7 +255,7 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     if space is not None:
         fingerprint = zlib.crc32(space.fingerprint.to_bytes(4, "big"), fingerprint)
     prior = _text_prior(folder, network.config.llm)
-    return SemanticSystem(network, fingerprint, pictures, listen, prior, space)
+    return SemanticSystem(network, fingerprint, pictures, listen, prior, space, sounds)
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:

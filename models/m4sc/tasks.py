@@ -27,7 +27,7 @@ class Task:
         rate: complex symbols a token, of the rates that the modality's codec has; 0 for the most.
         latents: semantic latents that the transmitter's LLM sends, where it reads the message.
         system: name of the codec that carries the task (:mod:`m4sc.codecs`): ``semantic``, ``verbatim`` (the
-            message's words themselves), ``spoken-question`` or ``picture`` (the picture itself).
+            message's words themselves), ``spoken-question``, ``picture`` (the picture itself) or ``sound``.
     """
 
     name: str
@@ -235,7 +235,7 @@ _ALL = (
         ),
         ("Tell me what makes this sound.", "What is heard in the clip?"),
         "exact",
-        max_new_tokens=6,
+        system="sound",
     ),
     Task(
         "reconstruct",

@@ -7,10 +7,12 @@ import typer
 from m4sc_app.bench.ablation import ablation
 from m4sc_app.bench.alignment import alignment
 from m4sc_app.bench.frame import frame
+from m4sc_app.bench.hearing import hearing
 from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.soak import soak
+from m4sc_app.bench.sound import sound
 from m4sc_app.bench.space import space
 from m4sc_app.bench.speed import model
 from m4sc_app.bench.zmq import zmq
@@ -19,12 +21,14 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.
 bench_app.command("ablation")(ablation)
 bench_app.command("alignment")(alignment)
 bench_app.command("frame")(frame)
+bench_app.command("hearing")(hearing)
 bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)
 bench_app.command("papr")(papr)
 bench_app.command("phy")(phy)
 bench_app.command("soak")(soak)
 bench_app.command("space")(space)
+bench_app.command("sound")(sound)
 bench_app.command("zmq")(zmq)
 
 

@@ -16,7 +16,10 @@ from m4sc.data.example import Data, Example, check_split
 from m4sc.data.sound_archive import clips
 from m4sc.data.wordings import pick, wordings_of
 
-TEST_SHARE = 0.2
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.12
+# What the two sets of sounds call differently; either name is right.
+_ALSO = {"dog": "dog bark", "engine": "engine idling"}
+_ALSO |= {other: name for name, other in _ALSO.items()}
 _GAIN_DB = (-12.0, 3.0)
 _NOISE_DB = (15.0, 40.0)
 
@@ -40,14 +43,33 @@ class AlteredSound:
         )
 
 
+def share_of(clip_id: str) -> float:
+    """0 to 1 from a hash of a recording's number: it depends on no other clip."""
+    return int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:4], "big") / 2**32
+
+
 def split_of(clip_id: str) -> str:
-    """Split "train" or "test" of a recording, from a hash of its number: it depends on no other clip."""
-    share = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:4], "big") / 2**32
-    return "test" if share < TEST_SHARE else "train"
+    """Split "train" or "test" of a recording."""
+    return "test" if share_of(clip_id) < TEST_SHARE else "train"
 
 
-def sound_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: int = 0) -> list[Example]:
+def is_validation(clip_id: str) -> bool:
+    """Whether a recording is of the part of the training split that choices are made on."""
+    return TEST_SHARE <= share_of(clip_id) < TEST_SHARE + VALIDATION_SHARE
+
+
+def names_of(category: str) -> tuple[str, ...]:
+    """Right answers for a class of the tables: its name in words, and what the other set calls it."""
+    name = category.replace("_", " ")
+    return (name, _ALSO[name]) if name in _ALSO else (name,)
+
+
+def sound_examples(
+    data_dir: Path, split: str, *, rest: bool = False, wording: str = "seen", seed: int = 0
+) -> list[Example]:
     """`sound` examples of split "train" or "test" in `data_dir`/esc50_part; the answer is the class in words.
+
+    rest: take the clips of ESC-10 that esc50_part lacks, from `data_dir`/esc10_rest, instead.
 
     Raises:
         ValueError: unknown split.
@@ -57,20 +79,22 @@ def sound_examples(data_dir: Path, split: str, *, wording: str = "seen", seed: i
     rng = np.random.default_rng(seed)
     choices = wordings_of("sound", wording)
     examples = []
-    found = clips(Path(data_dir) / "esc50_part", "ESC-50", lambda row: split_of(row["clip_id"]) == split)
+    folder, title, kind = ("esc10_rest", "ESC-10", "esc10") if rest else ("esc50_part", "ESC-50", "esc50")
+    found = clips(Path(data_dir) / folder, title, lambda row: split_of(row["clip_id"]) == split)
     for row, clip in found:
-        name = f"esc50-{Path(row['file']).stem}"
+        name = f"{kind}-{Path(row['file']).stem}"
         examples.append(
             Example(
                 id=name,
                 modality="speech",
                 task="sound",
                 instruction=pick(choices, rng),
-                answers=(row["category"].replace("_", " "),),
-                kind="esc50",
+                answers=names_of(row["category"]),
+                kind=kind,
                 source=clip,
                 media_id=name,
                 wording=wording,
+                recording=row["clip_id"],
             )
         )
     return examples

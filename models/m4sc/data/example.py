@@ -31,6 +31,7 @@ class Example:
         source: the data, or a function without arguments that loads them.
         media_id: names the message itself; examples about one message share it.
         wording: "seen" or "heldout": whether training may use this wording of the instruction.
+        recording: of a sound, the recording that it was cut from; no recording is in two splits.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Example:
     source: Data | Callable[[], Data]
     media_id: str
     wording: str = "seen"
+    recording: str = ""
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:

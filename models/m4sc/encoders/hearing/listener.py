@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,27 @@ _QUIET_S = 0.2
 _MOST_TOKENS = 224  # half of the decoder's places, as Whisper has it
 
 
+@dataclass(frozen=True)
+class Transcript:
+    """Words, and how sure the decoder was of them.
+
+    Attributes:
+        text: the words; empty if none was heard.
+        log_probability: natural logarithm, mean over the tokens; minus infinity where there are none.
+    """
+
+    text: str
+    log_probability: float
+
+    @classmethod
+    def of(cls, pieces: Sequence[tuple[str, float, int]]) -> Transcript:
+        """From (words, mean log probability of a token, tokens) of each piece of a sound."""
+        tokens = sum(count for _, _, count in pieces)
+        total = sum(mean * count for _, mean, count in pieces)
+        text = " ".join(filter(None, (words.strip() for words, _, _ in pieces)))
+        return cls(text, total / tokens if tokens else -float("inf"))
+
+
 class Listener:
     """Whisper through CTranslate2 as the adapter was trained: short paddings, no time marks."""
 
@@ -28,18 +51,27 @@ class Listener:
 
     def __call__(self, samples: np.ndarray) -> str:
         """Sound, float32 (n,) at 16 kHz, to words; empty if none is heard."""
-        heard = [self._hear(piece) for piece in pieces(samples.astype(np.float32))]
-        return " ".join(filter(None, heard))
+        return self.listen(samples).text
 
-    def _hear(self, samples: np.ndarray) -> str:
+    def listen(self, samples: np.ndarray) -> Transcript:
+        """As :meth:`__call__`, with how sure the decoder is."""
+        return Transcript.of([self._hear(piece) for piece in pieces(samples.astype(np.float32))])
+
+    def _hear(self, samples: np.ndarray) -> tuple[str, float, int]:
         import ctranslate2
 
         mel = log_mel(samples, padded_seconds(len(samples)))
         view = ctranslate2.StorageView.from_array(mel[None])
         (found,) = self.model.generate(
-            view, [self.vocabulary.prompt], beam_size=_BEAMS, max_length=_MOST_TOKENS, suppress_blank=False
+            view,
+            [self.vocabulary.prompt],
+            beam_size=_BEAMS,
+            max_length=_MOST_TOKENS,
+            suppress_blank=False,
+            return_scores=True,  # of a length penalty of 1: the mean over the tokens
         )
-        return self.vocabulary.text(found.sequences_ids[0])
+        ids = found.sequences_ids[0]
+        return self.vocabulary.text(ids), float(found.scores[0]), len(ids)
 
 
 def pieces(samples: np.ndarray) -> list[np.ndarray]:
