@@ -75,7 +75,7 @@ def test_message_ports_of_the_descriptions_exist(tmp_path: Path) -> None:
 
 
 def test_the_installed_module_finds_the_model_package_and_the_systems_numpy() -> None:
-    code = "from gnuradio import m4sc; import m4sc as model, numpy; print(model.__file__, numpy.__file__)"
+    code = "from gnuradio import m4sc; import m4sc as model, numpy; print(model.__file__, numpy.__file__, sep=chr(10))"
     done = subprocess.run(
         ["/usr/bin/python3", "-c", code],
         capture_output=True,
@@ -86,7 +86,7 @@ def test_the_installed_module_finds_the_model_package_and_the_systems_numpy() ->
         env={**module_environment(), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 0, done.stderr
-    model, numpy = done.stdout.split()
+    model, numpy = done.stdout.splitlines()
     assert Path(model).name == "__init__.py" and ".venv" not in numpy
 
 
