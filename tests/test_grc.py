@@ -75,7 +75,8 @@ def test_message_ports_of_the_descriptions_exist(tmp_path: Path) -> None:
 
 
 def test_the_installed_module_finds_the_model_package_and_the_systems_numpy() -> None:
-    code = "from gnuradio import m4sc; import m4sc as model, numpy; print(model.__file__, numpy.__file__, sep=chr(10))"
+    code = "from gnuradio import m4sc; import m4sc as model, numpy"
+    code += "; print(model.__file__); print(numpy.__file__)"
     done = subprocess.run(
         ["/usr/bin/python3", "-c", code],
         capture_output=True,
