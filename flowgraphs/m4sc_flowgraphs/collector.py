@@ -77,6 +77,8 @@ class Collector(gr.basic_block):
             snr_db=float(np.mean([frame["snr_db"] for frame in frames])) if frames else None,
             cfo_hz=float(np.mean([frame["cfo_hz"] for frame in frames])) if frames else None,
             seconds=float(meta.get("seconds", 0.0)),
+            confidence=meta.get("confidence"),
+            verified=meta.get("verified"),
             error=error,
         )
 

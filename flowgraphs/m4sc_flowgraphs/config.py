@@ -31,6 +31,7 @@ class LoopbackConfig:
         segment_bytes: bytes of a classical frame at most.
         gap_samples: zeros after each burst.
         zero_latents: the control experiment: the semantic decoder reads zeros.
+        min_confidence: below it an answer is "not sure"; 0 for never.
         seed: of noise and fading.
         timeout_s: the run is ended after this, s; what has not arrived is lost.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
@@ -50,6 +51,7 @@ class LoopbackConfig:
     segment_bytes: int = 1024
     gap_samples: int = 800
     zero_latents: bool = False
+    min_confidence: float = 0.0
     seed: int = 1
     timeout_s: float = 300.0
     waveform: Any = None

@@ -73,7 +73,14 @@ class Loopback(gr.top_block):
         self.connect(self.transmitter, self.channel, self.receiver)
 
         # --- receiver ----------------------------------------------------------------------------------
-        self.decoder = m4sc.message_decoder(model, c.zero_latents, codec, c.timeout_s, waveform=c.waveform)
+        self.decoder = m4sc.message_decoder(
+            model,
+            c.zero_latents,
+            codec,
+            c.timeout_s,
+            min_confidence=c.min_confidence,
+            waveform=c.waveform,
+        )
         self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
 
         # --- results; the decoder's `done` ends the stream ------------------------------------------------
@@ -134,10 +141,11 @@ def run_loopback(
     return Loopback(model, system, config, codec).send(messages)
 
 
-def open_radio(model: Any = "default") -> Callable[..., list[MessageResult]]:
+def open_radio(model: Any = "default", min_confidence: float = 0.0) -> Callable[..., list[MessageResult]]:
     """The loopback with one model, loaded once, as a function of messages, system, channel and SNR.
 
-    The messages need ``payload``, ``task``, ``modality``, ``instruction`` and ``name``.
+    The messages need ``payload``, ``task``, ``modality``, ``instruction`` and ``name``. An answer below
+    ``min_confidence`` is "not sure".
 
     Raises:
         ValueError: the model cannot be loaded.
@@ -154,6 +162,7 @@ def open_radio(model: Any = "default") -> Callable[..., list[MessageResult]]:
         seed: int = 1,
         **more: Any,
     ) -> list[MessageResult]:
+        more = {"min_confidence": min_confidence, **more}
         config = LoopbackConfig(snr_db=snr_db, channel=channel, zero_latents=zero_latents, seed=seed, **more)
         outgoing = [OutgoingMessage(m.payload, m.task, m.modality, m.instruction, m.name) for m in messages]
         return run_loopback(outgoing, system, config, loaded)

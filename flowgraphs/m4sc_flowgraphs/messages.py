@@ -43,6 +43,8 @@ class MessageResult:
         snr_db: mean of the frames' SNR estimates, dB; None without a frame.
         cfo_hz: mean of the frames' carrier offset estimates, Hz; None without a frame.
         seconds: the decoder's own time, s.
+        confidence: 0 to 1, how probably the answer is right; None where the codec does not say.
+        verified: whether a check over the message passed; None where there is none.
         error: why there is no answer, empty otherwise.
     """
 
@@ -58,4 +60,6 @@ class MessageResult:
     snr_db: float | None = None
     cfo_hz: float | None = None
     seconds: float = 0.0
+    confidence: float | None = None
+    verified: bool | None = None
     error: str = ""

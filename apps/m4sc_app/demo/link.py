@@ -15,6 +15,8 @@ from m4sc_app.errors import MissingPartError
 CHANNELS = ("awgn", "fading", "multipath", "tdl-a", "tdl-c")
 DEFAULT_CHANNELS = ("awgn", "fading")
 SYSTEMS = ("semantic", "classical")
+LEAST_CONFIDENCE = 0.5
+"""An answer that is more probably wrong than right is \"not sure\"."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Delivery:
         received: what the classical system decoded (PNG, WAV or UTF-8 bytes), None without.
         symbols: complex64 (k,) equalised, for the constellation.
         h_hat: complex64 (carriers,) channel estimate.
+        confidence: 0 to 1, how probably the answer is right, None where nothing is said of it.
+        verified: whether a check over the message passed, None without one.
     """
 
     complex_symbols: int
@@ -40,6 +44,8 @@ class Delivery:
     received: bytes | None = None
     symbols: np.ndarray | None = None
     h_hat: np.ndarray | None = None
+    confidence: float | None = None
+    verified: bool | None = None
 
 
 class Radio(Protocol):
@@ -87,6 +93,8 @@ class DemoRow:
             "metric": self.metric,
             "score": self.score,
             "answer": self.delivery.answer,
+            "confidence": getattr(self.delivery, "confidence", None),
+            "verified": getattr(self.delivery, "verified", None),
             "file": self.file,
             "frames_sent": self.delivery.frames_sent,
             "frames_lost": self.delivery.frames_lost,
@@ -110,9 +118,9 @@ def open_radio(model: str) -> Radio:
         ) from exc
     try:
         loopback = importlib.import_module("m4sc_flowgraphs.loopback")
-        opener: Callable[[str], Radio] = loopback.open_radio
+        opener: Callable[[str, float], Radio] = loopback.open_radio
     except (ModuleNotFoundError, AttributeError) as exc:
         raise MissingPartError(
             "the loopback flowgraph is not part of this version of m4sc, so the demo cannot run yet"
         ) from exc
-    return opener(model)
+    return opener(model, LEAST_CONFIDENCE)
