@@ -92,7 +92,17 @@ _PHOTOS: tuple[tuple[str, str, str, str | None, tuple[str, ...]], ...] = (
             "a rocket is ready for launch under a dark blue sky",
         ),
     ),
-    ("motorcycle", "motorcycle_left.png", "classify", None, ("motorcycle", "motorbike", "bike")),
+    (
+        "motorcycle",
+        "motorcycle_left.png",
+        "caption",
+        None,
+        (
+            "a motorcycle is parked in a garage",
+            "a motorbike stands inside a workshop beside shelves",
+            "a parked motorcycle in a cluttered garage",
+        ),
+    ),
 )
 
 _MOSAIC = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
