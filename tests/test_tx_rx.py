@@ -19,6 +19,7 @@ from m4sc.recordings import RecordingWriter, open_recording
 from m4sc_app.calibrate import GainStep, best_step
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
+from m4sc_app.link_options import Listening, Sending
 from m4sc_app.outgoing import outgoing_messages
 from m4sc_app.rx import run_rx
 from m4sc_app.tx import run_tx
@@ -32,7 +33,9 @@ TEXTS = [f"text:{word}" for word in WORDS]
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("m4sc_app.link_run.warm_up", lambda model, encoder: FakeSystem())
+    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model, encoder: FakeSystem())
+    for module in ("file_tx", "file_rx"):
+        monkeypatch.setattr(f"m4sc_app.{module}.load_model", lambda model: FakeSystem())
 
 
 def rows(output: str, kind: str) -> list[dict[str, Any]]:
@@ -71,7 +74,7 @@ def test_latents_of_every_kind_are_answered(kind: list[str], capsys: pytest.Capt
 
 def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["tx", "sim:?snr_db=6", *TEXTS[:3], "--kind", "digital", "--mcs", "9", "--json"]
-    assert main(command) == 0
+    assert main(command) == 2  # nothing came through
     out = capsys.readouterr().out
     assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["lost"] * 3
 
@@ -79,15 +82,10 @@ def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("paced", [False, True])
 def test_two_ends_over_zeromq(paced: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     address, record = f"zmq://127.0.0.1:{free_port()}", tmp_path / "heard"
-    options = {"task": None, "instruction": None, "classical": False, "seconds": 0.0,
-               "payload_kind": "analog",
-               "qam_order": 256, "snr_db": 15.0, "mcs": -1, "source_id": 4, "waveform": None, "model": "",
-               "as_json": True, "paced": paced, "repeat": 2, "interval_s": 0.0}  # fmt: skip
-    sender = threading.Thread(target=run_tx, args=(address, TEXTS), kwargs=options, daemon=True)
+    sending = Sending(source_id=4, repeat=2, paced=paced, as_json=True)
+    sender = threading.Thread(target=run_tx, args=(address, TEXTS, sending), daemon=True)
     sender.start()
-    run_rx(
-        address, query="which?", count=12, seconds=40.0, record=record, waveform=None, model="", as_json=True
-    )
+    assert run_rx(address, Listening("which?", count=12, seconds=40.0, record=record, as_json=True)) == 0
     sender.join(20)
     assert not sender.is_alive()
     answers = rows(capsys.readouterr().out, "answer")
@@ -147,7 +145,7 @@ def test_losses_are_told_by_the_numbers_that_are_missing(
 
 def test_a_receiver_without_a_transmitter_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
-    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "0.5", "--json"]) == 0
+    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "0.5", "--json"]) == 2
     assert time.monotonic() - started < 20.0
     assert rows(capsys.readouterr().out, "summary")[0]["frames"] == 0
 
@@ -165,7 +163,7 @@ def test_ctrl_c_ends_cleanly_with_a_summary(
         os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt_once_it_is_heard, daemon=True).start()
-    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "40", "--json"]) == 0
+    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "40", "--json"]) == 130
     assert len(rows(capsys.readouterr().out, "summary")) == 1
     assert signal.getsignal(number) is before
 
