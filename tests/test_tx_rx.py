@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from m4sc_app.cli import main
 from m4sc_app.errors import UserError
 from m4sc_app.link_options import Listening, Sending
 from m4sc_app.outgoing import outgoing_messages
+from m4sc_app.patience import patience
 from m4sc_app.rx import run_rx
 from m4sc_app.tx import run_tx
 from PIL import Image
@@ -166,6 +169,62 @@ def test_ctrl_c_ends_cleanly_with_a_summary(
     assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "40", "--json"]) == 130
     assert len(rows(capsys.readouterr().out, "summary")) == 1
     assert signal.getsignal(number) is before
+
+
+_SLOW = """
+import sys, time
+from fake_system import FakeSystem
+from m4sc_app import loading
+from m4sc_app.cli import main
+
+class Slow(FakeSystem):
+    def decode(self, *given, **named):
+        time.sleep(0.5)
+        return super().decode(*given, **named)
+
+loading.warm_up = lambda model, encoder: Slow()
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (None, 0)], ids=["int", "term", "count"]
+)
+def test_a_receiver_with_a_backlog_ends_and_says_what_it_did_not_answer(
+    number: signal.Signals | None, code: int
+) -> None:
+    address = f"zmq://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-c", _SLOW, "rx", address, *(["--count", "3"] if number is None else [])]
+    sending = Sending(repeat=10, as_json=True)
+    sender = threading.Thread(target=run_tx, args=(address, TEXTS, sending), daemon=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        assert receiver.stdout.readline().startswith("listening to zmq://")
+        sender.start()
+        while " semantic: " not in (line := receiver.stdout.readline()):  # the first answer; others wait
+            assert line
+        if number is not None:
+            receiver.send_signal(number)
+        out, err = receiver.communicate(timeout=60)
+    assert receiver.returncode == code, err
+    assert "frames not answered before the end." in out.splitlines()[-1], out
+    assert "Traceback" not in err and "terminate" not in err
+    sender.join(20)
+
+
+def test_a_transmitter_nobody_listens_to_has_sent_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tx", f"zmq://127.0.0.1:{free_port()}", TEXTS[0], "--seconds", "0.5"]) == 2
+    assert "nobody came" in capsys.readouterr().err
+
+
+def test_a_long_wait_is_told_and_a_short_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with patience("thinking", 0.05):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "m4sc: thinking ...\n"
+    with patience("thinking", 0.3):
+        pass
+    time.sleep(0.5)
+    assert not capsys.readouterr().err
 
 
 def test_standard_input_is_sent_line_by_line(

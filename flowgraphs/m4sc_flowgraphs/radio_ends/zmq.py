@@ -91,19 +91,19 @@ class _Peers:
 class ZmqSink(gr.sync_block):
     """Sends its input; binds, so that a transmitter is what others connect to.
 
-    Counters: ``samples``, ``dropped_samples`` (``pub``: at least one receiver did not take them in time; at
-    most 32 MiB wait for each).
+    Counters: ``samples``, ``overruns`` (``pub``: how often 32 MiB waited for a receiver; what it misses from
+    then on, until it has taken half of that, ZeroMQ does not count).
     """
 
     def __init__(self, place: str, mode: str, notify: Notify) -> None:
         gr.sync_block.__init__(self, "m4sc_zmq_sink", [np.complex64], [])
-        self.counters: Counter[str] = Counter(samples=0, dropped_samples=0)
+        self.counters: Counter[str] = Counter(samples=0, overruns=0)
         self._has_all, self._notify, self._last_told = False, notify, float("-inf")
         where, self._context = endpoint(place), _Context()
         self._socket = self._context.socket(zmq.PUSH if mode == "push" else zmq.PUB)
         self._socket.set_hwm(_MESSAGES_HELD if mode == "push" else _PUB_HELD)
         if mode == "pub":
-            self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # so that a full queue is told and not only emptied
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # so that a full queue is told
         self._socket.linger = 2000
         self._peers = _Peers(self._socket, "the receiver", notify)
         try:
@@ -152,10 +152,10 @@ class ZmqSink(gr.sync_block):
             self._socket.setsockopt(zmq.XPUB_NODROP, 0)
             self._socket.send(data, zmq.NOBLOCK)
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-            self.counters["dropped_samples"] += len(samples)
+            self.counters["overruns"] += 1
             if time.monotonic() - self._last_told >= _TELL_S:
                 self._last_told = time.monotonic()
-                self._notify("dropped", "a receiver is too slow or stopped; samples for it are dropped")
+                self._notify("overrun", "a receiver is too slow or has stopped, and misses samples")
 
     def close(self) -> None:
         """Send what is queued (at most two seconds) and free the port."""
