@@ -70,7 +70,7 @@ def test_missing_broken_and_unsuitable_files(capsys, picture, tmp_path):
     soundfile.write(sound, np.zeros(320_000), 8000)
     refused(capsys, ["send", sound, "--task", "digits", *out], "40 s", "30 s")
     refused(capsys, ["send", picture, "--task", "digits", *out], "takes speech, not image")
-    refused(capsys, ["send", picture, "--task", "vqa", *out], "--instruction")
+    refused(capsys, ["send", "--text", "x", "--task", "text"], "--out")
     refused(capsys, ["send", picture, "--task", "caption", *out, "--snr-db", "nan"], "finite")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
+import zmq
 from fake_system import WORDS, FakeSystem
 from flow import wait_until
 from gnuradio import blocks, gr, zeromq
@@ -298,3 +299,52 @@ def test_the_shaper_passes_bursts_whole_and_nothing_else(seed: int) -> None:
     marks = [(t.offset, pmt.to_long(t.value)) for t in sink.tags()]
     lengths = [len(b) + 20 for b in bursts]
     assert marks == list(zip(np.cumsum([0, *lengths[:-1]]).tolist(), lengths, strict=True))
+
+
+def test_a_receiver_connects_when_it_starts_and_takes_nothing_before() -> None:
+    address = f"zmq://127.0.0.1:{free_port()}"
+    end, got = open_receive(address, WAVEFORM), Events()
+    sender, _ = send_all(address)
+    receiver = Station(FakeSystem(), got, receive=end)
+    try:
+        time.sleep(0.7)
+        assert sender.counters()["samples"] == 0  # nobody has come
+        receiver.begin()
+        assert wait_until(lambda: len(got.answers()) == len(WORDS), 30)
+    finally:
+        assert receiver.end() and sender.end()
+
+
+def test_a_stopped_subscriber_costs_bounded_memory_and_is_told() -> None:
+    port, told = free_port(), []
+    end = open_transmit(
+        f"zmq://127.0.0.1:{port}?mode=pub", WAVEFORM, lambda event, text: told.append((event, text))
+    )
+    n_samples = 16_000_000  # 128 MB: more than is kept and what the kernel's buffers take
+    flowgraph = gr.top_block()
+    source = blocks.null_source(gr.sizeof_gr_complex)
+    flowgraph.connect(source, blocks.head(gr.sizeof_gr_complex, n_samples), end.block)
+    context = zmq.Context()
+    subscriber = context.socket(zmq.SUB)
+    subscriber.set_hwm(1)
+    subscriber.linger = 0
+    subscriber.subscribe(b"")
+    subscriber.connect(f"tcp://127.0.0.1:{port}")
+    time.sleep(0.5)  # its subscription arrives; it never reads
+    before = resident_bytes()
+    try:
+        flowgraph.start()
+        assert wait_until(lambda: end.counters["samples"] == n_samples, 60)
+        assert end.counters["overruns"] >= 1
+        assert resident_bytes() - before < 60e6
+        assert [event for event, _ in told].count("overrun") >= 1
+    finally:
+        subscriber.close()
+        context.term()
+        flowgraph.stop()
+        flowgraph.wait()
+
+
+def resident_bytes() -> int:
+    """Memory of this process in RAM."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,7 +21,9 @@ from m4sc.recordings import RecordingWriter, open_recording
 from m4sc_app.calibrate import GainStep, best_step
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
+from m4sc_app.link_options import Listening, Sending
 from m4sc_app.outgoing import outgoing_messages
+from m4sc_app.patience import patience
 from m4sc_app.rx import run_rx
 from m4sc_app.tx import run_tx
 from PIL import Image
@@ -32,7 +36,9 @@ TEXTS = [f"text:{word}" for word in WORDS]
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("m4sc_app.link_run.warm_up", lambda model, encoder: FakeSystem())
+    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model, encoder: FakeSystem())
+    for module in ("file_tx", "file_rx"):
+        monkeypatch.setattr(f"m4sc_app.{module}.load_model", lambda model: FakeSystem())
 
 
 def rows(output: str, kind: str) -> list[dict[str, Any]]:
@@ -71,7 +77,7 @@ def test_latents_of_every_kind_are_answered(kind: list[str], capsys: pytest.Capt
 
 def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["tx", "sim:?snr_db=6", *TEXTS[:3], "--kind", "digital", "--mcs", "9", "--json"]
-    assert main(command) == 0
+    assert main(command) == 2  # nothing came through
     out = capsys.readouterr().out
     assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["lost"] * 3
 
@@ -79,15 +85,10 @@ def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("paced", [False, True])
 def test_two_ends_over_zeromq(paced: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     address, record = f"zmq://127.0.0.1:{free_port()}", tmp_path / "heard"
-    options = {"task": None, "instruction": None, "classical": False, "seconds": 0.0,
-               "payload_kind": "analog",
-               "qam_order": 256, "snr_db": 15.0, "mcs": -1, "source_id": 4, "waveform": None, "model": "",
-               "as_json": True, "paced": paced, "repeat": 2, "interval_s": 0.0}  # fmt: skip
-    sender = threading.Thread(target=run_tx, args=(address, TEXTS), kwargs=options, daemon=True)
+    sending = Sending(source_id=4, repeat=2, paced=paced, as_json=True)
+    sender = threading.Thread(target=run_tx, args=(address, TEXTS, sending), daemon=True)
     sender.start()
-    run_rx(
-        address, query="which?", count=12, seconds=40.0, record=record, waveform=None, model="", as_json=True
-    )
+    assert run_rx(address, Listening("which?", count=12, seconds=40.0, record=record, as_json=True)) == 0
     sender.join(20)
     assert not sender.is_alive()
     answers = rows(capsys.readouterr().out, "answer")
@@ -147,7 +148,7 @@ def test_losses_are_told_by_the_numbers_that_are_missing(
 
 def test_a_receiver_without_a_transmitter_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
-    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "0.5", "--json"]) == 0
+    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "0.5", "--json"]) == 2
     assert time.monotonic() - started < 20.0
     assert rows(capsys.readouterr().out, "summary")[0]["frames"] == 0
 
@@ -165,9 +166,65 @@ def test_ctrl_c_ends_cleanly_with_a_summary(
         os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt_once_it_is_heard, daemon=True).start()
-    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "40", "--json"]) == 0
+    assert main(["rx", f"zmq://127.0.0.1:{free_port()}", "--seconds", "40", "--json"]) == 130
     assert len(rows(capsys.readouterr().out, "summary")) == 1
     assert signal.getsignal(number) is before
+
+
+_SLOW = """
+import sys, time
+from fake_system import FakeSystem
+from m4sc_app import loading
+from m4sc_app.cli import main
+
+class Slow(FakeSystem):
+    def decode(self, *given, **named):
+        time.sleep(0.5)
+        return super().decode(*given, **named)
+
+loading.warm_up = lambda model, encoder: Slow()
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (None, 0)], ids=["int", "term", "count"]
+)
+def test_a_receiver_with_a_backlog_ends_and_says_what_it_did_not_answer(
+    number: signal.Signals | None, code: int
+) -> None:
+    address = f"zmq://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-c", _SLOW, "rx", address, *(["--count", "3"] if number is None else [])]
+    sending = Sending(repeat=10, as_json=True)
+    sender = threading.Thread(target=run_tx, args=(address, TEXTS, sending), daemon=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        assert receiver.stdout.readline().startswith("listening to zmq://")
+        sender.start()
+        while " semantic: " not in (line := receiver.stdout.readline()):  # the first answer; others wait
+            assert line
+        if number is not None:
+            receiver.send_signal(number)
+        out, err = receiver.communicate(timeout=60)
+    assert receiver.returncode == code, err
+    assert "frames not answered before the end." in out.splitlines()[-1], out
+    assert "Traceback" not in err and "terminate" not in err
+    sender.join(20)
+
+
+def test_a_transmitter_nobody_listens_to_has_sent_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tx", f"zmq://127.0.0.1:{free_port()}", TEXTS[0], "--seconds", "0.5"]) == 2
+    assert "nobody came" in capsys.readouterr().err
+
+
+def test_a_long_wait_is_told_and_a_short_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with patience("thinking", 0.05):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "m4sc: thinking ...\n"
+    with patience("thinking", 0.3):
+        pass
+    time.sleep(0.5)
+    assert not capsys.readouterr().err
 
 
 def test_standard_input_is_sent_line_by_line(

@@ -96,58 +96,6 @@ def demo(
     )
 
 
-@app.command(epilog='Example:  m4sc send cat.jpg --task vqa --instruction "What animal is it?" --out burst')
-def send(
-    files: Annotated[list[Path], typer.Argument(help="Pictures, sounds (16 kHz), texts, or PICTURE+SOUND.")],
-    task: Annotated[str, typer.Option(help="What the receiver is to do; an unknown name lists all.")],
-    out: Annotated[Path, typer.Option(help="NAME or NAME.sigmf-meta for SigMF, NAME.cf32 for bare samples.")],
-    instruction: Annotated[
-        str | None, typer.Option(help="Instruction or question, not the task's own.")
-    ] = None,
-    snr_db: Annotated[
-        float | None, typer.Option(help="Add white noise at this Es/N0 per data subcarrier (try-out).")
-    ] = None,
-    cfo_hz: Annotated[float, typer.Option(help="Add a carrier offset (try-out).")] = 0.0,
-    source_id: Annotated[int, typer.Option(min=0, max=255, help="Source id in the header.")] = 0,
-    waveform: Annotated[Path | None, typer.Option(help="JSON file of waveform parameters.")] = None,
-    model: Model = "default",
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 1,
-    json_: Json = False,
-) -> None:
-    """Turn messages into a file of IQ samples (complex64)."""
-    from m4sc_app.send import run_send
-
-    run_send(
-        files,
-        task=task,
-        out=out,
-        instruction=instruction,
-        snr_db=snr_db,
-        cfo_hz=cfo_hz,
-        source_id=source_id,
-        shape=waveform,
-        model=model,
-        seed=seed,
-        as_json=json_,
-    )
-
-
-@app.command(epilog='Example:  m4sc receive burst.sigmf-meta --query "What colour is it?" --json')
-def receive(
-    recording: Annotated[
-        Path, typer.Argument(help="A SigMF pair or archive, bare .cf32, .cu8, ..., or .wav.")
-    ],
-    query: Annotated[str | None, typer.Option(help="The receiver's own question.")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="Folder to keep received pictures in.")] = None,
-    model: Model = "default",
-    json_: Json = False,
-) -> None:
-    """Find the frames in a file of IQ samples and answer their tasks."""
-    from m4sc_app.receive import run_receive
-
-    run_receive(recording, query=query, model=model, as_json=json_, pictures=pictures)
-
-
 _FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 _ELSEWHERE: dict[str, tuple[str, str]] = {}
 
@@ -191,6 +139,8 @@ _register("tx", "m4sc_app.tx", "tx_command", "Send messages to a radio end, or t
 _register("rx", "m4sc_app.rx", "rx_command", "Receive from a radio end and answer.")
 _register("run", "m4sc_app.run_flowgraph", "run_app", "Run a companion flowgraph without its windows.")
 _register("tasks", "m4sc_app.task_list", "tasks_command", "List the tasks, what they take and reach.")
+_register("send", "m4sc_app.tx", "tx_command", "The same as tx: m4sc send cat.jpg --out burst.")
+_register("receive", "m4sc_app.rx", "rx_command", "The same as rx: m4sc receive burst.sigmf-meta.")
 _register("calibrate", "m4sc_app.calibrate", "calibrate_command", "Search the gains of a radio.")
 _register("dashboard", "m4sc_app.dashboard", "dashboard_command", "A live page of the link in the browser.")
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")

@@ -7,6 +7,7 @@ from types import TracebackType
 EXIT_OK = 0
 EXIT_INTERNAL = 1
 EXIT_USER = 2
+EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 """As a shell shows a program that SIGPIPE ended."""
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import queue
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from m4sc_flowgraphs.link_events import LinkEvent
+from m4sc_flowgraphs.link_event import LinkEvent
 from m4sc_flowgraphs.sequence_gaps import SequenceGaps
 
-from m4sc_app.errors import MissingPartError, UserError
+from m4sc_app.errors import EXIT_INTERRUPTED, MissingPartError, UserError
 from m4sc_app.link_view import LinkView
+from m4sc_app.patience import patience
+from m4sc_app.pictures import Keeper
 
 _TICK_S = 0.05
+_END_S = 30.0  # longer than a worker waits for the message it is at
 
 
 class Events:
@@ -25,6 +31,7 @@ class Events:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
         self.broken_off = ""  # why a recording could not be written to its end
+        self.keeper = Keeper(None)  # of received pictures
 
     def __call__(self, event: LinkEvent) -> None:
         """Keep an event; from any thread."""
@@ -40,21 +47,30 @@ class Events:
     def take(self) -> Iterator[LinkEvent]:
         """Events that come within one tick."""
         try:
-            yield self._queue.get(timeout=_TICK_S)
+            yield self.keeper.keep(self._queue.get(timeout=_TICK_S))
             while True:
-                yield self._queue.get_nowait()
+                yield self.keeper.keep(self._queue.get_nowait())
         except queue.Empty:
             return
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM came; the old handlers are back afterwards."""
+    """Whether Ctrl-C or SIGTERM came; the old handlers are back afterwards.
+
+    The second one does not wait for what is under way: it raises KeyboardInterrupt.
+    """
     seen: list[int] = []
     old = {}
+
+    def heard(number: int, _: Any) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            raise KeyboardInterrupt
+
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            old[number] = signal.signal(number, lambda got, _: seen.append(got))
+            old[number] = signal.signal(number, heard)
         except ValueError:  # not the main thread: the caller's affair
             continue
     try:
@@ -72,8 +88,8 @@ def run_station(
     feed: Callable[[], None] = lambda: None,
     count: int = 0,
     seconds: float = 0.0,
-) -> None:
-    """Run a station to its end.
+) -> bool:
+    """Run a station to its end; True if it was stopped by the person.
 
     Args:
         station: a ``Station`` that has not begun.
@@ -88,6 +104,7 @@ def run_station(
         UserError: a recording could not be written to its end.
     """
     gaps, deadline = SequenceGaps(), time.monotonic() + (seconds or float("inf"))
+    clean = False
     station.begin()
     try:
         with view.running():
@@ -99,14 +116,36 @@ def run_station(
                     break
                 feed()
     finally:
-        clean = station.end()
+        was_stopped = stopped()
+        try:
+            with patience("finishing the message under way"):
+                clean = station.end(_END_S)
+        finally:
+            if not clean:
+                leave_without_threads(EXIT_INTERRUPTED)
         for event in events.take():
             _show(event, view, gaps)
         view.summary(station.counters())
         if not clean:
-            view.say("warning", text="a block did not end within ten seconds")
+            view.say("warning", text=f"a block did not end within {_END_S:.0f} seconds; it is left behind")
     if events.broken_off:
         raise UserError(events.broken_off)
+    return was_stopped
+
+
+def leave_without_threads(code: int) -> None:
+    """Have the interpreter end without waiting for threads of a flowgraph that did not stop.
+
+    Such threads still call Python while it is taken down, and the C++ runtime would abort the process.
+    """
+
+    def leave() -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+    atexit.register(leave)
 
 
 def _show(event: LinkEvent, view: LinkView, gaps: SequenceGaps) -> None:
@@ -132,20 +171,3 @@ def need_gnuradio() -> None:
         raise MissingPartError(
             "this Python has no GNU Radio with the m4sc blocks; run script/bootstrap, then .venv/bin/m4sc"
         ) from exc
-
-
-def warm_up(model: Any, encoder: bool) -> Any:
-    """The loaded model; with ``encoder`` its picture encoder has run once, else its decoder."""
-    import numpy as np
-    from gnuradio.m4sc.systems import find_system
-    from m4sc.message import Message
-
-    system = find_system(model)
-    try:
-        encoded = system.encode(Message("image", np.zeros((64, 64, 3), np.uint8)), "classify")
-        if not encoder:
-            symbols = np.ascontiguousarray(encoded.latents, np.float32).view(np.complex64).ravel()
-            system.decode(symbols, np.full(symbols.size, 0.1, np.float32), "classify")
-    except ValueError:  # weights without that task
-        pass
-    return system

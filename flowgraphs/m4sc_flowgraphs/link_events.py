@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,56 +12,9 @@ import pmt
 from gnuradio import gr
 from gnuradio.m4sc.pdu import is_done, read_pdu
 
+from m4sc_flowgraphs.link_event import ANSWER_KEYS, FRAME_KEYS, LinkEvent
+
 _FAULTS = ("error", "dropped", "lost", "stopped")
-_FRAME_KEYS = (
-    "sequence",
-    "source_id",
-    "user_id",
-    "segment",
-    "n_segments",
-    "payload_kind",
-    "modality",
-    "snr_db",
-    "cfo_hz",
-    "sfo_ppm",
-    "start_sample",
-)
-_ANSWER_KEYS = (
-    "sequence",
-    "source_id",
-    "task",
-    "modality",
-    "system",
-    "instruction",
-    "snr_db",
-    "cfo_hz",
-    "seconds",
-    "confidence",
-    "verified",
-    "n_segments",
-    "lost_segments",
-)
-
-
-@dataclass(frozen=True)
-class LinkEvent:
-    """One event.
-
-    Attributes:
-        kind: ``queued``, ``sent``, ``frame``, ``answer``, ``fault``, ``peer``, ``lost`` or another word.
-        time_s: Unix time, s.
-        values: plain values, fit for JSON.
-        data: arrays and bytes: ``symbols``, ``h_hat``, ``picture``, ``received``, ``payload``.
-    """
-
-    kind: str
-    time_s: float
-    values: dict[str, Any]
-    data: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The event without its arrays."""
-        return {"event": self.kind, "time_s": round(self.time_s, 6), **self.values}
 
 
 class EventSink(gr.basic_block):
@@ -113,17 +65,22 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
     if event == "sent":
         return LinkEvent("sent", time_s, {**known, "complex_symbols": int(meta["n_symbols"])})
     if event == "received":
-        values = {key: meta[key] for key in _FRAME_KEYS if key in meta}
+        values = {key: meta[key] for key in FRAME_KEYS if key in meta}
         return LinkEvent("frame", time_s, {**values, "complex_symbols": int(meta["n_symbols"])})
+    if event == "fault":  # of the receiver: a header that cannot be read, samples that are no numbers
+        values = {"what": str(meta.get("kind")), "start_sample": int(meta.get("start_sample", 0))}
+        return LinkEvent("unread", time_s, {**values, "reason": str(meta.get("reason", ""))})
     if event in _FAULTS:
         fault = {"block": meta["block"], "fault": event, "reason": str(meta.get("reason", event))}
+        if "count" in meta:
+            fault["count"] = int(meta["count"])
         return LinkEvent("fault", time_s, {**known, **fault})
     return None
 
 
 def _answer(meta: dict[str, Any], payload: bytes, time_s: float) -> LinkEvent:
     is_picture = str(meta.get("mime", "")).startswith("image/")
-    values = {key: meta[key] for key in _ANSWER_KEYS if key in meta}
+    values = {key: meta[key] for key in ANSWER_KEYS if key in meta}
     values["answer"] = (meta.get("text") or None) if is_picture else payload.decode("utf-8", "replace")
     data: dict[str, Any] = {"picture": payload} if is_picture else {}
     data |= {name: meta[name] for name in ("symbols", "h_hat") if meta.get(name) is not None}

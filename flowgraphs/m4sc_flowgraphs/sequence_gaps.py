@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 _NUMBERS = 0x10000
+_MOST = 512  # in a row that count as lost; a transmitter started again moves on by 1024 a second
 
 
 class SequenceGaps:
     """Counts the numbers missing between the messages of each source.
 
-    The first message of a source starts its count; a number that lies behind (the transmitter was started
-    again, or frames of the same message) counts nothing.
+    The first message of a source starts its count. A number that lies behind, or far ahead, counts nothing:
+    frames of the same message, or a transmitter that was started again
+    (:func:`m4sc.transport.message_id.message_ids`).
     """
 
     def __init__(self) -> None:
@@ -23,6 +25,6 @@ class SequenceGaps:
         if last is None:
             return 0
         step = (sequence - last) % _NUMBERS
-        missing = step - 1 if 0 < step < _NUMBERS // 2 else 0
+        missing = step - 1 if 0 < step <= _MOST + 1 else 0
         self.lost += missing
         return missing

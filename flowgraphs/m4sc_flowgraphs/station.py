@@ -35,6 +35,9 @@ class StationConfig:
         mcs: scheme of digital payloads, -1: the best for ``snr_db``.
         source_id: in the header of what is sent.
         query: the receiver's question for every message, None for the task's own wording.
+        user_id: for whom messages are sent, -1 for every receiver; who receives them, -1 for anybody's.
+        wanted_source_id: the transmitter to listen to, -1 for any.
+        min_confidence: below it an answer is replaced by "not sure"; 0 for never.
     """
 
     classical: bool = False
@@ -45,6 +48,9 @@ class StationConfig:
     source_id: int = 0
     query: str | None = None
     levels: int = 16
+    user_id: int = -1
+    wanted_source_id: int = -1
+    min_confidence: float = 0.0
 
 
 class LastSample(gr.sync_block):
@@ -147,8 +153,15 @@ class Station(gr.top_block):
         shape = waveform if end is None else end.waveform
         on_full = "drop" if end is not None and end.real_time else "wait"
         self.receiver = m4sc.frame_receiver(shape, on_full)
-        self.decoder = m4sc.message_decoder(model, waveform=shape)
-        self.decoder.set_default_query(self.config.query)
+        c = self.config
+        self.decoder = m4sc.message_decoder(
+            model,
+            waveform=shape,
+            user_id=c.user_id,
+            source_id=c.wanted_source_id,
+            min_confidence=c.min_confidence,
+        )
+        self.decoder.set_default_query(c.query)
         self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
         self.msg_connect(self.decoder, "answers", self.sink, "events")
         for block in (self.receiver, self.decoder):
@@ -198,6 +211,8 @@ class Station(gr.top_block):
             "instruction": message.instruction,
             "sequence": sequence & 0xFFFF,
             "source_id": self.config.source_id,
+            "user_id": max(0, self.config.user_id),
+            "public": self.config.user_id < 0,
             "name": message.name or None,
         }
         values = {key: meta[key] for key in ("sequence", "name", "task", "modality")}
@@ -222,6 +237,8 @@ class Station(gr.top_block):
         for holder in ("transmit_end", "receive_end", "receiver"):
             for name, count in getattr(getattr(self, holder, None), "counters", {}).items():
                 total[name] = total.get(name, 0) + int(count)
+        if hasattr(self, "decoder"):
+            total["others"] = int(self.decoder.counters["others"])  # frames that are not for this receiver
         return total
 
 

@@ -82,7 +82,8 @@ def _measure(
             with subprocess.Popen([*tx, *tail], stdout=subprocess.PIPE, text=True) as sender:
                 sent = _events(sender.communicate(timeout=float(limit))[0], "queued")
             got = _events(receiver.communicate(timeout=float(limit))[0], "answer")
-    seconds = [got[n] - sent[n] for n in sorted(sent) if n in got and n > 0]
+    first = min(sent, key=lambda number: sent[number], default=None)
+    seconds = [got[n] - sent[n] for n in sent if n in got and n != first]
     return seconds, messages - len(got)
 
 

@@ -25,7 +25,8 @@ def dashboard_command(
 
     Example:  m4sc dashboard
     """
-    from m4sc_app.link_run import need_gnuradio, warm_up
+    from m4sc_app import loading
+    from m4sc_app.link_run import need_gnuradio
 
     need_gnuradio()
     import uvicorn
@@ -36,7 +37,7 @@ def dashboard_command(
 
     parse_address(address)
     _check_port(host, port)
-    service = LinkService(address, warm_up(model, False), query)
+    service = LinkService(address, loading.warm_up(model, False), query)
     try:
         service.begin()
         typer.echo(f"http://{host}:{port}  (Ctrl-C ends)")

@@ -35,12 +35,14 @@ class Address:
     text: str
 
 
-def parse_address(text: str) -> Address:
-    """Split ``KIND:PLACE?NAME=VALUE&NAME=VALUE``.
+def parse_address(text: str | Address) -> Address:
+    """Split ``KIND:PLACE?NAME=VALUE&NAME=VALUE``; what is split already is returned as it is.
 
     Raises:
         RadioEndError: unknown kind, an option without a value, or one given twice.
     """
+    if isinstance(text, Address):
+        return text
     kind, colon, rest = text.partition(":")
     if not colon or kind not in KINDS:
         raise RadioEndError(f"'{text}' is not the address of a radio end; give one of {_FORMS}")

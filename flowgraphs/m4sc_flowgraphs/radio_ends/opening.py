@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import fields, replace
 from typing import Any
 
 from gnuradio import blocks, gr
@@ -11,7 +9,8 @@ from gnuradio import blocks, gr
 from m4sc_flowgraphs.radio_ends.address import Address, RadioEndError, parse_address, read_options
 from m4sc_flowgraphs.radio_ends.chain import Chain
 from m4sc_flowgraphs.radio_ends.end import Notify, ReceiveEnd, TransmitEnd, ignore
-from m4sc_flowgraphs.radio_ends.sim import ChannelOptions, channel_block
+from m4sc_flowgraphs.radio_ends.files import FileOptions, recorded_waveform
+from m4sc_flowgraphs.radio_ends.sim import ChannelOptions, channel_block, split_channel
 from m4sc_flowgraphs.radio_ends.soapy import SoapyOptions, open_soapy_receive, open_soapy_transmit
 from m4sc_flowgraphs.radio_ends.uhd import UhdOptions, open_uhd_receive, open_uhd_transmit
 
@@ -19,7 +18,7 @@ GAP_SAMPLES = 800
 
 
 def open_transmit(
-    address: str, waveform: Any, notify: Notify = ignore, paced: bool = False, driver: Any = None
+    address: str | Address, waveform: Any, notify: Notify = ignore, paced: bool = False, driver: Any = None
 ) -> TransmitEnd:
     """The end to send to.
 
@@ -46,7 +45,7 @@ def open_transmit(
 
         sink: Any = ZmqSink(where.place, read_options(rest, ZmqOptions, channel=channel).mode, notify)
     else:
-        from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSink
+        from m4sc_flowgraphs.radio_ends.sigmf import SigmfSink
 
         if not where.place:
             raise RadioEndError(
@@ -62,7 +61,9 @@ def open_transmit(
     return TransmitEnd(end, waveform, "packet_len", GAP_SAMPLES, paced, sink.counters, sink.has_all)
 
 
-def open_receive(address: str, waveform: Any, notify: Notify = ignore, driver: Any = None) -> ReceiveEnd:
+def open_receive(
+    address: str | Address, waveform: Any, notify: Notify = ignore, driver: Any = None
+) -> ReceiveEnd:
     """The end to receive from; as :func:`open_transmit`."""
     where = parse_address(address)
     if where.kind == "uhd":
@@ -80,17 +81,17 @@ def open_receive(address: str, waveform: Any, notify: Notify = ignore, driver: A
     else:
         from m4sc.recordings import open_recording
 
-        from m4sc_flowgraphs.radio_ends.sigmf import FileOptions, SigmfSource
+        from m4sc_flowgraphs.radio_ends.sigmf import SigmfSource
 
         chosen = read_options(rest, FileOptions, channel=channel)
         recording = open_recording(where.place, chosen.datatype or None, chosen.rate or None)
-        waveform = _recorded_waveform(recording, waveform, notify)
+        waveform = recorded_waveform(recording, waveform, notify)
         source, ends = SigmfSource(recording), True
     chain: list[Any] = [] if channel.is_clear else [channel_block(channel, waveform)]
     return ReceiveEnd(Chain([source, *chain], False), waveform, ends, source.counters)
 
 
-def open_channel(address: str, waveform: Any) -> Any:
+def open_channel(address: str | Address, waveform: Any) -> Any:
     """The block of a ``sim:`` address.
 
     Raises:
@@ -98,28 +99,7 @@ def open_channel(address: str, waveform: Any) -> Any:
     """
     where = parse_address(address)
     if where.kind != "sim" or where.place:
-        raise RadioEndError(f"'{address}' is not a simulated channel; write sim:?snr_db=10&channel=multipath")
-    return channel_block(read_options(where, ChannelOptions), waveform)
-
-
-def split_channel(address: Address) -> tuple[Address, ChannelOptions]:
-    """The address without its channel options, and those."""
-    names = {field.name for field in fields(ChannelOptions)}
-    inside = {name: text for name, text in address.options.items() if name in names}
-    outside = {name: text for name, text in address.options.items() if name not in names}
-    return replace(address, options=outside), read_options(replace(address, options=inside), ChannelOptions)
-
-
-def _recorded_waveform(recording: Any, waveform: Any, notify: Notify) -> Any:
-    """The waveform that a recording names, or ``waveform`` at its rate; what is taken for granted, told."""
-    for note in recording.notes:
-        notify("note", note)
-    stored = recording.extra.get("waveform")
-    if stored is not None:
-        return type(waveform).from_json(json.dumps(stored))
-    if recording.samp_rate is None:
-        notify(
-            "note", f"{recording.path.name} does not say its rate; {waveform.samp_rate:g} samples/s are taken"
+        raise RadioEndError(
+            f"'{where.text}' is not a simulated channel; write sim:?snr_db=10&channel=multipath"
         )
-        return waveform
-    return replace(waveform, samp_rate=recording.samp_rate)
+    return channel_block(read_options(where, ChannelOptions), waveform)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,30 +13,10 @@ from gnuradio import gr
 from m4sc.recordings import Recording, RecordingError, RecordingWriter, recording_paths
 
 from m4sc_flowgraphs.radio_ends.end import Notify, ignore
-from m4sc_flowgraphs.radio_ends.sim import ChannelOptions
 
 _LEN_KEY = pmt.intern("packet_len")
 _DONE_KEY = pmt.intern("m4sc_done")
 _TAIL = 2048  # zeros after a recording, so that a receiver sees the end of the last frame
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """Options of ``file:NAME``.
-
-    Attributes:
-        freq: centre frequency written into a recording, Hz; 0: none.
-        datatype: SigMF type of the samples of a bare file to replay; "": as its ending says.
-        rate: samples/s of a file to replay that does not say it; 0: the waveform's.
-        description: free text written into a recording.
-        channel: a simulated channel before recording, or behind replay.
-    """
-
-    freq: float = 0.0
-    description: str = ""
-    datatype: str = ""
-    rate: float = 0.0
-    channel: ChannelOptions = field(default_factory=ChannelOptions)
 
 
 class SigmfSource(gr.sync_block):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+from m4sc.phy.channel.config import ChannelConfig
+from m4sc.phy.channel.simulator import ChannelSimulator
+
 from m4sc_flowgraphs.config import CHANNELS, FADING, LoopbackConfig
+from m4sc_flowgraphs.radio_ends.address import Address, read_options
 
 
 @dataclass(frozen=True)
@@ -54,3 +59,24 @@ def channel_block(options: ChannelOptions, waveform: Any) -> Any:
         seed=options.seed,
         fading=FADING[options.channel],
     )
+
+
+def split_channel(address: Address) -> tuple[Address, ChannelOptions]:
+    """The address without its channel options, and those."""
+    names = {field.name for field in fields(ChannelOptions)}
+    inside = {name: text for name, text in address.options.items() if name in names}
+    outside = {name: text for name, text in address.options.items() if name not in names}
+    return replace(address, options=outside), read_options(replace(address, options=inside), ChannelOptions)
+
+
+def simulator(options: ChannelOptions, waveform: Any) -> ChannelSimulator:
+    """The same channel for samples without GNU Radio."""
+    config = ChannelConfig(
+        fading=FADING[options.channel],
+        taps=LoopbackConfig.taps,
+        doppler_hz=options.doppler_hz,
+        sfo_ppm=options.sfo_ppm,
+        cfo_hz=options.cfo_hz,
+        snr_db=options.snr_db,
+    )
+    return ChannelSimulator(config, waveform, np.random.default_rng(options.seed))

@@ -22,6 +22,8 @@ _DONE_KEY = pmt.intern("m4sc_done")
 _POLL_MS = 20
 _MESSAGES_HELD = 16  # in ZeroMQ's own queue, each of at most one scheduler buffer
 _CHUNK = 8192
+_PUB_HELD = 512  # messages for each subscriber, of 64 KiB at most: 32 MiB
+_TELL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,19 @@ class _Peers:
 class ZmqSink(gr.sync_block):
     """Sends its input; binds, so that a transmitter is what others connect to.
 
-    Counters: ``samples``, ``dropped_samples`` (``pub``: the network was slower than the stream).
+    Counters: ``samples``, ``overruns`` (``pub``: how often 32 MiB waited for a receiver; what it misses from
+    then on, until it has taken half of that, ZeroMQ does not count).
     """
 
     def __init__(self, place: str, mode: str, notify: Notify) -> None:
         gr.sync_block.__init__(self, "m4sc_zmq_sink", [np.complex64], [])
-        self.counters: Counter[str] = Counter(samples=0)
-        self._has_all = False
+        self.counters: Counter[str] = Counter(samples=0, overruns=0)
+        self._has_all, self._notify, self._last_told = False, notify, float("-inf")
         where, self._context = endpoint(place), _Context()
         self._socket = self._context.socket(zmq.PUSH if mode == "push" else zmq.PUB)
-        self._socket.set_hwm(_MESSAGES_HELD if mode == "push" else 0)
+        self._socket.set_hwm(_MESSAGES_HELD if mode == "push" else _PUB_HELD)
+        if mode == "pub":
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # so that a full queue is told
         self._socket.linger = 2000
         self._peers = _Peers(self._socket, "the receiver", notify)
         try:
@@ -127,7 +132,7 @@ class ZmqSink(gr.sync_block):
             self._peers.look()
             if not self._socket.poll(_POLL_MS, zmq.POLLOUT):
                 return 0
-            self._socket.send(samples.tobytes(), zmq.NOBLOCK)
+            self._send(samples)
         except zmq.Again:
             return 0
         except zmq.ZMQError as exc:  # an exception here would hang the flowgraph
@@ -135,6 +140,22 @@ class ZmqSink(gr.sync_block):
             return -1
         self.counters["samples"] += len(samples)
         return len(samples)
+
+    def _send(self, samples: np.ndarray) -> None:
+        """Hand on; with ``pub``, receivers whose queue is full miss it and the others do not."""
+        data = samples.tobytes()
+        try:
+            self._socket.send(data, zmq.NOBLOCK)
+        except zmq.Again:
+            if self._socket.socket_type != zmq.PUB:
+                raise
+            self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+            self._socket.send(data, zmq.NOBLOCK)
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+            self.counters["overruns"] += 1
+            if time.monotonic() - self._last_told >= _TELL_S:
+                self._last_told = time.monotonic()
+                self._notify("overrun", "a receiver is too slow or has stopped, and misses samples")
 
     def close(self) -> None:
         """Send what is queued (at most two seconds) and free the port."""
@@ -154,7 +175,9 @@ class ZmqSink(gr.sync_block):
 
 
 class ZmqSource(gr.sync_block):
-    """Receives samples; connects, and again whenever the transmitter comes back.
+    """Receives samples; connects when the flowgraph starts, and again whenever the transmitter comes back.
+
+    Connected before, it would take samples that nobody reads yet, and keep them from other receivers.
 
     Counters: ``samples``, ``bad_messages`` (not a whole number of samples).
     """
@@ -163,7 +186,8 @@ class ZmqSource(gr.sync_block):
         gr.sync_block.__init__(self, "m4sc_zmq_source", [], [np.complex64])
         self.counters: Counter[str] = Counter(samples=0, bad_messages=0)
         self._left: np.ndarray = np.zeros(0, np.complex64)
-        where, self._context = endpoint(place), _Context()
+        self._notify = notify
+        self._where, self._context = endpoint(place), _Context()
         self._socket = self._context.socket(zmq.PULL if mode == "push" else zmq.SUB)
         self._socket.set_hwm(_MESSAGES_HELD if mode == "push" else 1000)
         self._socket.linger = 0
@@ -171,11 +195,15 @@ class ZmqSource(gr.sync_block):
         if mode == "pub":
             self._socket.subscribe(b"")
         self._peers = _Peers(self._socket, "the transmitter", notify)
+
+    def start(self) -> bool:
+        """Connect; called by the scheduler."""
         try:
-            self._socket.connect(where)
+            self._socket.connect(self._where)
         except zmq.ZMQError as exc:
-            self.close()
-            raise RadioEndError(f"cannot use {where} ({exc.strerror}); give a host and port") from exc
+            self._notify("broken_off", f"cannot use {self._where} ({exc.strerror}); give a host and port")
+            return False
+        return True
 
     @property
     def peers(self) -> int:
