@@ -18,6 +18,7 @@ DONE_TAG = "m4sc_done"
 IDLE = ("wait", "zeros")
 _IDLE_S = 0.002
 _LEAD_IN = 64
+_LOOK_AHEAD = 1700  # samples from a burst's start that a receiver waits for, of the default waveform
 _KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL"}
 
 
@@ -75,7 +76,8 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
 
     Args:
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
-        gap_samples: zeros after each burst, >= 0.
+        gap_samples: zeros after each burst, >= 0; more after a burst so short that a receiver would wait for
+            the next one, where ``idle`` gives it no silence.
         idle: ``wait`` gives no samples between messages (simulation), ``zeros`` gives silence (a radio).
         packet_len_key: name of the length tag, empty for none.
         amplitude: factor on the samples, linear; 1.0 keeps the waveform's own power, on which the SNR is
@@ -177,8 +179,9 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
                 self._chunks.append((np.zeros(max(_LEAD_IN, self._gap), np.complex64), None))
                 self._begun = True
             self._chunks.append((burst, ("packet_len", burst.size)))
-            if self._gap:
-                self._chunks.append((np.zeros(self._gap, np.complex64), None))
+            gap = self._gap if self._idle == "zeros" else max(self._gap, _LOOK_AHEAD - burst.size)
+            if gap:
+                self._chunks.append((np.zeros(gap, np.complex64), None))
             self.counters["sent"] += 1
             seconds = burst.size / self.waveform.samp_rate
             self._report(meta, event="sent", n_symbols=payload.size, air_time_s=seconds)

@@ -160,7 +160,7 @@ def test_stopping_wakes_who_waits_and_a_second_run_begins_empty() -> None:
 
 def test_a_flowgraph_that_ended_by_itself_runs_again() -> None:
     tb, sink = gr.top_block("twice", catch_exceptions=True), Sink()
-    source, block, answers = m4sc.message_source(["a", "b"], "text"), Slow(), m4sc.answer_sink()
+    source, block, answers = m4sc.message_source(["text:a", "text:b"], "text"), Slow(), m4sc.answer_sink()
     tb.msg_connect(source, "messages", block, "in")
     tb.msg_connect(block, "out", answers, "answers")
     tb.msg_connect(block, "out", sink, "out")

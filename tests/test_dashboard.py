@@ -98,7 +98,8 @@ def test_the_sliders_change_a_running_channel(service: LinkService) -> None:
         assert wait_until(lambda n=number: ("semantic", n) in answers(rows), 20)
     first, second = (r for r in rows if r["event"] == "frame" and r["system"] == "semantic")
     assert first["snr_db"] - second["snr_db"] == pytest.approx(20.0, abs=4.0)
-    assert second["cfo_hz"] - first["cfo_hz"] == pytest.approx(900.0, abs=250.0)
+    # at 5 dB the offset is the search's: within 3 % of a subcarrier
+    assert second["cfo_hz"] - first["cfo_hz"] == pytest.approx(900.0, abs=470.0)
 
 
 @pytest.mark.parametrize("wanted", [{"snr_db": 99}, {"cfo_hz": "x"}, {"colour": 1}, {"channel": "pigeon"}])

@@ -108,7 +108,7 @@ def header_papr_db(headers: int, waveform: WaveformConfig, seed: int = 0) -> flo
 
     rng, code = np.random.default_rng(seed), header_code(waveform, NORMAL)
     symbols = [
-        code.encode(FrameHeader(PayloadKind.ANALOG, int(a), int(b), int(c) % 256).pack())
+        code.encode(FrameHeader(PayloadKind.ANALOG, int(a) % 0x8000, int(b), int(c) % 256).pack())
         for a, b, c in rng.integers(1, 60_000, (headers, 3))
     ]
     return exceeded_db(papr_db(ofdm_symbols(np.concatenate(symbols), waveform), mean_sample_power(waveform)))
