@@ -11,7 +11,7 @@ import pmt
 import pytest
 from fake_system import FakeSystem
 from flow import Sink, post, wait_until
-from gnuradio import blocks, gr, m4sc
+from gnuradio import gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from gnuradio.m4sc.worker import pdu_worker
 
@@ -218,11 +218,21 @@ def test_a_ring_of_blocks_does_not_wait_for_itself() -> None:
         tb.wait()
 
 
+class Shut(gr.sync_block):
+    """Takes no sample, so that only its input buffer fills."""
+
+    def __init__(self) -> None:
+        gr.sync_block.__init__(self, "shut", [np.complex64], [])
+
+    def work(self, input_items: Any, output_items: Any) -> int:
+        time.sleep(0.01)
+        return 0
+
+
 def test_the_transmitter_holds_no_more_than_it_may() -> None:
     tb, sender, block = gr.top_block("air"), m4sc.frame_transmitter(queue_len=5), Slow(queue_len=2)
-    hold = blocks.throttle(gr.sizeof_gr_complex, 1.0)  # takes a buffer full and no more
-    null = blocks.null_sink(gr.sizeof_gr_complex)
-    tb.connect(sender, hold, null)
+    hold = Shut()
+    tb.connect(sender, hold)
     tb.msg_connect(block, "out", sender, "symbols")
     symbols = np.ones(4000, np.complex64)
     tb.start()
