@@ -30,8 +30,12 @@ receiver says a sentence for it (task `caption`).
 Trained on Flickr8k's train photographs and captions (Hodosh et al., 2013; handed out for non-commercial
 research) and, for the speaker and the knowledge base, on {about}. No caption of COCO-mini's val pictures,
 of Flickr8k's dev or test list, or of the tenth of COCO's captions that text tasks are tested on has a part
-in weights or knowledge base; 500 train photographs were held out for every choice. No sentence of Flickr8k
-stands in the knowledge base. Command: `m4sc train space --data DATA --out RUN --budget-minutes N`. {how}
+in weights or knowledge base. Choices were made on 500 held-out train photographs and some of them, such as
+the weight of the class names and the speaker's margin, on COCO-mini's train pictures too; projector, codec
+and speaker were not fitted to either, the confidence was fitted to the 500. No sentence of Flickr8k stands in
+the knowledge base. The classes' names are lemmas of WordNet (Princeton University; the WordNet licence),
+as `models/m4sc/space/imagenet_names.txt` lists them.
+Command: `m4sc train space --data DATA --out RUN --budget-minutes N`. {how}
 
 ## Figures
 
