@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from child import child_env
 from m4sc.coding.reconstruction.config import ReconstructionConfig
 from m4sc.config import ModelConfig
 from m4sc.encoders.hearing.config import HearingConfig
@@ -217,7 +218,11 @@ def test_loading_shows_no_bars_and_no_warnings_of_others(tmp_path: Path) -> None
         "LanguageModel(tiny_config(sys.argv[1]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "llm")], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code, str(tmp_path / "llm")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=child_env(),
     )
     assert done.returncode == 0 and done.stdout == "" and done.stderr == ""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from child import child_env
 from fake_system import WORDS, FakeSystem
 from m4sc.codecs.base import Answer, Payload
 from m4sc.recordings import open_recording
@@ -248,6 +249,8 @@ def test_recordings_need_no_gnuradio(tmp_path: Path) -> None:
         f"name = {str(tmp_path / 'air')!r}\n"
         f"sys.exit(main(['send', {texts(tmp_path)[2]!r}, '--out', name]) or main(['receive', name]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=child_env()
+    )
     assert done.returncode == 0, done.stderr
     assert ": ship" in done.stdout

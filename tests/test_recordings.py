@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
 import warnings
 import zipfile
@@ -344,7 +345,11 @@ def test_todays_validator_has_nothing_to_say(tmp_path: Path) -> None:
         validate(described)
         sigmf.fromfile(str(meta))  # checks the SHA-512 too
     done = subprocess.run(
-        ["sigmf_validate", str(meta)], capture_output=True, text=True, timeout=60, check=False
+        [str(Path(sys.executable).with_name("sigmf_validate")), str(meta)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     marks = [(a["core:sample_start"], a["core:sample_count"]) for a in described["annotations"]]

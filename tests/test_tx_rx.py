@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from child import child_env
 from fake_system import WORDS, FakeSystem
 from m4sc.recordings import RecordingWriter, open_recording
 from m4sc_app.calibrate import GainStep, best_step
@@ -197,7 +198,8 @@ def test_a_receiver_with_a_backlog_ends_and_says_what_it_did_not_answer(
     command = [sys.executable, "-c", _SLOW, "rx", address, *(["--count", "3"] if number is None else [])]
     sending = Sending(repeat=10, as_json=True)
     sender = threading.Thread(target=run_tx, args=(address, TEXTS, sending), daemon=True)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as receiver:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=child_env()) as receiver:
         assert receiver.stdout is not None
         assert receiver.stdout.readline().startswith("listening to zmq://")
         sender.start()
