@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,11 @@ import pmt
 from .frame_assembly import FrameAssembly, meta_of_message
 from .message_file import MIMES, message_bytes
 from .pdu import is_done, read_pdu
-from .systems import find_system, find_task_codec, fingerprint_of
+from .systems import find_system
 from .worker import pdu_worker
 
 _KEPT_QUERIES = 4096
 _SHOWN_SYMBOLS = 4096  # of a message, handed on for a constellation
-
-
-class FingerprintError(ValueError):
-    """Transmitter and receiver hold different models."""
 
 
 class message_decoder(pdu_worker):  # noqa: N801
@@ -70,10 +67,11 @@ class message_decoder(pdu_worker):  # noqa: N801
         waveform: Any = None,
     ) -> None:
         super().__init__("m4sc_message_decoder", "symbols", "answers", queue_len, on_error)
-        if not 0.0 <= min_confidence <= 1.0:
-            raise ValueError(f"min_confidence is {min_confidence}; give 0 to 1")
-        self._model, self._zero_latents, self._min_confidence = model, zero_latents, float(min_confidence)
-        self._classical = find_task_codec(codec, model)
+        from m4sc.transport.answering import Answering
+
+        self._model, self._zero_latents = model, zero_latents
+        find = None if model is None else lambda: find_system(self._model)
+        self._answering = Answering(find, float(min_confidence), codec)
         self._frames = FrameAssembly(waveform, timeout_s, user_id, source_id, self.counters)
         self._h_hat: Any = None
         self._queries: dict[tuple[int, int], str] = {}
@@ -138,38 +136,25 @@ class message_decoder(pdu_worker):  # noqa: N801
             yield answered
 
     def _answer(self, meta: dict[str, Any], message: Any) -> tuple[dict[str, Any], bytes]:
+        from m4sc.codecs.base import Received
         from m4sc.tasks import task_by_id
+        from m4sc.transport.answering import system_name
 
-        header, received = message.header, message.received
-
-        task = task_by_id(int(meta["task_id"]))
+        received, task = message.received, task_by_id(int(meta["task_id"]))
         asked = self._queries.pop((meta["source_id"], meta["sequence"]), self._default_query)
         meta = {**meta, "task": task.name, "modality": task.modality, "instruction": asked}
-        started = time.monotonic()
-        if received.data:
-            answer = self._classical.decode(received, task, asked)
-            meta["system"] = "classical"
-        else:
-            system = self._matching_system(header)
-            symbols = np.zeros_like(received.symbols) if self._zero_latents else received.symbols
-            answer = system.decode(symbols, received.noise_var, task.name, asked)
-            meta |= {"system": "semantic", "complex_symbols": int(symbols.size)}
+        meta["system"] = system_name(received)
+        if not received.data:
+            meta["complex_symbols"] = int(received.symbols.size)
             meta["symbols"] = np.ascontiguousarray(received.symbols[:_SHOWN_SYMBOLS], np.complex64)
+            if self._zero_latents:
+                silence = Received(np.zeros_like(received.symbols), received.noise_var)
+                message = replace(message, received=silence)
+        started = time.monotonic()
+        answer = self._answering.answer(message, asked)
         if self._h_hat is not None:
             meta["h_hat"] = np.asarray(self._h_hat, np.complex64)
         return self._answer_pdu(meta, answer, task, time.monotonic() - started)
-
-    def _matching_system(self, header: Any) -> Any:
-        if self._model is None:
-            raise ValueError("the message is semantic, but this decoder has no model; give it one")
-        system = find_system(self._model)
-        ours = fingerprint_of(system)
-        if not header.is_of_model(ours):
-            raise FingerprintError(
-                f"the transmitter's model is {header.model_name()}, the receiver's {ours:08x}; load the same "
-                "weights"
-            )
-        return system
 
     def _answer_pdu(
         self, meta: dict[str, Any], answer: Any, task: Any, seconds: float
@@ -183,8 +168,6 @@ class message_decoder(pdu_worker):  # noqa: N801
             meta["received"] = np.frombuffer(whole, np.uint8)
             if self._model is None:
                 return {**meta, "mime": MIMES[task.modality]}, whole
-        if confidence is not None and confidence < self._min_confidence:
-            text = "not sure"
         if picture is None:
             return {**meta, "mime": "text/plain"}, text.encode("utf-8")
         from PIL import Image

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .message_reader import MessageReader
-from .systems import check_system, find_system, find_task_codec
+from .systems import check_system, find_system
 from .worker import pdu_worker
 
 
@@ -59,8 +59,9 @@ class message_encoder(pdu_worker):  # noqa: N801
         instruction = None if task.needs_question else meta.get("instruction")
         if self._system == "classical":
             from m4sc.codecs.base import Budget
+            from m4sc.codecs.classical import ClassicalCodec
 
-            encoded = find_task_codec(self._codec).encode(message, task, Budget(snr_db=self._snr_db))
+            encoded = ClassicalCodec(None, self._codec).encode(message, task, Budget(snr_db=self._snr_db))
         else:
             more = {"picture": True} if meta.get("picture") else {}
             system = find_system(self._model)

@@ -44,21 +44,3 @@ def fingerprint_of(system: Any) -> int:
     """The 32-bit fingerprint of a system."""
     value = system.fingerprint
     return int(value() if callable(value) else value) & 0xFFFFFFFF
-
-
-def find_task_codec(source: Any, model: Any = None) -> Any:
-    """The classical codec.
-
-    Args:
-        source: object with ``source_encode`` and ``source_decode``; None for the project's own.
-        model: semantic system, or the name of one, that reads what is delivered; None: nobody does.
-    """
-    from m4sc.codecs.classical import ClassicalCodec
-
-    if model is None:
-        return ClassicalCodec(None, source)
-
-    def read(message: Any, task: Any, instruction: str | None) -> Any:
-        return find_system(model).answer_without_channel(message, task.name, instruction)
-
-    return ClassicalCodec(read, source)

@@ -51,7 +51,7 @@ class ReconstructionCodec(Codec):
     def decode_many(
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
     ) -> list[Answer]:
-        """As :meth:`Codec.decode_many`; tiles whose symbols were lost are the mean picture's."""
+        """As :meth:`Codec.decode_many`; tiles whose symbols were lost are filled from their neighbours."""
         started = time.perf_counter()
         shown = self.pictures.decode_many([(one.symbols, one.noise_var) for one in received])
         seconds = time.perf_counter() - started

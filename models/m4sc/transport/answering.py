@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from m4sc.codecs.base import Answer, Received
-from m4sc.codecs.classical import ClassicalCodec
+from m4sc.codecs.classical import ClassicalCodec, SourceCodec
 from m4sc.message import Message
 from m4sc.tasks import Task, task_by_id
 from m4sc.transport.assembler import ReceivedMessage
@@ -26,12 +26,15 @@ class Answering:
     """Answers messages with one set of weights.
 
     Attributes:
-        find_model: gives the semantic system; called when the first message needs it.
+        find_model: gives the semantic system; called when the first message needs it. None: the classical
+            system's decoded message is the answer itself, and semantic messages are refused.
         min_confidence: below it an answer's words are replaced by "not sure"; 0 for never.
+        source: source codec of the classical system; None for the project's own.
     """
 
-    find_model: Callable[[], Any]
+    find_model: Callable[[], Any] | None
     min_confidence: float = 0.0
+    source: SourceCodec | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_confidence <= 1.0:
@@ -53,7 +56,10 @@ class Answering:
         if received is None:
             raise ValueError(message.reason)
         if received.data:
-            answer = ClassicalCodec(self._read).decode(received, task, question)
+            reader = None if self.find_model is None else self._read
+            answer = ClassicalCodec(reader, self.source).decode(received, task, question)
+        elif self.find_model is None:
+            raise ValueError("the message is semantic, but this receiver has no model; give it one")
         else:
             model = self.find_model()
             ours = int(model.fingerprint) & 0xFFFFFFFF
@@ -69,6 +75,7 @@ class Answering:
         return answer
 
     def _read(self, message: Message, task: Task, question: str | None) -> Answer:
+        assert self.find_model is not None  # else nobody reads
         found: Answer = self.find_model().answer_without_channel(message, task.name, question)
         return found
 
