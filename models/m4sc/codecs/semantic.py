@@ -52,7 +52,7 @@ class SemanticCodec(Codec):
         else:
             mask = torch.ones(1, len(features), dtype=torch.bool)
             symbols = self.network.send(codec, features[None], mask, rate)
-        return Payload(task.task_id, message.modality, self.fingerprint, as_latents(symbols))
+        return Payload(task.task_id, message.modality, self.fingerprint, as_latents(symbols), unit=rate)
 
     @torch.inference_mode()
     def decode_many(

@@ -130,6 +130,8 @@ class Assembler:
             ValueError: lengths that do not fit the frame's own header.
         """
         header = frame.header
+        if header.payload_kind is PayloadKind.GROUP:
+            raise ValueError("a frame of several users is read by m4sc.sharing, not put together")
         closed = self.expire(now)
         if header.segment >= header.n_segments:
             self.counters["contradictions"] += 1

@@ -7,6 +7,9 @@ A message of one frame for user 0 or for all has it in the tag of its frame head
        1  for every user
       12  fingerprint of the model: 1 + fingerprint mod 4095; 0 of a codec without one
 
+Of a frame of several users (:mod:`m4sc.sharing`) the task's bits hold the bytes of its directory, which names
+each user's task.
+
 Any other is announced by twelve bytes, which the physical layer sends between header and payload, coded as
 the header is:
 
@@ -142,7 +145,8 @@ class TransportHeader:
     """All that is said of a frame and of its message, in one.
 
     Attributes: as of :class:`m4sc.phy.header.fields.FrameHeader` and :class:`MessageHeader`; ``sequence``
-    is the message's id. ``payload_bytes`` is that of a digital payload, of others the message's extent.
+    is the message's id. ``payload_bytes`` is that of a digital payload, of several users' that of their
+    directory, of others the message's extent.
     ``short`` says that ``model_fingerprint`` is :func:`short_fingerprint`'s, as a tag holds it.
     """
 
@@ -180,6 +184,7 @@ class TransportHeader:
     def split(self) -> tuple[FrameHeader, bytes]:
         """What the physical layer takes: the frame's header, and the message's fields in bytes."""
         digital, compact = self.payload_kind == PayloadKind.DIGITAL, self.fits_tag
+        first = self.payload_bytes if self.payload_kind == PayloadKind.GROUP else self.task_id
         frame = FrameHeader(
             self.payload_kind,
             self.n_symbols,
@@ -192,7 +197,7 @@ class TransportHeader:
             self.interleaved,
             self.precoded,
             announced=not compact,
-            tag=pack_tag(self.task_id, self.public, self.model_fingerprint) if compact else 0,
+            tag=pack_tag(first, self.public, self.model_fingerprint) if compact else 0,
         )
         if compact:
             return frame, b""
@@ -205,10 +210,13 @@ class TransportHeader:
     @classmethod
     def join(cls, frame: FrameHeader, message: bytes) -> TransportHeader:
         """Inverse of :meth:`split`; raises HeaderError where the message's fields are missing or wrong."""
+        of_group = 0
         if frame.announced:
             about, short = unpack_message_header(message), False
         else:
             task_id, public, fingerprint = unpack_tag(frame.tag)
+            if frame.payload_kind == PayloadKind.GROUP:
+                of_group, task_id = task_id, 0
             about = MessageHeader(0, task_id, modality_of_task(task_id), public, fingerprint)
             short = True
         return cls(
@@ -224,7 +232,7 @@ class TransportHeader:
             about.public,
             frame.segment,
             frame.n_segments,
-            frame.payload_bytes if frame.payload_kind == PayloadKind.DIGITAL else about.extent,
+            frame.payload_bytes if frame.payload_kind == PayloadKind.DIGITAL else about.extent or of_group,
             frame.interleaved,
             frame.precoded,
             short,

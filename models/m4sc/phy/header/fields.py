@@ -4,10 +4,11 @@
 
     bits  field
        3  version, 3
-       2  payload kind: 0 analog, 1 qam, 2 digital
+       2  payload kind: 0 analog, 1 qam, 2 digital, 3 parts of several users
        1  the payload's symbols are permuted over carriers and time
        1  each OFDM symbol's data are DFT-spread
-       4  scheme: index of the modulation and coding (digital), or log2 of the grid's size (qam)
+       4  scheme: index of the modulation and coding (digital, and of the directory of several users), or log2
+          of the grid's size (qam)
        1  a block of message fields follows the header
       15  size: bytes of the transport block (digital), or complex symbols of the payload
       16  message id
@@ -44,6 +45,7 @@ class PayloadKind(IntEnum):
     ANALOG = 0
     QAM = 1
     DIGITAL = 2
+    GROUP = 3
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class FrameHeader:
         message_id: 16 bits; that of all segments of a message.
         source_id: 8 bits.
         segment, n_segments: place of this frame in its message; 256 segments at most.
-        mcs: index of the modulation and coding (digital) or log2 of the grid's size (qam), 4 bits.
+        mcs: index of the modulation and coding (digital; of several users that of their directory) or log2
+            of the grid's size (qam), 4 bits.
         payload_bytes: bytes of the transport block (digital), else 0.
         interleaved: the payload's symbols are permuted over carriers and time
         (``m4sc.phy.modulation.interleaver``).
