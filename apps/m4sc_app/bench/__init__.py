@@ -9,6 +9,7 @@ from m4sc_app.bench.alignment import alignment
 from m4sc_app.bench.frame import frame
 from m4sc_app.bench.hearing import hearing
 from m4sc_app.bench.mcs import mcs
+from m4sc_app.bench.multiuser import multiuser
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.soak import soak
@@ -24,6 +25,7 @@ bench_app.command("frame")(frame)
 bench_app.command("hearing")(hearing)
 bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)
+bench_app.command("multiuser")(multiuser)
 bench_app.command("papr")(papr)
 bench_app.command("phy")(phy)
 bench_app.command("soak")(soak)

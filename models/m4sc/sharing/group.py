@@ -10,9 +10,8 @@ import numpy as np
 
 from m4sc.codecs.base import Payload
 from m4sc.phy.header.fields import PayloadKind
-from m4sc.phy.header.protection import protection_for
 from m4sc.phy.modulation.digital import encode_transport
-from m4sc.phy.modulation.mcs import MCS_TABLE, select_mcs
+from m4sc.phy.modulation.mcs import select_mcs
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.directory import (
     MAX_BYTES,
@@ -27,7 +26,7 @@ from m4sc.sharing.directory import (
 )
 from m4sc.sharing.layout import place_parts
 from m4sc.sharing.split import PRIVATE, Split, choose_split
-from m4sc.transport.budget import FADING_MARGIN_DB
+from m4sc.transport.budget import FADING_MARGIN_DB, analogue_protection
 from m4sc.transport.frames import OutgoingFrame
 from m4sc.transport.message_header import Modality, TransportHeader
 
@@ -79,12 +78,12 @@ class SharingConfig:
         tolerance: squared distance, over a token's mean energy, up to which a public token stands for a
             user's own; 0: only equal ones are shared, negative: nothing is.
         layout: :data:`m4sc.sharing.directory.TDM` or ``OFDMA``.
-        margin_db: below the weakest user's SNR, for directory and header.
+        margin_db: of the directory and of bytes, below the SNR of the weakest user who needs them, dB.
     """
 
     tolerance: float = TOLERANCE
     layout: int = TDM
-    margin_db: float = 2.0
+    margin_db: float = FADING_MARGIN_DB
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Group:
         directory: of its parts.
         private_symbols: of each user in order of the call, complex symbols for it alone.
         public_symbols: for two or more users.
-        public_share: of all tokens those that a public one stands for, 0 to 1; bytes count as one token.
+        public_share: of all users' symbols those that public ones stand for, 0 to 1.
     """
 
     frame: OutgoingFrame
@@ -116,11 +115,11 @@ class _Parts:
     private: list[np.ndarray] = field(default_factory=list)
     order: list[int] = field(default_factory=list)  # number of the user of each member
     shared: int = 0
-    tokens: int = 0
+    symbols_of_all: int = 0
 
-    def count(self, shared: int, tokens: int) -> None:
+    def count(self, shared: int, symbols: int) -> None:
         self.shared += shared
-        self.tokens += tokens
+        self.symbols_of_all += symbols
 
 
 def to_group(
@@ -257,14 +256,14 @@ def _group(
         model_fingerprint=fingerprint,
         payload_bytes=len(packed),
     )
-    protection = protection_for(min(weakest, MCS_TABLE[mcs].required_snr_db(len(packed)) + FADING_MARGIN_DB))
+    protection = analogue_protection(weakest)
     own = dict(zip(parts.order, sizes, strict=True))
     return Group(
         OutgoingFrame(header, body, protection),
         directory,
         tuple(own[number] for number in range(len(users))),
         len(public),
-        parts.shared / max(parts.tokens, 1),
+        parts.shared / max(parts.symbols_of_all, 1),
     )
 
 
@@ -291,7 +290,8 @@ def _parts(
         for number, part in zip(numbers, split.private, strict=True):
             found.private.append(_hidden(part.ravel(), users[number], sealers, nonce))
             found.order.append(number)
-        found.count(int(np.sum(split.places != PRIVATE)), split.places.size)
+        unit = shape[1]
+        found.count(unit * int(np.sum(split.places != PRIVATE)), unit * split.places.size)
     for numbers in same.values():
         block, sent = _block(users, numbers, config, sealers, nonce)
         found.data.append(block)
@@ -301,7 +301,7 @@ def _parts(
         for number in numbers:
             found.private.append(np.zeros(0, np.complex64) if alike else sent)
             found.order.append(number)
-        found.count(len(numbers) if alike else 0, len(numbers))
+        found.count(len(sent) * len(numbers) if alike else 0, len(sent) * len(numbers))
     return found
 
 

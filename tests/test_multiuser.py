@@ -1,0 +1,238 @@
+"""`m4sc multiuser` and `m4sc keys`, and what the benchmark measures with, on a system without weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from m4sc.codecs.base import Answer, Payload
+from m4sc.data.example import Example
+from m4sc.evaluate.multiuser import (
+    Ends,
+    Prepared,
+    Session,
+    air_times,
+    answers_air_time,
+    classical_air_time,
+    divide,
+    prepare,
+)
+from m4sc.message import Message
+from m4sc.phy.waveform import WaveformConfig
+from m4sc.sharing.group import SharingConfig
+from m4sc.tasks import get_task
+from m4sc_app.bench.trials.multiuser_trial import SETS, Trial
+from m4sc_app.cli import main
+from m4sc_app.multiuser import multiuser_command
+from PIL import Image
+
+WAVEFORM = WaveformConfig()
+
+
+def code(brightness: int, rate: int) -> np.ndarray:
+    whole = np.random.default_rng(brightness).normal(scale=0.5**0.5, size=(16, 8, 2)).astype(np.float32)
+    return whole[:, :rate].reshape(-1, 2)
+
+
+class Reader:
+    """Says how bright a picture is; captions have symbols of their own."""
+
+    fingerprint = 0x1234ABCD
+
+    def encode(
+        self,
+        message: Message,
+        task: str,
+        instruction: str | None = None,
+        snr_db: float | None = None,
+        rate: int | None = None,
+    ) -> Payload:
+        unit = rate or (4 if task == "classify" else 8)
+        latents = code(int(message.data[0, 0, 0]) + 1000 * (task == "caption"), unit)
+        return Payload(get_task(task).task_id, "image", self.fingerprint, latents, unit=unit)
+
+    def decode_many(
+        self,
+        received: Sequence[tuple[np.ndarray, np.ndarray]],
+        task: str,
+        instructions: Sequence[str | None],
+    ) -> list[Answer]:
+        answers = []
+        for y, noise in received:
+            weight, best = 1 / (1e-3 + noise), []
+            for value in (0, 100, 200):
+                x = code(value + 1000 * (task == "caption"), len(y) // 16)
+                best.append((float(np.sum(weight * (y * (x[:, 0] - 1j * x[:, 1])).real)), value))
+            score, value = max(best)
+            answers.append(Answer(str(value) if score > 0 else "nothing", None, 0.0))
+        return answers
+
+
+def picture(folder: Path, value: int) -> Path:
+    path = folder / f"{value}.png"
+    Image.fromarray(np.full((70, 70, 3), value, np.uint8)).save(path)
+    return path
+
+
+def served(capsys: pytest.CaptureFixture[str], *args: object, **options: object) -> dict:
+    multiuser_command(*args, model=Reader(), json_=True, **options)  # type: ignore[arg-type]
+    return json.loads(capsys.readouterr().out)
+
+
+WISHES = ["vqa@10:How bright?", "classify@0", "caption@20", "vqa@5:How dark?"]
+
+
+@pytest.mark.parametrize("layout", ["tdm", "ofdma"])
+def test_users_of_one_picture_get_their_answers_of_one_frame(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: str
+) -> None:
+    found = served(capsys, [picture(tmp_path, 100)], WISHES, layout=layout)
+    assert [row["answer"] for row in found["users"]] == ["100"] * 4
+    assert [row["answer_alone"] for row in found["users"]] == ["100"] * 4
+    assert [row["status"] for row in found["users"]] == ["received"] * 4
+    assert [row["private_symbols"] for row in found["users"]] == [0, 0, 128, 0]
+    totals = found["totals"]
+    assert totals["public_share"] == pytest.approx(0.75)
+    assert totals["together_ms"] < 0.5 * totals["unicast_ms"]
+    assert totals["unicast_without_names_ms"] < totals["unicast_ms"]
+    assert sum(row["alone_ms"] for row in found["users"]) == pytest.approx(totals["unicast_ms"])
+
+
+def test_users_of_different_pictures_get_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [picture(tmp_path, value) for value in (0, 100, 200, 100)]
+    found = served(capsys, files, ["vqa@10:Q?"] * 4, tolerance=0.01)
+    assert [row["answer"] for row in found["users"]] == ["0", "100", "200", "100"]
+    assert found["totals"]["public_share"] == pytest.approx(0.5)
+    apart = served(capsys, files, ["vqa@10:Q?"] * 4, tolerance=-1.0)
+    assert apart["totals"]["public_share"] == 0.0
+
+
+def test_without_the_right_key_an_own_part_stays_hidden(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, others = tmp_path / "mine.json", tmp_path / "others.json"
+    for file in (mine, others):
+        assert main(["keys", "add", "3", "--file", str(file)]) == 0
+    assert main(["keys", "list", "--file", str(mine)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "3"
+    one = [picture(tmp_path, 100)]
+    right = served(capsys, one, WISHES, keys=mine)
+    assert right["users"][2]["answer"] == "100" and right["users"][2]["status"] == "received"
+    wrong = served(capsys, one, WISHES, keys=mine, receiver_keys=others)
+    assert wrong["users"][2]["answer"] == "nothing"
+    assert "not the one it was sent with" in wrong["users"][2]["status"]
+    assert [row["answer"] for row in wrong["users"]][:2] == ["100", "100"]  # the others are undisturbed
+    none = served(capsys, one, WISHES, keys=mine, receiver_keys=tmp_path / "none.json")
+    assert "there is no key for it" in none["users"][2]["status"]
+    assert main(["keys", "remove", "3", "--file", str(mine)]) == 0
+    assert main(["keys", "remove", "3", "--file", str(mine)]) == 2
+
+
+def test_the_page_and_the_table_hold_every_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    multiuser_command(
+        [picture(tmp_path, 200)], [*WISHES[:3], "vqa@5:Is it <bright>?"], report=page, model=Reader()
+    )  # type: ignore[arg-type]
+    printed, html = capsys.readouterr().out, page.read_text()
+    assert "one frame for all" in printed and "4 users, one frame" in html
+    assert "Is it &lt;bright&gt;?" in html and "http" not in html
+    assert html.count('<section class="card">') == 4
+
+
+@pytest.mark.parametrize(
+    ("wishes", "options", "message"),
+    [
+        (["sing@3"], [], "unknown task 'sing'"),
+        (["classify"], [], "--user takes TASK@SNR"),
+        (["classify@loud"], [], "--user takes TASK@SNR"),
+        (["classify@3"], ["--layout", "cdma"], "--layout is 'cdma'"),
+        (["classify@3"], ["--channel", "cable"], "--channel is 'cable'"),
+    ],
+)
+def test_bad_wishes_are_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wishes: list[str], options: list[str], message: str
+) -> None:
+    argv = ["multiuser", str(picture(tmp_path, 1)), *options]
+    for wish in wishes:
+        argv += ["--user", wish]
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert message in err and "Traceback" not in err
+
+
+def test_two_files_for_three_users_and_too_many_users_are_refused(tmp_path: Path) -> None:
+    files = [picture(tmp_path, value) for value in (1, 2)]
+    with pytest.raises(ValueError, match="one for each of 3 users; got 2"):
+        multiuser_command(files, ["classify@3"] * 3, model=Reader())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"80 users do not fit one frame .*; the first \d+ do"):
+        multiuser_command(files[:1], ["classify@3"] * 80, model=Reader())  # type: ignore[arg-type]
+    assert main(["keys", "add", "3", "--key", "xyz", "--file", str(tmp_path / "k")]) == 2
+
+
+# --- what the benchmark measures with ----------------------------------------------------------------------
+
+
+def session(values: Sequence[int], snr_db: float = 10.0) -> Session:
+    examples = [
+        Example(str(n), "image", "vqa", "Q?", (str(v),), "", np.full((70, 70, 3), v, np.uint8), str(v))
+        for n, v in enumerate(values)
+    ]
+    return Session(tuple(examples), (snr_db,) * len(values))
+
+
+def made(values: Sequence[int], tolerance: float = 0.01) -> Prepared:
+    return prepare(Reader(), session(values), WAVEFORM, SharingConfig(tolerance))
+
+
+def test_air_times_are_those_of_the_frames_and_unrelated_users_pay_no_more_than_alone() -> None:
+    alike, apart = air_times(made([100] * 4), WAVEFORM), air_times(made([0, 100, 200, 50]), WAVEFORM)
+    assert alike.symbols == 128 and alike.unicast_symbols == apart.symbols == 512
+    assert alike.group < apart.group < sum(apart.unicast)
+    assert alike.unicast == apart.unicast
+    assert classical_air_time(session([100] * 4), WAVEFORM) < classical_air_time(session([0, 100]), WAVEFORM)
+    assert answers_air_time(session([0]), ["one"], WAVEFORM) > 0
+
+
+def test_ends_lose_a_group_that_is_buried_in_noise_and_say_so() -> None:
+    ends, rng = Ends(WAVEFORM), np.random.default_rng(1)
+    one = made([100, 200])
+    assert all(taken is not None and not taken.reason for taken in ends.together(one, rng))
+    assert all(received is not None for received in ends.apart(one, rng))
+    deaf = replace(one, session=replace(one.session, snr_db=(-40.0, 20.0)))
+    lost, heard = ends.together(deaf, rng)
+    assert lost is None and heard is not None
+
+
+def test_dividing_again_changes_the_group_alone() -> None:
+    one = made([100, 100])
+    again = divide(one.session, one.shared, one.alone, WAVEFORM, SharingConfig(-1.0))
+    assert again.group.public_share == 0.0 and one.group.public_share == 1.0
+    assert again.alone == one.alone
+
+
+def test_the_benchmark_refuses_an_unknown_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "multiuser", "--data", str(tmp_path), "--sets", "nothing"]) == 2
+    assert "--sets has no 'nothing'" in capsys.readouterr().err
+    assert main(["bench", "multiuser", "--data", str(tmp_path), "--seeds", "a"]) == 2
+
+
+def test_views_and_scores_come_from_the_data_they_name(tmp_path: Path) -> None:
+    folder = tmp_path / "scene_views" / "images"
+    folder.mkdir(parents=True)
+    entries = []
+    for scene, values in (("still", [100] * 8), ("moving", [0, 100, 200, 50, 150, 250, 25, 75])):
+        for view, value in enumerate(values):
+            name = f"{scene}{view}.png"
+            Image.fromarray(np.full((70, 70, 3), value, np.uint8)).save(folder / name)
+            entries.append({"image": name, "scene": scene, "view": view})
+    (tmp_path / "scene_views" / "scenes.json").write_text(json.dumps(entries))
+    trial = Trial(Reader(), tmp_path, 4, [0], SharingConfig(0.01))
+    found = {figure.name: figure.value for figure in SETS["views"](trial)}
+    assert 0.4 < found["public share, two views, 1 apart"] < 0.7  # the still scene's, of both
+    assert found["air time, four views, 1 apart, over unicast"] < 0.5
