@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OF_DEBIAN = {"jsonschema", "pyyaml", "pyzmq"}  # script/packages.txt
+OF_DEBIAN = {"cryptography", "jsonschema", "pyyaml", "pyzmq"}  # script/packages.txt
 OF_GNU_RADIO = {"gnuradio", "pmt", "PyQt5"}
 OF_ANOTHER_ENVIRONMENT = {"llama_cpp"}  # bench/llama_cpp_peer.py runs there
 OURS = {"m4sc", "m4sc_app", "m4sc_flowgraphs"}

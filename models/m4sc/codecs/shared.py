@@ -50,24 +50,37 @@ def encode_users(system: Encoder, requests: Sequence[Request]) -> list[Served]:
 
     Tokens of one message are the same for every task that sends them, but not at two rates, whose energies
     differ. Where two requests about one message have as many tokens at different rates, the lower is encoded
-    again at the higher: more than its task needs, and free, since the other user's are sent anyway.
+    again at the higher: more than its task needs, and free, since the other user's are sent anyway. A message
+    is encoded for the weakest of those who want it.
 
     Raises:
         UnknownTaskError: no such task.
         ValueError: as the codec, with the user's id.
     """
-    served = [Served(request.user_id, _encode(system, request), request.snr_db) for request in requests]
+    weakest = dict[int, float]()  # of those who want a message: they share its symbols
+    for request in requests:
+        key = id(request.message)
+        weakest[key] = min(request.snr_db, weakest.get(key, request.snr_db))
+    made: dict[tuple[int, str, str | None, int | None], Payload] = {}
+
+    def encoded(request: Request, rate: int | None = None) -> Served:
+        key = id(request.message), request.task, request.instruction, rate
+        if key not in made:
+            made[key] = _encode(system, request, weakest[key[0]], rate)
+        return Served(request.user_id, made[key], request.snr_db)
+
+    served = [encoded(request) for request in requests]
     for number, request in enumerate(requests):
         rate = _highest_rate(requests, served, number)
         if rate is not None:
-            served[number] = Served(request.user_id, _encode(system, request, rate), request.snr_db)
+            served[number] = encoded(request, rate)
     return served
 
 
-def _encode(system: Encoder, request: Request, rate: int | None = None) -> Payload:
+def _encode(system: Encoder, request: Request, snr_db: float, rate: int | None) -> Payload:
     get_task(request.task)
     try:
-        return system.encode(request.message, request.task, request.instruction, request.snr_db, rate)
+        return system.encode(request.message, request.task, request.instruction, snr_db, rate)
     except ValueError as exc:
         raise ValueError(f"user {request.user_id}: {exc}") from exc
 

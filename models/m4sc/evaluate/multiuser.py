@@ -80,7 +80,12 @@ def prepare(model: Any, session: Session, waveform: WaveformConfig, config: Shar
     """Encode a session both ways."""
     requests = session.requests()
     shared = tuple(served.payload for served in encode_users(model, requests))
-    alone = tuple(model.encode(one.message, one.task, one.instruction, one.snr_db) for one in requests)
+    made: dict[tuple[int, str, str | None], Payload] = {}
+    for one in requests:
+        key = id(one.message), one.task, one.instruction
+        if key not in made:
+            made[key] = model.encode(one.message, one.task, one.instruction)
+    alone = tuple(made[id(one.message), one.task, one.instruction] for one in requests)
     return divide(session, shared, alone, waveform, config)
 
 

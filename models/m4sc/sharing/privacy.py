@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -24,7 +25,22 @@ _SYMBOLS, _DATA, _CHECK = b"\x00\x00", b"\x01\x00", b"\x02\x00"
 
 
 class KeyFileError(ValueError):
-    """A file that holds no keys."""
+    """No keys, or nothing to use them with."""
+
+
+def _ciphers() -> tuple[Any, Any, type[Exception]]:
+    """Authenticated cipher, encryptor of a keystream, and what a wrong key raises."""
+    try:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+    except ImportError as exc:
+        raise KeyFileError("hidden parts need the package cryptography (python3-cryptography)") from exc
+
+    def keystream(key: bytes, start: bytes) -> Any:
+        return Cipher(algorithms.ChaCha20(key, start), None).encryptor()
+
+    return ChaCha20Poly1305, keystream, InvalidTag
 
 
 @dataclass(frozen=True)
@@ -59,18 +75,14 @@ class UserKey:
 
     def lock(self, data: bytes, nonce: int) -> bytes:
         """Bytes to as many and 16 more."""
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-        return ChaCha20Poly1305(self.key).encrypt(self._nonce(nonce, _DATA), data, None)
+        return _ciphers()[0](self.key).encrypt(self._nonce(nonce, _DATA), data, None)
 
     def unlock(self, data: bytes, nonce: int) -> bytes | None:
         """Inverse of :meth:`lock`; None where the key is wrong or the bytes were changed."""
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
+        aead, _, invalid = _ciphers()
         try:
-            return ChaCha20Poly1305(self.key).decrypt(self._nonce(nonce, _DATA), data, None)
-        except InvalidTag:
+            return aead(self.key).decrypt(self._nonce(nonce, _DATA), data, None)
+        except invalid:
             return None
 
     def _nonce(self, nonce: int, what: bytes) -> bytes:
@@ -82,10 +94,8 @@ class UserKey:
         return int.from_bytes(self._stream(2, nonce, _CHECK), "big")
 
     def _stream(self, size: int, nonce: int, what: bytes) -> bytes:
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-
         start = (0).to_bytes(4, "little") + self._nonce(nonce, what)
-        return bytes(Cipher(algorithms.ChaCha20(self.key, start), None).encryptor().update(bytes(size)))
+        return bytes(_ciphers()[1](self.key, start).update(bytes(size)))
 
     def _pattern(self, count: int, nonce: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Order of the symbols, which are mirrored, and the phase that each is turned by."""
