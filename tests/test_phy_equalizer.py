@@ -6,7 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.phy.burst_kernels import equalize
 from m4sc.phy.channel.impairments import add_noise, multipath, resample, shift_carrier
+from m4sc.phy.equalizer.kernels import fitted_line, smooth_phase
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.header.protection import PROTECTIONS
@@ -53,3 +57,57 @@ def test_a_waveform_without_pilots_is_received(n_symbols: int) -> None:
     samples = add_noise(samples, noise_voltage(25.0, waveform), rng)
     (frame,) = receiver.push(samples) + receiver.flush()
     assert 10 * np.log10(np.mean(np.abs(frame.symbols - x) ** 2) * 10**2.5) < 1.0
+
+
+@pytest.mark.parametrize(("rows", "snr_db", "cfo", "ppm"), [(4, 30.0, 1.5, 20.0), (200, 10.0, 0.3, 0.0)])
+def test_the_estimates_cost_little(rows: int, snr_db: float, cfo: float, ppm: float) -> None:
+    rng, noise, found = np.random.default_rng(6), noise_voltage(snr_db, WAVEFORM), []
+    for _ in range(40 if rows < 10 else 8):
+        x = rng.standard_normal((2, rows * WAVEFORM.n_data_carriers)) / np.sqrt(2)
+        x = x[0] + 1j * x[1]
+        burst = modulate_frame(FrameHeader(PayloadKind.ANALOG, len(x)), x, WAVEFORM)
+        samples = shift_carrier(resample(np.pad(burst, 300), ppm), cfo / WAVEFORM.fft_len)
+        receiver = BurstReceiver(WAVEFORM)
+        (frame,) = receiver.push(add_noise(samples, noise, rng)) + receiver.flush()
+        found.append([np.mean(np.abs(frame.symbols - x) ** 2), np.mean(frame.noise_var)])
+    error, told = 10 * np.log10(np.mean(found, axis=0)) + snr_db
+    assert error < 0.25  # 0.5 and 0.3 dB with a fixed window on a coarse line
+    assert told == pytest.approx(error, abs=0.25)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.integers(8, 300), turn=st.floats(-3.0, 3.0), start=st.floats(-3.0, 3.0), off=st.floats(-0.5, 0.5)
+)
+def test_a_line_is_found_between_the_grid_s_frequencies(
+    rows: int, turn: float, start: float, off: float
+) -> None:
+    common = np.exp(1j * (start + turn * np.arange(rows)))
+    found, middle = fitted_line(common, turn + off / rows)
+    assert found == pytest.approx(turn, abs=0.01 / rows)
+    assert middle == pytest.approx((rows - 1) / 2)
+
+
+@pytest.mark.parametrize(("wander", "narrow"), [(0.0, False), (0.1, True)])
+def test_the_window_is_as_wide_as_the_oscillator_is_steady(wander: float, narrow: bool) -> None:
+    rng, rows, errors, told = np.random.default_rng(7), 200, [], []
+    for _ in range(20):
+        phase = 0.3 + 0.01 * np.arange(rows) + wander * np.cumsum(rng.standard_normal(rows))
+        noise = rng.standard_normal((2, rows)) * np.sqrt(0.1 * 4 / 2)
+        common = 4.0 * np.exp(1j * phase) + noise[0] + 1j * noise[1]
+        found, unsure = smooth_phase(common, np.full(rows, 4.0), 0.01, 0, 11)
+        errors.append(np.mean(np.angle(np.exp(1j * (found - phase))) ** 2))
+        told.append(np.mean(unsure))
+    whole = 0.5 / (4 * rows)
+    assert (np.median(told) > 4 * whole) == narrow
+    assert np.mean(errors) < (0.03 if narrow else 5 * 0.1 * whole)
+
+
+def test_a_carrier_estimated_near_zero_does_not_blow_up() -> None:
+    h = np.full(64, 1.0, np.complex64)
+    h[3] = 1e-6
+    rows = np.full((2, 64), 0.3, np.complex64)
+    turn = np.array([1.0, 1.0j], np.complex64)
+    symbols, gain, _ = equalize(rows, 0, np.array([2, 3]), h, 0.01, turn)
+    assert np.abs(symbols).max() < 0.4 and gain[1] == pytest.approx(0.01, rel=1e-3)
+    assert symbols[2] == pytest.approx(1j * symbols[0])

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.equalizer.kernels import clock_offset, lever_sums, moving_phase, turn_back, turn_clock_back
+from m4sc.phy.equalizer.kernels import (
+    clock_offset,
+    lever_sums,
+    moving_phase,
+    smooth_phase,
+    turn_back,
+    turn_clock_back,
+)
 from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
@@ -135,25 +142,26 @@ def error_power(seen, sent, h, places):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def equalize(straight, first, data_bins, h):  # type: ignore[no-untyped-def]
+def equalize(straight, first, data_bins, h, doubt, turn):  # type: ignore[no-untyped-def]
     """Data symbols from row `first` on, unbiased, complex64 (symbols,).
 
-    straight: complex64 (rows, fft_len); h: complex64 (fft_len,).
+    straight: complex64 (rows, fft_len); h: complex64 (fft_len,); doubt: error power of `h`, that keeps a
+    carrier whose estimate happens to be near 0 from blowing up; turn: complex64 (rows,), applied to each row.
     Returns also |h|^2 of each data carrier, float32, kept from 0, and its mean.
     """
     count = len(data_bins)
     gain, weight = np.empty(count, np.float32), np.empty(count, np.complex64)
     power = power_at(h, data_bins)
-    floor = np.float32(_LEAST_GAIN * power + 1e-30)
+    floor, more = np.float32(_LEAST_GAIN * power + 1e-30), np.float32(doubt)
     for i in range(count):
         here = h[data_bins[i]]
-        gain[i] = max(here.real**2 + here.imag**2, floor)
+        gain[i] = max(here.real**2 + here.imag**2 + more, floor)
         weight[i] = np.conj(here) / gain[i]
     symbols = np.empty((straight.shape[0] - first) * count, np.complex64)
     for row in range(first, straight.shape[0]):
         base = (row - first) * count
         for i in range(count):
-            symbols[base + i] = straight[row, data_bins[i]] * weight[i]
+            symbols[base + i] = straight[row, data_bins[i]] * weight[i] * turn[row]
     return symbols, gain, power
 
 
@@ -174,7 +182,7 @@ def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-unty
 
 @compiled
 def close_frame(opening, burst, shape, tables, phase, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
-    """A short frame from its samples: :func:`with_body`, :func:`undo_phase`, :func:`finish_frame`.
+    """A short frame from its samples: :func:`with_body`, :func:`pilot_phase`, :func:`finish_frame`.
 
     opening: as of :func:`finish_frame`, spectra of the header before them; burst: samples, start, cfo;
     shape: `first` to `skip` of :func:`spectra`, tables its last two; phase: the last three of
@@ -184,8 +192,9 @@ def close_frame(opening, burst, shape, tables, phase, pilots, bins, clock, train
     every = with_body(
         head, burst[0], burst[1], burst[2], shape[0], shape[1], shape[2], shape[3], tables[0], tables[1]
     )
-    straight = undo_phase(every, bins[1], known[1], pilots, phase[0], phase[1], phase[2], phase[3])
-    return finish_frame(straight, known, pilots, bins, clock, training, limits)
+    undone = pilot_phase(every, bins[1], known[1], pilots, phase[0], phase[1], phase[2], phase[3])
+    straight = turn_back(every, undone[0], np.zeros(len(every)))
+    return finish_frame(straight, undone, known, pilots, bins, clock, training, limits)
 
 
 @compiled
@@ -199,19 +208,21 @@ def close_packet(head, burst, shape, tables, phase, h, pilots, noise_var, bins, 
 
 
 @compiled
-def finish_frame(straight, known, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
+def finish_frame(straight, undone, known, pilots, bins, clock, training, limits):  # type: ignore[no-untyped-def]
     """A frame whose phases are undone, from the decoded header on: what is left of the clock's offset, a
-    second channel estimate with the sync words and the header as training sequence, and the payload.
+    second channel estimate with the sync words and the header as training sequence, the phases anew by that
+    estimate and the header's data, and the payload.
 
     straight: complex64 (rows, fft_len);
+    undone: phases that were undone, float64 (rows,), and their line, rad a symbol;
     known: spectra of the sync words, complex64 (words, fft_len); h, complex64 (fft_len,); the header as
     it was sent, complex64 (symbols, data); noise of a bin;
     pilots: float64 (rows, pilots); bins: of data, pilots and both;
     clock: signed carriers, float64 (fft_len,), slope of one ppm;
     training: sync words, complex64 (words, fft_len); weight of all on a bin, float32 (fft_len,); and what
     :func:`sparse_channel` takes, and its rounds;
-    limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's window,
-    least noise.
+    limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's narrowest
+    window, least noise.
     Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail.
     """
     words, h, sent, noise_var = known
@@ -230,14 +241,47 @@ def finish_frame(straight, known, pilots, bins, clock, training, limits):  # typ
     for k in used:
         energy += weight[k]
     noise = error_power(seen, wanted, h, used) * observed / max(observed - taps, 1.0)
-    symbols, gain, power = equalize(straight, n_head, data_bins, h)
-    tail, pilot_power = pilot_share(straight, max(len(straight) - tail_rows, 0), pilot_bins, h, pilots)
+    turn, unsure = phases_anew(straight, undone, seen, wanted, h, pilots, bins, n_words, n_head, window)
+    doubt = noise * taps / energy
+    symbols, gain, power = equalize(straight, n_head, data_bins, h, doubt, turn)
+    tail, _ = pilot_share(straight, max(len(straight) - tail_rows, 0), pilot_bins, h, pilots)
     # Errors of the two estimates turn and scale the symbols themselves, whose mean power is 1.
-    turned = phase_error(noise / pilot_power, len(straight), len(pilot_bins), window)
     variances = np.empty(n_symbols, np.float32)
     for i in range(n_symbols):
-        variances[i] = max(noise / gain[i % len(gain)] * (1.0 + taps / energy) + turned, least)
+        turned = noise * unsure[n_head + i // len(gain)]
+        variances[i] = max((noise + doubt) / gain[i % len(gain)] + turned, least)
     return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail if len(pilot_bins) else 1.0
+
+
+@compiled
+def phases_anew(straight, undone, seen, wanted, h, pilots, bins, n_words, n_head, window):  # type: ignore[no-untyped-def]
+    """What is left to turn each symbol by, complex64 (rows,), and the variance of its phase over a bin's
+    noise, rad^2, float64 (rows,).
+
+    seen, wanted: of the known symbols, complex64 (words + header symbols, fft_len), of which those behind
+    the words are the first of `straight`; the rest is as of :func:`finish_frame`.
+    """
+    rows = len(straight)
+    turn, unsure = np.ones(rows, np.complex64), np.zeros(rows)
+    if len(bins[1]) == 0:
+        return turn, unsure
+    common, weight = np.zeros(rows, np.complex128), np.zeros(rows)
+    for row in range(rows):
+        if row < n_head:
+            for k in bins[2]:
+                expected = h[k] * wanted[n_words + row, k]
+                common[row] += seen[n_words + row, k] * np.conj(expected)
+                weight[row] += np.float64(expected.real) ** 2 + np.float64(expected.imag) ** 2
+        else:
+            for i in range(len(bins[1])):
+                expected = h[bins[1][i]] * np.float32(pilots[row, i])
+                common[row] += straight[row, bins[1][i]] * np.conj(expected)
+                weight[row] += np.float64(expected.real) ** 2 + np.float64(expected.imag) ** 2
+        common[row] *= np.exp(1j * undone[0][row])
+    phase, unsure = smooth_phase(common, weight, undone[1], min(n_head, rows - 1), window)
+    for row in range(rows):
+        turn[row] = np.complex64(np.exp(1j * (undone[0][row] - phase[row])))
+    return turn, unsure
 
 
 @compiled
@@ -266,15 +310,10 @@ def finish_packet(straight, h, pilots, noise_var, bins, clock, ends):  # type: i
     products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
     ppm = clock_offset(products, spread, noise_var, clock[1])
     straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
-    symbols, _, power = equalize(straight, ends[0], data_bins, h)
+    turn = np.ones(len(straight), np.complex64)
+    symbols, _, power = equalize(straight, ends[0], data_bins, h, 0.0, turn)
     tail, _ = pilot_share(straight, max(len(straight) - ends[1], 0), pilot_bins, h, pilots)
     return symbols, power, ppm, tail if len(pilot_bins) else 1.0
-
-
-@compiled
-def phase_error(noise_var, count, pilots, window):  # type: ignore[no-untyped-def]
-    """Variance, rad^2, of a phase followed by `pilots` of this noise over their power; 0 without any."""
-    return noise_var / (2.0 * min(window, count) * pilots) if pilots else 0.0
 
 
 @compiled
@@ -289,7 +328,14 @@ def hard_bits(bins, pilot_bins, data_bins, h, pilots, phase):  # type: ignore[no
 
 @compiled
 def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots, most):  # type: ignore[no-untyped-def]
-    """Common phase of each symbol, from its pilots, undone: complex64 (symbols, fft_len).
+    """Spectra less what :func:`pilot_phase` finds: complex64 (symbols, fft_len)."""
+    phase, _ = pilot_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots, most)
+    return turn_back(bins, phase, np.zeros(len(bins)))
+
+
+@compiled
+def pilot_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots, most):  # type: ignore[no-untyped-def]
+    """Common phase of each symbol, from its pilots, float64 (symbols,), and its line's rad a symbol.
 
     The phase is that of a moving sum of `window` symbols around a line, if there are `line_symbols`,
     of up to `most` rad a symbol.
@@ -300,8 +346,7 @@ def undo_phase(bins, pilot_bins, h, pilots, window, line_symbols, roots, most): 
         for i in range(len(pilot_bins)):
             common[row] += products[row, i]
     frequency = steady_frequency(common, roots, most) if len(bins) >= line_symbols else 0.0
-    phase = moving_phase(common, frequency, window)
-    return turn_back(bins, phase, np.zeros(len(bins)))
+    return moving_phase(common, frequency, window), frequency
 
 
 @compiled

@@ -17,6 +17,7 @@ from m4sc.phy.equalizer.estimator import (
     is_short,
     phase_tables,
     straighten,
+    track,
 )
 from m4sc.phy.frame import frame_waveform
 from m4sc.phy.header.code import binary_share, header_code
@@ -194,17 +195,19 @@ class FrameReader(PreambleDemodulator):
         fields = len(self.data_bins) * self._message_symbols if header.announced else 0
         limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
         known = opening.words, opening.h, opening.sent, opening.noise_var
-        rounds = _ROUNDS if opening.noisy else 1
+        rounds = _ROUNDS if opening.noisy or n_body > len(self._sync) + self.header_symbols else 1
         how = bins, self.clock, (*self._training, rounds), limits
         most = self._most_turn if opening.noisy else np.pi
         if is_short(count) and self.pilot_bins.size:
             phase = phase_tables(count, PHASE_WINDOW, most)
             found = close_frame((opening.bins, known), *body, phase, pilots, *how)
         else:
-            straight, ppm = follow(with_body(opening.bins, *body[0], *body[1], *body[2]), opening.h, w)
+            every = with_body(opening.bins, *body[0], *body[1], *body[2])
+            tracked = track(every, opening.h, w)
+            ppm, straight = tracked.ppm, straighten(every, tracked.phase, tracked.slope, w)
             if not self.pilot_bins.size:
                 straight = self._steady(straight, opening)
-            found = finish_frame(straight, known, pilots, *how)
+            found = finish_frame(straight, (tracked.phase, tracked.frequency), known, pilots, *how)
         symbols, noise_var, h, power, noise, more, tail = found
         message = self._message(symbols[:fields], noise_var[:fields]) if fields else b""
         return ReceivedFrame(

@@ -12,11 +12,10 @@ from torch import Tensor
 from m4sc.coding.torch_link.config import EstimationConfig
 from m4sc.coding.torch_link.noise import draw_normal
 from m4sc.phy.air_time import header_ofdm_symbols
-from m4sc.phy.equalizer.estimator import ChannelSmoother, phase_error_var
+from m4sc.phy.equalizer.estimator import PHASE_WINDOW, ChannelSmoother
 from m4sc.phy.waveform import WaveformConfig
 
 _HOST = torch.device("cpu")
-_PHASE_WINDOW = 11  # OFDM symbols, as in m4sc.phy.equalizer.estimator
 
 
 @dataclass(frozen=True)
@@ -73,19 +72,39 @@ def _noise(
 
 
 def _tracked_phase(
-    h: Tensor, noise_var: Tensor, waveform: WaveformConfig, generator: torch.Generator | None
-) -> Tensor:
-    """Common phase of each OFDM symbol against the first, float (n, rows), as pilots show it in noise."""
+    h: Tensor,
+    noise_var: Tensor,
+    waveform: WaveformConfig,
+    header: _Header,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """Common phase of each OFDM symbol against the first, as pilots and the decoded header show it in noise,
+    and its variance over that of a bin's noise, rad^2, both float (n, rows).
+
+    As ``m4sc.phy.equalizer.kernels.smooth_phase`` has it: the moving sum that foretells each symbol best.
+    """
     pilot = _carriers(waveform, h.device)[1]
-    first = h[:, :1, pilot]
-    z = (h[..., pilot] * first.conj()).sum(-1)
-    z = z + _noise(z.shape, noise_var[:, None] * first.abs().square().sum(-1), generator)
-    window = min(_PHASE_WINDOW, z.shape[1])
-    half = window // 2
-    sums = torch.nn.functional.pad(z.cumsum(1), (1, 0))
-    places = torch.arange(z.shape[1], device=h.device)
-    low, high = (places + half - window + 1).clamp_min(0), (places + half + 1).clamp_max(z.shape[1])
-    return torch.angle(sums[:, high] - sums[:, low])
+    z, weight = torch.zeros_like(h[..., 0]), torch.zeros_like(h[..., 0].real)
+    for bins, rows in ((header.bins, slice(0, header.rows)), (pilot, slice(header.rows, None))):
+        first = h[:, :1, bins]
+        z[:, rows] = (h[:, rows][..., bins] * first.conj()).sum(-1)
+        weight[:, rows] = first.abs().square().sum(-1)
+    z = z + _noise(z.shape, noise_var[:, None] * weight, generator)
+    count, half = z.shape[1], PHASE_WINDOW // 2
+    sums, weights = (torch.nn.functional.pad(x.cumsum(1), (1, 0)) for x in (z, weight))
+    places = torch.arange(count, device=h.device)
+    foretold, totals, spans = list[Tensor](), list[Tensor](), list[Tensor]()
+    while not totals or half < 2 * count:
+        low, high = (places - half).clamp_min(0), (places + half + 1).clamp_max(count)
+        totals.append(sums[:, high] - sums[:, low])
+        spans.append(weights[:, high] - weights[:, low])
+        others = totals[-1] - z
+        alike = (z * others.conj()).real / others.abs().clamp_min(1e-30)
+        foretold.append(alike[:, header.rows :].sum(1))
+        half = 2 * half + 1
+    best, every = torch.stack(foretold).argmax(0), torch.arange(len(z), device=h.device)
+    total, span = torch.stack(totals)[best, every], torch.stack(spans)[best, every]
+    return torch.angle(total), 0.5 / span.clamp_min(1e-30)
 
 
 def _timed(h: Tensor) -> Tensor:
@@ -124,7 +143,7 @@ def receive(
     Returns:
         complex64 and float32, both (n, rows, data carriers).
     """
-    header, (data, pilots) = header_training(waveform, grid.device), _carriers(waveform, grid.device)
+    header, (data, _) = header_training(waveform, grid.device), _carriers(waveform, grid.device)
     n, rows = grid.shape[0], grid.shape[1]
     h = _timed(h).expand(-1, header.rows + rows, -1)
     received = h[:, header.rows :, data] * grid + _noise(grid.shape, noise_var[:, None, None], generator)
@@ -134,9 +153,9 @@ def receive(
         return received * known.conj() / gain, noise_var[:, None, None] / gain
     # --- common phase --------------------------------------------------------------------------------
     count = header.rows + rows
-    phase = noise_var.new_zeros(n, count)
-    if estimation.phase:
-        phase = _tracked_phase(h, noise_var, waveform, generator)
+    phase = unsure = noise_var.new_zeros(n, count)
+    if estimation.phase and waveform.pilot_carriers:
+        phase, unsure = _tracked_phase(h, noise_var, waveform, header, generator)
     turn = torch.polar(torch.ones_like(phase), -phase)[..., None]
     # --- channel: what stood still over the header ---------------------------------------------------
     h_hat = (h[:, : header.rows] * turn[:, : header.rows]).mean(1)
@@ -159,7 +178,5 @@ def receive(
     reported = measured[:, None, None] / gain
     if estimation.channel:
         reported = reported * (1.0 + header.taps / header.observed)
-    if estimation.phase and waveform.pilot_carriers:
-        pilot = h_hat[:, pilots].abs().square().mean(-1)
-        reported = reported + (measured / pilot * phase_error_var(1.0, count, waveform))[:, None, None]
+    reported = reported + (measured[:, None] * unsure[:, header.rows :])[..., None]
     return received * turn[:, header.rows :] * known.conj() / gain, reported.expand(n, rows, -1)

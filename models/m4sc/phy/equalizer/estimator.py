@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from m4sc.phy.burst_kernels import phase_error, pilot_products, smooth, steady_frequency, undo_phase
+from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency, undo_phase
 from m4sc.phy.equalizer.kernels import moving_phase, turn_back
 from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.fft_kernels import roots_of_unity
@@ -16,7 +17,7 @@ DELAY_TAPS_PER_PREFIX = 1.25
 _SFO_GRID_PPM = np.linspace(-40.0, 40.0, 81)
 SFO_SYMBOLS = 80  # with fewer, the slope stays small enough for the frame's end alone
 _SFO_BLOCK = 8  # symbols over which no slope of the grid turns far
-PHASE_WINDOW = 11  # OFDM symbols over which a common phase is averaged
+PHASE_WINDOW = 11  # OFDM symbols over which a common phase is averaged at least
 _SPARSE_ROUNDS = 6
 _PHASE_LINE_SYMBOLS = 8  # with fewer, the phase is not fitted by a line
 
@@ -112,22 +113,33 @@ def follow(
     if is_short(count) or not search_clock:
         tables = phase_tables(count, window, most)
         return undo_phase(bins, waveform.pilot_bins, h, waveform.pilots(count), *tables), 0.0
-    phase, slope, ppm = track(bins, h, waveform)
-    return straighten(bins, phase, slope, waveform), ppm
+    found = track(bins, h, waveform)
+    return straighten(bins, found.phase, found.slope, waveform), found.ppm
 
 
-def track(
-    bins: np.ndarray, h: np.ndarray, waveform: WaveformConfig, first: int = 0
-) -> tuple[np.ndarray, np.ndarray, float]:
+class Tracked(NamedTuple):
+    """What pilots show of a long frame.
+
+    Attributes:
+        phase: float (symbols,), rad.
+        slope: float (symbols,), rad a carrier.
+        ppm: sampling-clock offset.
+        frequency: of the line that the phases lie around, rad a symbol.
+    """
+
+    phase: np.ndarray
+    slope: np.ndarray
+    ppm: float
+    frequency: float
+
+
+def track(bins: np.ndarray, h: np.ndarray, waveform: WaveformConfig, first: int = 0) -> Tracked:
     """Common phase and timing slope of each symbol, from its pilots.
 
     Args:
         bins: complex (symbols, fft_len), header and payload.
         h: complex (fft_len,), channel at the preamble.
         first: number of the first symbol after the preamble, for the pilots' cycle.
-
-    Returns:
-        phase, float (symbols,), rad; slope, float (symbols,), rad a carrier; sampling-clock offset, ppm.
     """
     count = len(bins)
     z = pilot_products(bins, waveform.pilot_bins, h, waveform.pilots(first + count)[first:])
@@ -143,7 +155,7 @@ def track(
     frequency = 0.0
     if count >= _PHASE_LINE_SYMBOLS:
         frequency = steady_frequency(common, _padded_roots(max(64, 1 << (count - 1).bit_length())), np.pi)
-    return moving_phase(common, frequency, PHASE_WINDOW), slope, ppm
+    return Tracked(moving_phase(common, frequency, PHASE_WINDOW), slope, ppm, frequency)
 
 
 @lru_cache(maxsize=16)
@@ -177,11 +189,3 @@ def straighten(
 ) -> np.ndarray:
     """Undo phase and slope: complex64 (symbols, fft_len)."""
     return np.asarray(turn_back(bins, phase, slope))
-
-
-def phase_error_var(noise_var: float, count: int, waveform: WaveformConfig) -> float:
-    """Variance, rad^2, of the phase that `track` gives, from a pilot's noise variance over its power.
-
-    0 without pilots: then no phase is followed, and none is made worse.
-    """
-    return float(phase_error(noise_var, count, len(waveform.pilot_carriers), PHASE_WINDOW))

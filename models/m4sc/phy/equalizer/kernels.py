@@ -116,3 +116,71 @@ def moving_phase(common, frequency, window):  # type: ignore[no-untyped-def]
             total += turned[k]
         phase[row] = np.angle(total) + frequency * row
     return phase
+
+
+@compiled
+def fitted_line(common, frequency):  # type: ignore[no-untyped-def]
+    """Frequency nearest to `frequency` that a weighted line through the phases has, rad a symbol, and the
+    line's middle, in symbols.
+
+    common: complex128 (symbols,), whose magnitudes are weights. Two steps of a linear regression on what
+    the line before left over: the grid of a padded FFT is too coarse where noise is low.
+    """
+    middle = 0.0
+    for _ in range(2):
+        total, weight, middle = 0j, 1e-30, 0.0
+        for row in range(len(common)):
+            total += common[row] * np.exp(-1j * frequency * row)
+            weight += abs(common[row])
+            middle += abs(common[row]) * row
+        middle /= weight
+        turn = np.conj(total) / (abs(total) + 1e-30)
+        products, spread = 0.0, 1e-30
+        for row in range(len(common)):
+            left = common[row] * np.exp(-1j * frequency * row) * turn
+            products += (row - middle) * left.imag
+            spread += (row - middle) ** 2 * abs(left)
+        frequency += products / spread
+    return frequency, middle
+
+
+@compiled
+def smooth_phase(common, weight, frequency, first, least):  # type: ignore[no-untyped-def]
+    """Phase around a line, float64 (symbols,), by the moving sum that foretells it best; and each phase's
+    variance over that of the noise, rad^2, float64 (symbols,).
+
+    The width is chosen by leaving one out: each symbol is compared with the sum of the others in its
+    window. A steady oscillator gets the whole frame, one that wanders a short window.
+
+    common: complex128 (symbols,), sum of seen * conj(expected); weight: float64 (symbols,), sum of
+    |expected|^2; frequency: rad a symbol, about; first: symbol from which on it counts what is foretold;
+    least: narrowest window, symbols.
+    """
+    count = len(common)
+    frequency, middle = fitted_line(common, frequency)
+    turned, sums = np.empty(count, np.complex128), np.zeros(count + 1, np.complex128)
+    weights = np.zeros(count + 1)
+    spread = 1e-30
+    for row in range(count):
+        turned[row] = common[row] * np.exp(-1j * frequency * row)
+        sums[row + 1], weights[row + 1] = sums[row] + turned[row], weights[row] + weight[row]
+        spread += weight[row] * (row - middle) ** 2
+    half, best, most = least // 2, 0, -np.inf
+    while True:
+        foretold = 0.0
+        for row in range(first, count):
+            others = sums[min(row + half + 1, count)] - sums[max(row - half, 0)] - turned[row]
+            foretold += (turned[row] * np.conj(others)).real / (abs(others) + 1e-30)
+        if foretold >= most:
+            best, most = half, foretold
+        if half >= count:
+            break
+        half = 2 * half + 1
+    phase, error = np.empty(count), np.empty(count)
+    for row in range(count):
+        low, high = max(row - best, 0), min(row + best + 1, count)
+        phase[row] = np.angle(sums[high] - sums[low]) + frequency * row
+        error[row] = 0.5 / (weights[high] - weights[low] + 1e-30)
+        if best >= count:
+            error[row] += 0.5 * (row - middle) ** 2 / spread
+    return phase, error
