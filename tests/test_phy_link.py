@@ -77,7 +77,6 @@ def test_a_digital_header_says_bytes_and_so_symbols(n_bytes: int, mcs: int) -> N
     [
         (bytes(HEADER_BYTES), "version 0 is not 3"),
         (bytes(3), "9 bytes"),
-        (bytes.fromhex("780000000000000000"), "kind 3"),
         (bytes.fromhex("71e002000000000000"), "scheme 15"),
         (bytes.fromhex("60100120000000e0c0"), "segment 7 of 7"),
     ],
