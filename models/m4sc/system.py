@@ -12,7 +12,11 @@ import numpy as np
 import torch
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.by_size import TASKS as SIZED_TASKS
+from m4sc.codecs.by_size import BySizeCodec
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
+from m4sc.codecs.questions import TASKS as QUESTION_TASKS
+from m4sc.codecs.questions import QuestionCodec, load_questions
 from m4sc.codecs.semantic import SemanticCodec
 from m4sc.codecs.sound import SoundCodec, load_sound
 from m4sc.codecs.space import TASKS as SPACE_TASKS
@@ -21,6 +25,7 @@ from m4sc.codecs.spoken_question import SpokenQuestionCodec
 from m4sc.codecs.text_code import TextCode
 from m4sc.codecs.text_code.alphabet import Alphabet
 from m4sc.codecs.text_code.prior import load_prior
+from m4sc.codecs.trust import Trust, load_trust
 from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
 from m4sc.config import ModelConfig
@@ -57,6 +62,8 @@ class SemanticSystem:
         text_prior: Path | None = None,
         space: SpaceSystem | None = None,
         sounds: SoundCodec | None = None,
+        questions: QuestionCodec | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Build the codecs.
 
@@ -68,12 +75,16 @@ class SemanticSystem:
                 belief. Only a receiver has use for it, so the ends need not share it.
             space: answers captions in the place of the language model; None where there are no weights.
             sounds: names sounds; None where there are no weights.
+            questions: answers questions on pictures in the place of the language model; None where there are
+                no weights.
+            trust: confidence of the language model's answers (:mod:`m4sc.codecs.trust`). Only a receiver has
+                use for it.
         """
         self.network = network.eval()
         self.config: ModelConfig = network.config
         self.fingerprint = fingerprint
         self.senses = Senses(network.config, listen)
-        semantic = SemanticCodec(network, self.senses, fingerprint)
+        semantic = SemanticCodec(network, self.senses, fingerprint, trust)
         words = VerbatimCodec(_text_code(network, text_prior), self.senses, fingerprint)
         self.codecs: dict[str, Codec] = {
             "semantic": semantic,
@@ -86,6 +97,11 @@ class SemanticSystem:
         if space is not None:
             points = SpaceCodec(space, fingerprint)
             self.codecs["space"] = points if pictures is None else WithPicture(points, pictures)
+        if questions is not None:
+            questions.fingerprint = fingerprint
+            sized = BySizeCodec(semantic, questions)
+            self.codecs["questions"] = questions if pictures is None else WithPicture(questions, pictures)
+            self.codecs["by-size"] = sized if pictures is None else WithPicture(sized, pictures)
         if sounds is not None:
             sounds.fingerprint = fingerprint
             self.codecs["sound"] = sounds
@@ -101,6 +117,10 @@ class SemanticSystem:
             raise ValueError(f"there are no weights for {what}: train them with m4sc train {command}")
         if task.name in SPACE_TASKS and "space" in self.codecs:
             return self.codecs["space"]
+        if task.name in QUESTION_TASKS and "questions" in self.codecs:
+            return self.codecs["questions"]
+        if task.name in SIZED_TASKS and task.name in self.config.tasks and "by-size" in self.codecs:
+            return self.codecs["by-size"]
         if task.system not in _OWN_WEIGHTS and task.name not in self.config.tasks:
             raise ValueError(
                 f"these weights were not trained for '{task.name}'; trained: {', '.join(self.config.tasks)}"
@@ -254,8 +274,14 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     space = _load_space(folder)
     if space is not None:
         fingerprint = zlib.crc32(space.fingerprint.to_bytes(4, "big"), fingerprint)
+    asked = _companion(folder, "questions")
+    questions = None if asked is None else load_questions(asked)
+    if questions is not None:
+        fingerprint = zlib.crc32(questions.fingerprint.to_bytes(4, "big"), fingerprint)
     prior = _text_prior(folder, network.config.llm)
-    return SemanticSystem(network, fingerprint, pictures, listen, prior, space, sounds)
+    return SemanticSystem(
+        network, fingerprint, pictures, listen, prior, space, sounds, questions, load_trust(folder)
+    )
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:

@@ -11,7 +11,9 @@ from m4sc_app.bench.hearing import hearing
 from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.multiuser import multiuser
 from m4sc_app.bench.papr import papr
+from m4sc_app.bench.photographs import photographs
 from m4sc_app.bench.phy import phy
+from m4sc_app.bench.questions import questions
 from m4sc_app.bench.soak import soak
 from m4sc_app.bench.sound import sound
 from m4sc_app.bench.space import space
@@ -27,7 +29,9 @@ bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)
 bench_app.command("multiuser")(multiuser)
 bench_app.command("papr")(papr)
+bench_app.command("photographs")(photographs)
 bench_app.command("phy")(phy)
+bench_app.command("questions")(questions)
 bench_app.command("soak")(soak)
 bench_app.command("space")(space)
 bench_app.command("sound")(sound)

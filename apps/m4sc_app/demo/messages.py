@@ -103,6 +103,8 @@ _PHOTOS: tuple[tuple[str, str, str, str | None, tuple[str, ...]], ...] = (
             "a parked motorcycle in a cluttered garage",
         ),
     ),
+    ("question", "motorcycle_left.png", "vqa", "What vehicle is this?", ("motorcycle", "motorbike")),
+    ("yes-no", "astronaut.png", "vqa", "Is there a flag in the picture?", ("yes",)),
 )
 
 _MOSAIC = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")

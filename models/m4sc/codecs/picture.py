@@ -10,12 +10,16 @@ from dataclasses import replace
 import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.by_size import BySizeCodec
+from m4sc.codecs.questions import QuestionCodec
 from m4sc.codecs.semantic import SemanticCodec
 from m4sc.codecs.space import SpaceCodec
 from m4sc.coding.reconstruction.codec import PictureCodec
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS
 from m4sc.message import Message
 from m4sc.tasks import Task
+
+TaskCodec = SemanticCodec | SpaceCodec | QuestionCodec | BySizeCodec
 
 
 class ReconstructionCodec(Codec):
@@ -68,7 +72,7 @@ class WithPicture(Codec):
 
     name = "with-picture"
 
-    def __init__(self, codec: SemanticCodec | SpaceCodec, pictures: PictureCodec) -> None:
+    def __init__(self, codec: TaskCodec, pictures: PictureCodec) -> None:
         self.codec, self.pictures = codec, pictures
 
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:

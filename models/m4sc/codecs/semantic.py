@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.tokens import as_latents, as_tokens, check_choice
+from m4sc.codecs.trust import Trust, evidence, probability_right
 from m4sc.config import LATENTS
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
@@ -27,12 +29,17 @@ class SemanticCodec(Codec):
         network: trained, with the language model that answers.
         senses: frozen encoders of the transmitter.
         fingerprint: of configuration and weights.
+        trust: of each task with a confidence the weights of :func:`m4sc.codecs.trust.evidence`; a receiver's
+            alone.
     """
 
     name = "semantic"
 
-    def __init__(self, network: Network, senses: Senses, fingerprint: int = 0) -> None:
+    def __init__(
+        self, network: Network, senses: Senses, fingerprint: int = 0, trust: Trust | None = None
+    ) -> None:
         self.network, self.senses, self.fingerprint = network, senses, fingerprint
+        self.trust: Trust = trust or {}
         self.config = network.config
 
     @torch.inference_mode()
@@ -65,9 +72,16 @@ class SemanticCodec(Codec):
             llm.prompt(instruction or task.instructions[0], self.latents(one, task))
             for one, instruction in zip(received, instructions, strict=True)
         ]
-        texts = llm.generate(prompts, task.max_new_tokens, None)
+        said = llm.answer(prompts, task.max_new_tokens)
         seconds = time.perf_counter() - started
-        return [Answer(text.strip(), None, seconds) for text in texts]
+        return [
+            Answer(text, None, seconds, confidence=self._confidence(task, odds, one.noise_var))
+            for (text, odds), one in zip(said, received, strict=True)
+        ]
+
+    def _confidence(self, task: Task, log_probability: float, noise_var: np.ndarray) -> float | None:
+        weights = self.trust.get(task.name)
+        return None if weights is None else probability_right(weights, evidence(log_probability, noise_var))
 
     def latents(self, received: Received, task: Task) -> Tensor:
         """What the language model is given of a message: float (t, hidden)."""

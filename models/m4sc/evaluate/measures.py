@@ -20,6 +20,10 @@ from m4sc.evaluate.metrics.similarity import default_minilm
 from m4sc.evaluate.systems import Said
 from m4sc.tasks import get_task
 
+CALIBRATED = ("classify", "mosaic", "vqa")
+"""Tasks of which the error of the confidence is told beside the score."""
+_BINS = 10
+
 Each = Callable[[Sequence[Said], Sequence[Example]], np.ndarray]
 
 
@@ -28,7 +32,8 @@ class Measure:
     """One figure of a task.
 
     Attributes:
-        name: a scorer's name, "bleu4", "ssim", or of texts "exact", "silent_errors", "flagged".
+        name: a scorer's name, "bleu4", "ssim", "calibration_error", or of texts "exact", "silent_errors",
+            "flagged".
         each: numbers of every answer, float (n, d), from answers (None: lost) and their examples.
         figure: float (..., d), their means, to the figure, float (...).
     """
@@ -41,8 +46,8 @@ class Measure:
 def measures_of(task: str) -> list[Measure]:
     """The task's own scorer first, then what is told beside it.
 
-    Of texts whether they are exact, wrong or in doubt, and BLEU-4; of captions BLEU-4 and similarity; of
-    pictures SSIM.
+    Of tasks in `CALIBRATED` the expected calibration error; of texts whether they are exact, wrong or in
+    doubt, and BLEU-4; of captions BLEU-4 and similarity; of pictures SSIM.
     """
     entry = get_task(task)
     if entry.gives_picture:
@@ -52,6 +57,8 @@ def measures_of(task: str) -> list[Measure]:
         found += [
             Measure(name, partial(_checked, name), _mean) for name in ("exact", "silent_errors", "flagged")
         ]
+    if task in CALIBRATED:
+        found.append(Measure("calibration_error", _surer_than_right, _error))
     if entry.scorer in ("cider", "similarity"):
         found.append(Measure("bleu4", _bleu4, bleu4_of))
     if entry.scorer == "cider":
@@ -61,6 +68,26 @@ def measures_of(task: str) -> list[Measure]:
 
 def _mean(means: np.ndarray) -> np.ndarray:
     return means[..., 0]
+
+
+def _error(means: np.ndarray) -> np.ndarray:
+    """Expected calibration error (Guo et al., ICML 2017): the bins' gaps, each by its share of answers."""
+    return np.asarray(np.abs(means).sum(-1))
+
+
+def _surer_than_right(answers: Sequence[Said], examples: Sequence[Example]) -> np.ndarray:
+    """Confidence less score, float (n, 10), in the column of the confidence's bin.
+
+    An answer without a confidence counts as sure, a lost message as one that claims nothing.
+    """
+    rows = np.zeros((len(answers), _BINS))
+    for row, answer, score in zip(rows, answers, _own(answers, examples)[:, 0], strict=True):
+        if answer is None:
+            continue
+        told = getattr(answer, "confidence", None)
+        sure = 1.0 if told is None else told
+        row[min(int(sure * _BINS), _BINS - 1)] = sure - score
+    return rows
 
 
 def _texts(answers: Sequence[Said]) -> list[str | None]:

@@ -33,15 +33,16 @@ class Words(str):
     """An answer in words that may say how sure it is.
 
     Attributes:
-        verified: as of :class:`m4sc.codecs.base.Answer`.
+        verified, confidence: as of :class:`m4sc.codecs.base.Answer`.
     """
 
     verified: bool | None
+    confidence: float | None
 
-    def __new__(cls, text: str, verified: bool | None = None) -> Words:
-        """text, verified: of the answer."""
+    def __new__(cls, text: str, verified: bool | None = None, confidence: float | None = None) -> Words:
+        """text, verified, confidence: of the answer."""
         words = super().__new__(cls, text)
-        words.verified = verified
+        words.verified, words.confidence = verified, confidence
         return words
 
 
@@ -116,7 +117,12 @@ class Semantic:
             halves = (slice(0, len(examples) // 2), slice(len(examples) // 2, None))
             return [a for half in halves for a in self._read_batch(received[half], examples[half])]
         shown = get_task(examples[0].task).gives_picture
-        return [answer.image if shown else Words(answer.text, answer.verified) for answer in answers]
+        return [
+            answer.image
+            if shown
+            else Words(answer.text, answer.verified, getattr(answer, "confidence", None))
+            for answer in answers
+        ]
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]

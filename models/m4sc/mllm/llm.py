@@ -278,27 +278,48 @@ class LanguageModel(nn.Module):
         evidence: over the whole vocabulary, rows for each prompt; it calls for a search if it is unclear.
         With it, spaces around an answer are kept: they were sent.
         """
+        if evidence is None:
+            return [text for text, _ in self.answer(prompts, max_new_tokens)]
+        embeds, begins = self._padded(prompts)
+        beams = _beams(evidence)
+        if self.decoder is None or embeds.device.type != "cpu":
+            said = self._generate_by_transformers(embeds, begins, max_new_tokens, evidence)[0]
+        else:
+            asked = (self.decoder, embeds, begins, max_new_tokens, self.end_id, _stacked(evidence.rows))
+            said = greedy(*asked)[0] if beams == 1 else beam_search(*asked, beams)
+        return self._texts(said)
+
+    @torch.inference_mode()
+    def answer(self, prompts: list[Tensor], max_new_tokens: int) -> list[tuple[str, float]]:
+        """The greedy answer to each prompt, and its log-probability."""
+        embeds, begins = self._padded(prompts)
+        if self.decoder is None or embeds.device.type != "cpu":
+            said, total = self._generate_by_transformers(embeds, begins, max_new_tokens, None)
+        else:
+            said, total = greedy(self.decoder, embeds, begins, max_new_tokens, self.end_id, None)
+        return [(text.strip(), odds) for text, odds in zip(self._texts(said), total.tolist(), strict=True)]
+
+    def _padded(self, prompts: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Prompts padded on the left, float (n, t, hidden), and where each begins, int64 (n,)."""
         if not self._served:
             self._use("decode")
         longest = max(len(p) for p in prompts)
         embeds = torch.stack([nn.functional.pad(p, (0, 0, longest - len(p), 0)) for p in prompts])
-        begins = torch.tensor([longest - len(p) for p in prompts])
-        if self.decoder is None or embeds.device.type != "cpu":
-            said = self._generate_by_transformers(embeds, begins, max_new_tokens, evidence)
-        else:
-            rows = None if evidence is None else _stacked(evidence.rows)
-            asked = (self.decoder, embeds, begins, max_new_tokens, self.end_id, rows)
-            beams = _beams(evidence)
-            said = greedy(*asked) if beams == 1 else beam_search(*asked, beams)
+        return embeds, torch.tensor([longest - len(p) for p in prompts])
+
+    def _texts(self, said: list[list[int]]) -> list[str]:
         texts = self.tokenizer.batch_decode(
             said, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [str(text) if evidence is not None else str(text).strip() for text in texts]
+        return [str(text) for text in texts]
 
     def _generate_by_transformers(
         self, embeds: Tensor, begins: Tensor, max_new_tokens: int, evidence: Evidence | None
-    ) -> list[list[int]]:
-        """Of any causal LM. embeds: float (n, t, hidden), padded on the left up to `begins`, int64 (n,)."""
+    ) -> tuple[list[list[int]], Tensor]:
+        """Tokens and log-probabilities of any causal LM.
+
+        embeds: float (n, t, hidden), padded on the left up to `begins`, int64 (n,).
+        """
         beams = _beams(evidence)
         out = self.model.generate(
             inputs_embeds=embeds.to(self.embedding.dtype),
@@ -310,5 +331,14 @@ class LanguageModel(nn.Module):
             **({"num_beams": beams, "length_penalty": 0.0} if beams > 1 else {}),
             eos_token_id=self.end_id,
             pad_token_id=self.end_id,
+            return_dict_in_generate=True,
+            output_scores=beams == 1,
         )
-        return [list(row) for row in out.tolist()]
+        said = [list(row) for row in out.sequences.tolist()]
+        total = torch.zeros(len(said))
+        for row, ids in enumerate(said if beams == 1 else []):
+            for step, token in enumerate(ids):
+                total[row] += float(out.scores[step][row].float().log_softmax(-1)[token])
+                if token == self.end_id:
+                    break
+        return said, total

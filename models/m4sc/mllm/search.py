@@ -22,7 +22,7 @@ class _Prompt:
 
 def greedy(
     decoder: Decoder, embeds: Tensor, begins: Tensor, most: int, end_id: int, evidence: Tensor | None
-) -> list[list[int]]:
+) -> tuple[list[list[int]], Tensor]:
     """The likeliest token at each place, until the end mark or `most` tokens.
 
     Args:
@@ -34,20 +34,22 @@ def greedy(
         evidence: float (n, steps, vocab), log-likelihoods that join the LLM's own; the last step's holds on.
 
     Returns:
-        Token numbers of each answer.
+        Token numbers of each answer, and its log-probability, float (n,): of its tokens and its end mark.
     """
     logits, cache = decoder.prefill(embeds, begins, most)
     said: list[list[int]] = [[] for _ in range(len(embeds))]
     open_rows = torch.ones(len(embeds), dtype=torch.bool)
+    total = torch.zeros(len(embeds))
     for step in range(most):
-        ids = _with_evidence(logits, evidence, step, 1).argmax(-1)
+        best, ids = _with_evidence(logits, evidence, step, 1).max(-1)
+        total += torch.where(open_rows, best.float(), 0.0)
         open_rows &= ids != end_id
         for row in open_rows.nonzero()[:, 0].tolist():
             said[row].append(int(ids[row]))
         if step + 1 == most or not open_rows.any():
             break
         logits = decoder.step(ids, cache)
-    return said
+    return said, total
 
 
 def beam_search(
@@ -61,7 +63,7 @@ def beam_search(
 ) -> list[list[int]]:
     """The answer of the highest summed score among `beams` hypotheses kept at each step.
 
-    Arguments and result as those of :func:`greedy`. A prompt is done when `beams` of its hypotheses have
+    Arguments and tokens as those of :func:`greedy`. A prompt is done when `beams` of its hypotheses have
     ended and all score above the best that has not.
     """
     n = len(embeds)

@@ -1,0 +1,134 @@
+"""Task `vqa`: a picture as a point, sent over the channel; the receiver's question judged beside it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.message import Message
+from m4sc.questions.network import QuestionNetwork, answer_odds
+from m4sc.questions.statements import Asked, ask
+from m4sc.space.picture_features import PictureFeatures
+from m4sc.space.sentence_encoder import SentenceEncoder
+from m4sc.tasks import Task
+
+TASKS = ("vqa",)
+_MOST_NOISE = 1e6  # noise variance of a symbol that was lost
+_KEPT_QUESTIONS = 256
+
+
+class QuestionCodec(Codec):
+    """Any question about a picture, by one network that judges statements; no language model.
+
+    The receiver may ask what it likes of what it has heard: the light path, one point for all questions.
+
+    Args:
+        network: projector, channel codec and judge.
+        fingerprint: of configuration and weights.
+    """
+
+    name = "questions"
+
+    def __init__(self, network: QuestionNetwork, fingerprint: int = 0) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.config = network.config
+        self.fingerprint = fingerprint
+        self._statements = lru_cache(_KEPT_QUESTIONS)(self._embedded)
+
+    @cached_property
+    def pictures(self) -> PictureFeatures:
+        """Loaded when the first picture comes."""
+        return PictureFeatures(self.config.vision)
+
+    @cached_property
+    def sentences(self) -> SentenceEncoder:
+        """Loaded when the first question comes."""
+        return SentenceEncoder(self.config.sentences)
+
+    @torch.inference_mode()
+    def point(self, picture: np.ndarray) -> Tensor:
+        """Picture, uint8 (H, W, 3), to its unit vector, float32 (768,)."""
+        features = self.pictures([picture])
+        return self.network.points(features, self.network.names(self.pictures.class_scores(features)))[0]
+
+    @torch.inference_mode()
+    def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
+        """As :meth:`Codec.encode`; a point has no tokens, so that ``rate`` and ``latents`` mean nothing here.
+
+        A budget of fewer symbols than the most takes the first ones; where a picture is to follow, a point
+        takes them all, so that the receiver can tell the two apart.
+        """
+        if message.modality != "image":
+            raise ValueError(f"task '{task.name}' takes image, but the message is {message.modality}")
+        least, most = self.config.least_symbols, self.config.symbols
+        count = most if budget.symbols is None or budget.picture else min(budget.symbols, most)
+        if count < least:
+            raise ValueError(f"a picture's point takes at least {least} symbols; the budget has {count}")
+        sent = self.network.codec.send(self.point(np.asarray(message.data))[None], count)[0]
+        return Payload(task.task_id, message.modality, self.fingerprint, sent.numpy().astype(np.float32))
+
+    @torch.inference_mode()
+    def decode_many(
+        self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
+    ) -> list[Answer]:
+        """As :meth:`Codec.decode_many`; the confidence is the probability that the answer is right."""
+        started = time.perf_counter()
+        found = []
+        for one, instruction in zip(received, instructions, strict=True):
+            symbols, noise_var = self._checked(one)
+            point = self.network.codec.receive(symbols[None], noise_var[None])
+            quality = float(self.network.codec.quality(noise_var[None])[0])
+            found.append(self._answer(point, quality, instruction or task.instructions[0]))
+        seconds = time.perf_counter() - started
+        return [Answer(text, None, seconds, confidence=sure) for text, sure in found]
+
+    def possible_symbols(self, task: Task) -> list[int]:
+        """How many complex symbols a point may have; first what it has before a picture."""
+        return [self.config.symbols, *range(self.config.least_symbols, self.config.symbols)]
+
+    def _answer(self, point: Tensor, quality: float, question: str) -> tuple[str, float]:
+        asked, statements = self._statements(question)
+        best, odds = answer_odds(self.network.judge(point, statements)[0])
+        text = ("no", "yes")[best] if asked.yes_no else asked.answers[best]
+        return text, self.network.confidence(asked.kind, odds, quality)
+
+    def _embedded(self, question: str) -> tuple[Asked, Tensor]:
+        asked = ask(question)
+        return asked, self.sentences(asked.statements)
+
+    def _checked(self, received: Received) -> tuple[Tensor, Tensor]:
+        """Symbols, float (k, 2), and noise variances, float (k,)."""
+        symbols, noise_var = received.symbols, received.noise_var
+        if not 1 <= len(symbols) <= self.config.symbols or len(symbols) != len(noise_var):
+            raise ValueError(
+                f"{len(symbols)} symbols with {len(noise_var)} noise variances are no point of at most "
+                f"{self.config.symbols} symbols; transmitter and receiver use different models"
+            )
+        lost = ~np.isfinite(noise_var)
+        if np.isnan(noise_var).any() or not np.isfinite(symbols[~lost]).all():
+            raise ValueError("received symbols or noise variances are not finite")
+        kept = np.where(lost, 0, symbols)
+        pairs = np.stack([kept.real, kept.imag], axis=-1).astype(np.float32)
+        return torch.from_numpy(pairs), torch.from_numpy(
+            np.where(lost, _MOST_NOISE, noise_var).astype(np.float32)
+        )
+
+
+def load_questions(folder: Path) -> QuestionCodec:
+    """Read the weights of `m4sc train questions`; the fingerprint covers configuration and weights.
+
+    Raises:
+        FileNotFoundError: no such files.
+        ValueError: the weights do not fit their configuration.
+    """
+    network = QuestionNetwork.load(folder)
+    text = (folder / "config.json").read_bytes()
+    return QuestionCodec(network, zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text)))

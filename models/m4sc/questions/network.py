@@ -1,0 +1,200 @@
+"""Questions on pictures: a picture as a point, the point over the channel, statements judged beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from m4sc.questions.statements import KINDS
+from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
+from m4sc.space.knowledge_base import quantised
+from m4sc.space.projector import Projector, ProjectorConfig, ResidualKan
+from m4sc.space.sentence_encoder import SPACE_DIM
+
+JUDGES = ("kan", "mlp")
+_TOP_CLASSES = 5
+_LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
+_Trust = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class QuestionConfig:
+    """A network for questions on pictures.
+
+    Attributes:
+        vision, sentences: frozen encoders' names.
+        in_dim: width of a picture's features.
+        judge: of `JUDGES`: what stands on either side of the judge's product.
+        hidden: its width.
+        symbols, least_symbols: complex symbols of a message, at most and at least.
+        trust: of each kind of question the weights of log odds of the judge, of the share of the point that
+            the channel left, and of 1, in the log odds that the answer is right.
+    """
+
+    vision: str = "efficientnet-lite2"
+    sentences: str = "minilm"
+    in_dim: int = 2560
+    judge: str = "kan"
+    hidden: int = 128
+    symbols: int = 64
+    least_symbols: int = 8
+    trust: dict[str, _Trust] = field(default_factory=lambda: dict.fromkeys(KINDS, (1.0, 0.0, 0.0)))
+
+    def __post_init__(self) -> None:
+        if self.judge not in JUDGES:
+            raise ValueError(f"judge '{self.judge}' is unknown; use one of {', '.join(JUDGES)}")
+        if set(self.trust) != set(KINDS):
+            raise ValueError(f"a question network's trust needs the kinds {', '.join(KINDS)}")
+
+    def to_json(self) -> str:
+        """JSON text with every field."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> QuestionConfig:
+        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
+        values = json.loads(text)
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(
+                f"unknown keys in a question network's configuration: {', '.join(sorted(unknown))}"
+            )
+        values["trust"] = {kind: tuple(weights) for kind, weights in values["trust"].items()}
+        return cls(**values)
+
+
+class Judge(nn.Module):
+    """Whether a statement describes a picture, as log odds.
+
+    A low-rank product of both sides beside the cosines to the picture's point and to its class names: what
+    training never named is judged by where its sentence lies.
+    """
+
+    def __init__(self, kind: str, hidden: int) -> None:
+        super().__init__()
+        self.of_picture = _side(kind, 2 * SPACE_DIM, hidden)
+        self.of_statement = _side(kind, SPACE_DIM, hidden)
+        self.weight = nn.Parameter(torch.randn(hidden) / hidden**0.5)
+        self.gain = nn.Parameter(torch.tensor([8.0, 4.0]))
+        self.bias = nn.Linear(SPACE_DIM, 1)
+        self.dropout = nn.Dropout(0.2)
+        nn.init.zeros_(self.bias.weight)
+
+    def forward(self, points: Tensor, statements: Tensor) -> Tensor:
+        """Log odds of each statement for each point.
+
+        Args:
+            points: float (n, 768).
+            statements: unit vectors, float (m, 384), the same for all points, or (n, m, 384).
+
+        Returns:
+            float (n, m).
+        """
+        seen = self.dropout(self.of_picture(points)) * self.weight
+        straight = points[:, :SPACE_DIM] * self.gain[0] + points[:, SPACE_DIM:] * self.gain[1]
+        left = torch.cat([seen, straight], -1)
+        right = torch.cat([self.of_statement(statements), statements], -1)
+        odds = left @ right.T if statements.ndim == 2 else (right @ left[..., None])[..., 0]
+        return odds + self.bias(statements)[..., 0]
+
+
+def _side(kind: str, width: int, hidden: int) -> nn.Module:
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+    return nn.Sequential(nn.Linear(width, hidden), ResidualKan(hidden, 6))
+
+
+class QuestionNetwork(nn.Module):
+    """Projector, channel codec and judge.
+
+    A picture's point is its place in the space of sentences beside the mean place of the names that the
+    backbone's own head gives it.
+    """
+
+    classes: Tensor
+
+    def __init__(self, config: QuestionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.projector = Projector(ProjectorConfig(config.in_dim, dropout=0.5))
+        shape = SpaceCodecConfig(2 * SPACE_DIM, config.symbols, config.least_symbols)
+        self.codec = SpaceCodec(shape)
+        self.judge = Judge(config.judge, config.hidden)
+        self.register_buffer("classes", torch.zeros(1000, SPACE_DIM, dtype=torch.int8))
+
+    def set_classes(self, points: Tensor) -> None:
+        """Take the points of the class sentences, float (1000, 384)."""
+        self.classes.copy_(quantised(points))
+
+    def names(self, scores: Tensor) -> Tensor:
+        """Class scores, float (n, 1000), to the mean point of the likeliest names, float (n, 384)."""
+        share, which = scores.softmax(-1).topk(_TOP_CLASSES)
+        points = nn.functional.normalize(self.classes[which].float(), dim=-1)
+        return (share[..., None] * points).sum(1)  # shorter where the head is unsure
+
+    def points(self, features: Tensor, names: Tensor) -> Tensor:
+        """Features, float (n, in_dim), and `names`, float (n, 384), to unit vectors, float (n, 768)."""
+        return nn.functional.normalize(torch.cat([self.projector(features), names], -1), dim=-1)
+
+    def confidence(self, kind: str, odds: float, quality: float) -> float:
+        """How probably an answer is right.
+
+        Args:
+            kind: of the question.
+            odds: log odds of the answer, as of :func:`answer_odds`.
+            quality: share of the point that the channel left.
+        """
+        by_odds, by_quality, constant = self.config.trust[kind]
+        total = by_odds * odds + by_quality * quality + constant
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors`` (matrices in float16) and ``config.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            key: value.half() if value.is_floating_point() and value.ndim > 1 else value
+            for key, value in self.state_dict().items()
+        }
+        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
+        save_file({key: value.detach().contiguous() for key, value in state.items()}, str(scratch))
+        scratch.replace(folder / "model.safetensors")
+        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> QuestionNetwork:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: no such files.
+            ValueError: the weights do not fit their configuration.
+        """
+        network = cls(QuestionConfig.from_json((folder / "config.json").read_text(encoding="utf-8")))
+        state = load_file(str(folder / "model.safetensors"))
+        try:
+            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        except RuntimeError as error:
+            raise ValueError(f"the weights in {folder.name} do not fit their configuration") from error
+        return network.eval()
+
+
+def answer_odds(odds: Tensor) -> tuple[int, float]:
+    """The best of several statements, or 1 for yes and 0 for no of one alone; and its log odds.
+
+    odds: float (m,), of the judge.
+    """
+    if len(odds) == 1:
+        return int(odds[0] > 0), abs(float(odds[0]))
+    share, best = odds.softmax(-1).max(-1)
+    return int(best), log_odds(float(share))
+
+
+def log_odds(probability: float) -> float:
+    """log(p / (1 - p)), of a probability kept off 0 and 1."""
+    p = min(max(probability, _LEAST), _MOST)
+    return math.log(p / (1 - p))

@@ -1,0 +1,282 @@
+"""The judge of statements is learned in two stages: without a channel, then through it; then its trust."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from m4sc.questions.material import (
+    ABSENT,
+    TRUE,
+    Material,
+    class_members,
+    class_points,
+    load_material,
+    rows_of,
+)
+from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_odds
+from m4sc.questions.trial import TRIAL_KINDS, questions_on
+from m4sc.questions.vocabulary import things_of
+from m4sc.space import confidence as trust
+from m4sc.space.picture_features import PictureFeatures
+from m4sc.space.prototypes import prototype_features
+from m4sc.space.training import split_photographs, through_channel
+
+Say = Callable[[str], None]
+_bce = nn.functional.binary_cross_entropy_with_logits
+_cross_entropy = nn.functional.cross_entropy
+_HELD_OUT = 500
+_NEAR = (5, 60)  # ranks of the photographs whose captions are near misses
+_BALANCE = 0.6  # how far rare statements and answers are drawn as often as common ones
+_TRUST_QUESTIONS = 3000
+
+
+@dataclass(frozen=True)
+class QuestionPlan:
+    """How the network is trained.
+
+    Attributes:
+        steps: of each of both stages at most.
+        minutes: of each at most.
+        batch: statements and captions a step.
+        learning_rate: of AdamW, for the judge; projector half of it. It falls as a half cosine.
+        noise: standard deviation of noise on features, in theirs.
+        blur: the same of the points in the first stage.
+        judge: kind, of :data:`m4sc.questions.network.JUDGES`.
+        seed: of everything random.
+    """
+
+    steps: int = 900
+    minutes: float = 15.0
+    batch: int = 160
+    learning_rate: float = 1e-3
+    noise: float = 0.1
+    blur: float = 0.03
+    judge: str = "kan"
+    seed: int = 0
+
+
+def train_questions(
+    data: Path, out: Path, plan: QuestionPlan, say: Say = lambda text: None
+) -> QuestionNetwork:
+    """Train everything and write it to `out`; finished stages and features there are taken as they are.
+
+    Raises:
+        FileNotFoundError: a data set is missing.
+    """
+    cache = out / "features"
+    cache.mkdir(parents=True, exist_ok=True)
+    material = load_material(data, "train", cache, say)
+    torch.manual_seed(plan.seed)
+    network = QuestionNetwork(QuestionConfig(judge=plan.judge))
+    network.set_classes(class_points(cache))
+    split = split_photographs(len(material), _HELD_OUT)
+    lesson = Lesson(network, material, split.learn, plan, class_points(cache))
+    for name in ("clear", "channel"):
+        path = out / "stages" / f"{name}.safetensors"
+        if not path.exists():
+            lesson.run(name == "channel", say)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_suffix(".tmp")
+            save_file({k: v.detach().contiguous() for k, v in network.state_dict().items()}, str(scratch))
+            scratch.replace(path)
+        network.load_state_dict(load_file(str(path)))
+        say(f"stage '{name}' done")
+    network = trusted(network, material, split.validate, plan.seed)
+    network.save(out)
+    say(f"weights in {out}")
+    return QuestionNetwork.load(out)
+
+
+class Lesson:
+    """Losses of one network on one material."""
+
+    def __init__(
+        self, network: QuestionNetwork, material: Material, learn: Tensor, plan: QuestionPlan, classes: Tensor
+    ) -> None:
+        """learn: rows to learn from, int64; classes: points of ImageNet's sentences, float (1000, 384)."""
+        self.network, self.material, self.learn, self.plan = network, material, learn, plan
+        self.classes = classes
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.through = False
+        self.names = torch.stack([network.names(scores.float()) for scores in material.scores])
+        first = material.views[0].float()
+        if float(network.projector.std.std()) == 0:  # as it was made
+            network.projector.fit_scale(first[learn])
+            network.projector.start_linear(first[learn], material.captions[learn].mean(1))
+        mean = nn.functional.normalize(material.captions.mean(1), dim=-1)
+        self.near = (mean @ mean.T).topk(min(_NEAR[1], len(material))).indices[:, _NEAR[0] :]
+        mask = rows_of(material, learn)
+        true = ((material.fits >= TRUE) & mask[:, None]).nonzero()  # (q, 2): photograph, statement
+        often = torch.bincount(true[:, 1], minlength=len(material.table))
+        self.true, self.true_weight = true, often[true[:, 1]].double() ** -_BALANCE
+        self.choices = [group.of(mask) for groups in material.choices.values() for group in groups]
+        self.choices = [group for group in self.choices if len(group.right)]
+        head = PictureFeatures(network.config.vision)
+        made = prototype_features(first[learn], *head.head, 2, self.generator)
+        self.prototypes = made
+        self.prototype_names = torch.stack([network.names(head.class_scores(p)) for p in made])
+        self.members = class_members(things_of(None))
+        # what photographs often show is what an object's picture is often wrongly said to show
+        self.common = 1 + often[material.everything].float().sqrt()
+        self.small_names = network.names(material.small_scores.float()) if len(material.small) else None
+
+    def run(self, through: bool, say: Say) -> None:
+        """One stage; through: the points cross a channel, whose codec learns with the rest."""
+        network, plan = self.network, self.plan
+        self.through = through
+        torch.manual_seed(plan.seed + through)
+        if through:
+            network.eval()
+            with torch.inference_mode():
+                points = self._points(
+                    self.learn.repeat(2), torch.arange(2).repeat_interleave(len(self.learn))
+                )
+            network.codec.fit(points.clone())
+        rate = plan.learning_rate * (0.4 if through else 1.0)
+        own = [p for name, p in network.named_parameters() if not name.startswith("projector.")]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": network.projector.parameters(), "lr": rate / 2, "weight_decay": 0.1},
+                {"params": own, "lr": rate, "weight_decay": 0.05},
+            ]
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / plan.steps, 1.0)))
+        )
+        network.train()
+        started = time.monotonic()
+        for step in range(plan.steps):
+            parts = [self._on_captions(), self._on_things(), self._on_choices(), self._on_classes()]
+            parts += [self._on_small()] if self.small_names is not None else []
+            loss = torch.stack(parts).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if step % 50 == 0:
+                say(f"step {step}: " + " ".join(f"{float(part.detach()):.3f}" for part in parts))
+            if time.monotonic() - started > 60 * plan.minutes:
+                break
+        network.eval()
+
+    def _draw(self, count: int, most: int) -> Tensor:
+        return torch.randint(most, (count,), generator=self.generator)
+
+    def _blurred(self, features: Tensor) -> Tensor:
+        noise = torch.randn(features.shape, generator=self.generator) * self.network.projector.std
+        return features.float() + self.plan.noise * noise
+
+    def _sent(self, points: Tensor) -> Tensor:
+        """Points as the judge gets them."""
+        if self.through:
+            return through_channel(self.network.codec, points, self.generator)[0]
+        return points + self.plan.blur * torch.randn(points.shape, generator=self.generator)
+
+    def _points(self, rows: Tensor, view: Tensor | None = None) -> Tensor:
+        """Points of photographs before the channel."""
+        view = self._draw(len(rows), len(self.material.views)) if view is None else view
+        features = self._blurred(self.material.views[view, rows])
+        return self.network.points(features, self.names[view, rows])
+
+    def _on_captions(self) -> Tensor:
+        """Its caption describes a picture, another's does not; half of the others are near misses."""
+        count, captions = self.plan.batch, self.material.captions
+        rows = self.learn[self._draw(count, len(self.learn))]
+        own = captions[rows, self._draw(count, captions.shape[1])]
+        near = self.near[rows, self._draw(count, self.near.shape[1])]
+        chance = torch.rand(count, generator=self.generator) < 0.5
+        other = torch.where(chance, near, self._draw(count, len(self.material)))
+        wrong = captions[other, self._draw(count, captions.shape[1])]
+        points = self._sent(self._points(rows))
+        odds = self.network.judge(points, torch.stack([own, wrong], 1))
+        every = self.network.judge(points, own)
+        target = torch.arange(count)
+        contrast = (_cross_entropy(every, target) + _cross_entropy(every.T, target)) / 2
+        return _bce(odds, torch.tensor([[1.0, 0.0]]).expand(count, 2)) + 0.3 * contrast
+
+    def _on_things(self) -> Tensor:
+        """A short statement of a picture that it fits and of one that it does not: balanced by statement."""
+        count, fits = self.plan.batch, self.material.fits
+        drawn = self.true[torch.multinomial(self.true_weight, count, generator=self.generator)]
+        some = self.learn[self._draw(8 * count, len(self.learn))].reshape(count, 8)
+        absent = fits[some, drawn[:, 1:]] == ABSENT
+        other = some.gather(1, absent.int().argmax(1, keepdim=True))[:, 0]
+        points = self._sent(self._points(torch.cat([drawn[:, 0], other])))
+        statements = self.material.table[drawn[:, 1].repeat(2)]
+        odds = self.network.judge(points, statements[:, None])[:, 0]
+        weight = torch.cat([torch.ones(count), absent.any(1).float()])
+        target = torch.cat([torch.ones(count), torch.zeros(count)])
+        return 2 * _bce(odds, target, weight=weight)
+
+    def _on_choices(self) -> Tensor:
+        """The right one of several statements fits best."""
+        total = torch.zeros(())
+        for group in self.choices:
+            often = torch.bincount(group.right)[group.right].double()
+            drawn = torch.multinomial(often**-_BALANCE, 40, replacement=True, generator=self.generator)
+            points = self._sent(self._points(group.picture[drawn]))
+            odds = self.network.judge(points, self.material.table[group.statements[drawn]])
+            total = total + _cross_entropy(odds, group.right[drawn])
+        return 0.3 * total
+
+    def _on_classes(self) -> Tensor:
+        """Made-up pictures of ImageNet's classes are named by the class and by the things that cover it."""
+        count = 96
+        which, copy = self._draw(count, 1000), self._draw(count, len(self.prototypes))
+        features = self._blurred(self.prototypes[copy, which])
+        points = self._sent(self.network.points(features, self.prototype_names[copy, which]))
+        named = _cross_entropy(self.network.judge(points, self.classes[which]), torch.arange(count))
+        odds = self.network.judge(points, self.material.table[self.material.everything])
+        member = self.members[which].float()
+        covered = member.any(1, keepdim=True).float()  # what no word covers says nothing
+        absent = (1 - member) * covered * self.common
+        weight = member / member.sum().clamp_min(1) + absent / absent.sum().clamp_min(1)
+        single = _bce(odds, member, reduction="none") * weight
+        among = -odds.log_softmax(-1).masked_fill(member == 0, -torch.inf).logsumexp(-1)
+        among = torch.where(covered[:, 0] > 0, among, 0.0)
+        return 0.25 * named + 0.25 * single.sum() + 0.15 * among.mean()
+
+    def _on_small(self) -> Tensor:
+        """CIFAR-10's pictures are named by their class."""
+        assert self.small_names is not None
+        drawn = self._draw(128, len(self.material.small))
+        points = self.network.points(self._blurred(self.material.small[drawn]), self.small_names[drawn])
+        odds = self.network.judge(self._sent(points), self.material.table[self.material.everything])
+        return 0.5 * _cross_entropy(odds, self.material.small_right[drawn])
+
+
+def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: int) -> QuestionNetwork:
+    """The same network with its trust fitted on held-out photographs through random channels."""
+    generator = torch.Generator().manual_seed(seed + 7)
+    names = network.names(material.scores[0].float())
+    with torch.inference_mode():
+        points = network.points(material.views[0].float(), names)
+    fitted = dict(network.config.trust)
+    seen: dict[str, list[list[float]]] = {}
+    right: dict[str, list[bool]] = {}
+    for kind in TRIAL_KINDS:
+        own = "existence" if kind == "phrase" else kind
+        for asked in questions_on(kind, material, rows, seed):
+            for part in torch.randperm(len(asked.right), generator=generator)[:_TRUST_QUESTIONS].split(25):
+                with torch.inference_mode():
+                    heard, quality = through_channel(network.codec, points[asked.picture[part]], generator)
+                    odds = network.judge(heard, asked.statements[part])
+                for row, share, meant in zip(odds, quality.tolist(), asked.right[part].tolist(), strict=True):
+                    best, sure = answer_odds(row)
+                    seen.setdefault(own, []).append([sure, share, 1.0])
+                    right.setdefault(own, []).append(best == meant)
+    for kind, values in seen.items():
+        found = trust.fit(np.array(values), np.array(right[kind]))
+        fitted[kind] = (found[0], found[1], found[2])
+    fitted["what"] = fitted["which"]
+    network.config = replace(network.config, trust=fitted)
+    return network
