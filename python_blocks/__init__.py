@@ -2,7 +2,8 @@
 
 One way across, whatever the system: :class:`message_encoder`, :class:`symbol_mapper`,
 :class:`frame_transmitter`, :class:`channel`, :class:`frame_receiver`, :class:`message_decoder`. Whole ends
-in one box: :class:`transmitter` and :class:`receiver`.
+in one box: :class:`transmitter` and :class:`receiver`. Several users in one frame: :class:`group_encoder` in
+the place of encoder and mapper, :class:`group_decoder` before each user's decoder.
 """
 
 from ._paths import find_environment
@@ -15,6 +16,8 @@ from .channel import channel  # noqa: E402
 from .frame_probe import frame_probe  # noqa: E402
 from .frame_receiver import frame_receiver  # noqa: E402
 from .frame_transmitter import frame_transmitter  # noqa: E402
+from .group_decoder import group_decoder  # noqa: E402
+from .group_encoder import group_encoder  # noqa: E402
 from .message_decoder import message_decoder  # noqa: E402
 from .message_encoder import message_encoder  # noqa: E402
 from .message_source import message_source  # noqa: E402
@@ -38,6 +41,8 @@ __all__ = [
     "frame_probe",
     "frame_receiver",
     "frame_transmitter",
+    "group_decoder",
+    "group_encoder",
     "message_decoder",
     "message_encoder",
     "message_source",

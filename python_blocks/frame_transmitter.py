@@ -19,7 +19,7 @@ IDLE = ("wait", "zeros")
 _IDLE_S = 0.002
 _LEAD_IN = 64
 _LOOK_AHEAD = 1700  # samples from a burst's start that a receiver waits for, of the default waveform
-_KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL"}
+_KINDS = {"analog": "ANALOG", "qam": "QAM", "digital": "DIGITAL", "group": "GROUP"}
 
 
 def header_of(meta: dict[str, Any], n_symbols: int) -> Any:

@@ -32,6 +32,9 @@ def multiuser(
         typer.Option(help="How far a public token may be from a user's own; below 0 shares nothing."),
     ] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
+    results: Annotated[
+        Path | None, typer.Option(help="JSON-lines file; each set is added when it is done.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Air time, symbols and scores of 4 users in one frame, each through noise of its own, and of more users.
@@ -55,7 +58,13 @@ def multiuser(
     config = SharingConfig() if tolerance is None else SharingConfig(tolerance)
     system = load_model(model)
     trial = Trial(system, data, n, noise, config, lambda text: print(text, file=sys.stderr, flush=True))
-    figures = [figure for name in chosen for figure in SETS[name](trial)]
+    figures = []
+    for name in chosen:
+        found = SETS[name](trial)
+        figures += found
+        if results is not None:  # a long run may be cut off
+            with results.open("a", encoding="utf-8") as out:
+                out.writelines(json.dumps({"set": name, **asdict(figure)}) + "\n" for figure in found)
     if as_json:
         about = {
             "model": model,

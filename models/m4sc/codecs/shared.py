@@ -80,7 +80,8 @@ def encode_users(system: Encoder, requests: Sequence[Request]) -> list[Served]:
 def _encode(system: Encoder, request: Request, snr_db: float, rate: int | None) -> Payload:
     get_task(request.task)
     try:
-        return system.encode(request.message, request.task, request.instruction, snr_db, rate)
+        more = {} if rate is None else {"rate": rate}
+        return system.encode(request.message, request.task, request.instruction, snr_db=snr_db, **more)
     except ValueError as exc:
         raise ValueError(f"user {request.user_id}: {exc}") from exc
 

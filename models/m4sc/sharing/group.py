@@ -10,6 +10,7 @@ import numpy as np
 
 from m4sc.codecs.base import Payload
 from m4sc.phy.header.fields import PayloadKind
+from m4sc.phy.header.protection import NORMAL, protection_for
 from m4sc.phy.modulation.digital import encode_transport
 from m4sc.phy.modulation.mcs import select_mcs
 from m4sc.phy.waveform import WaveformConfig
@@ -26,12 +27,13 @@ from m4sc.sharing.directory import (
 )
 from m4sc.sharing.layout import place_parts
 from m4sc.sharing.split import PRIVATE, Split, choose_split
-from m4sc.transport.budget import FADING_MARGIN_DB, analogue_protection
+from m4sc.transport.budget import FADING_MARGIN_DB
 from m4sc.transport.frames import OutgoingFrame
 from m4sc.transport.message_header import Modality, TransportHeader
 
 _MOST_DIRECTORY = 255
-TOLERANCE = 0.25
+_HEADER_MARGIN_DB = 4.0  # less than of one user's frame: a repeated preamble is lost more often at middle SNR
+TOLERANCE = 0.1
 
 
 class TooManyUsersError(ValueError):
@@ -256,7 +258,7 @@ def _group(
         model_fingerprint=fingerprint,
         payload_bytes=len(packed),
     )
-    protection = analogue_protection(weakest)
+    protection = max(NORMAL, protection_for(weakest, _HEADER_MARGIN_DB), key=lambda one: one.index)
     own = dict(zip(parts.order, sizes, strict=True))
     return Group(
         OutgoingFrame(header, body, protection),
