@@ -50,11 +50,14 @@ class message_worker(gr.basic_block):  # noqa: N801
     # --- for subclasses ---------------------------------------------------------------------------------
 
     def handle(self, waiting: Waiting) -> None:
-        """Handle one message; runs on the worker thread and must not raise."""
+        """Handle one message; runs on the worker thread. What it raises is told, and the worker goes on."""
         raise NotImplementedError
 
     def handle_idle(self) -> None:
-        """Called about ten times a second while no message waits; must not raise."""
+        """Called about ten times a second while no message waits; what it raises is told."""
+
+    def after_fault(self, waiting: Waiting) -> None:
+        """Called where :meth:`handle` raised: pass on what others wait for."""
 
     def publish(self, port: str, message: Any) -> bool:
         """Publish once all subscribers have a slot; False if the flowgraph stopped first. Worker thread."""
@@ -118,11 +121,24 @@ class message_worker(gr.basic_block):  # noqa: N801
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
             waiting = self._inbox.get(_POLL_S)
-            if waiting is None:
-                self.handle_idle()
-            else:
-                self.handle(waiting)
-            self._inbox.tell_losses()
+            try:
+                if waiting is None:
+                    self.handle_idle()
+                else:
+                    self.handle(waiting)
+                self._inbox.tell_losses()
+            except Exception as exc:  # a thread that ended here would hang the flowgraph
+                self._tell_fault(exc)
+                if waiting is not None:
+                    self.after_fault(waiting)
+
+    def _tell_fault(self, exc: Exception) -> None:
+        self.counters["errors"] += 1
+        reason = f"{type(exc).__name__}: {exc}"
+        self.logger.error(f"a defect in {self._title}: {reason}")
+        if self._reports:
+            status = {"block": self._title, "event": "error", "reason": reason}
+            self.message_port_pub(pmt.intern("status"), make_pdu(status, b""))
 
 
 def put_message(block: Any, inbox: Inbox, port: str, message: Any, timeout: float | None) -> bool:

@@ -98,6 +98,11 @@ class pdu_worker(message_worker):  # noqa: N801
             self.counters["received"] += 1
             self._guarded(meta, lambda: self.process(meta, payload))
 
+    def after_fault(self, waiting: Waiting) -> None:
+        """``done`` leaves whatever happened before it."""
+        if waiting.done and not self._failed:
+            self.publish(self._out_port, done_pdu(self._title))
+
     def _guarded(self, meta: dict[str, Any], call: Any) -> None:
         """Publish what ``call`` yields; any fault is counted, reported and ends or skips as configured."""
         try:

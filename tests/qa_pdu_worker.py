@@ -59,6 +59,37 @@ def test_stop_on_error_passes_done_on_and_ignores_the_rest() -> None:
     assert [s["event"] for s in sink.status] == ["error", "stopped"]
 
 
+class BadEnd(Doubler):
+    """Fails at its end, and whenever it has nothing to do."""
+
+    def finish(self) -> None:
+        raise RuntimeError("the end fails")
+
+    def idle(self) -> Any:
+        raise OSError("time-outs fail")
+
+
+@pytest.mark.parametrize("on_error", ["skip", "stop"])
+def test_a_fault_at_the_end_still_ends_in_done(on_error: str) -> None:
+    block = BadEnd(on_error=on_error)
+    sink = run_block(block, "in", "out", [numbered(0)])  # waits for done
+    assert block.counters["errors"] >= 1
+    assert any("fail" in s["reason"] for s in sink.status)
+
+
+def test_a_worker_outlives_what_its_handler_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults outside of what a subclass does: reading, publishing, telling."""
+    block = Doubler()
+
+    def broken(waiting: Any) -> None:
+        raise RuntimeError("the handler fails")
+
+    monkeypatch.setattr(block, "handle", broken)
+    sink = run_block(block, "in", "out", [numbered(0), numbered(1)])
+    assert block.counters["errors"] == 3  # two messages and done
+    assert sum("the handler fails" in s["reason"] for s in sink.status) == 3
+
+
 def test_back_pressure_loses_nothing() -> None:
     block = Doubler(delay_s=0.02, queue_len=1)
     sink = run_block(block, "in", "out", [numbered(n) for n in range(15)])
