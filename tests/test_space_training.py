@@ -33,6 +33,10 @@ class Pictures:
         mixed = torch.randn(3, DIM, generator=torch.Generator().manual_seed(1))
         return torch.sin(4 * colours @ mixed)
 
+    def class_scores(self, features: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.head
+        return features[:, : weight.shape[1]] @ weight.T + bias
+
 
 class Sentences:
     """Points from the words of a sentence."""
@@ -111,7 +115,7 @@ def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_pa
     assert len(KnowledgeBase.load(out / "knowledge.safetensors")) > 1000
     assert any("(copies)" in line for line in said)
     kept = {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()}
-    assert len(kept) == 4
+    assert len(kept) == 5
     again = train_space(data, out, plan)
     assert {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()} == kept
     assert again.fingerprint == system.fingerprint

@@ -512,3 +512,17 @@ def text_prior(
     prior.save(out / "model.safetensors")
     (out / "config.json").write_text(json.dumps({"llm": name}) + "\n", encoding="utf-8")
     typer.echo(f"weights in {out}", err=True)
+
+
+@train_app.command(name="compact")
+def compact_weights(
+    folder: Annotated[Path, typer.Argument(help="Folder with model.safetensors.", exists=True)],
+) -> None:
+    """Make trained weights small enough to hand out, in place: adapters in int8, no codec of words.
+
+    Example: m4sc train compact runs/first/channel
+    """
+    from m4sc.training.compact import compact
+
+    before, after = compact(folder)
+    typer.echo(f"{folder}: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now", err=True)

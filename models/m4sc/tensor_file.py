@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+SCALE = ".scale"  # behind a tensor's name: what its rows, kept as int8, are multiplied by
+
+
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors by name, as they are stored.
+    """Tensors by name, as they are stored; those of int8 rows with a scale are multiplied out.
 
     Raises:
         ValueError: the file is no safetensors file, or not whole.
@@ -20,9 +23,22 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(str(path))
+        found = load_file(str(path))
     except SafetensorError as exc:
         raise ValueError(f"{path} is broken or cut off ({exc}); copy it again") from exc
+    scales = {name: found.pop(name) for name in list(found) if name.endswith(SCALE)}
+    for name, scale in scales.items():
+        rows = found.get(name.removesuffix(SCALE))
+        if rows is None or rows.dim() != 2 or scale.shape != rows.shape[:1]:
+            raise ValueError(f"{path} holds the scales of rows that are not there: {name}; copy it again")
+        found[name.removesuffix(SCALE)] = (rows.float() * scale.float()[:, None]).half()
+    return found
+
+
+def as_int8_rows(values: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix, float (n, m), as int8 (n, m) and the scale of each row, float16 (n,)."""
+    scale = (values.float().abs().amax(1) / 127).clamp_min(1e-7).half()
+    return (values.float() / scale.float()[:, None]).round().clamp(-127, 127).char(), scale
 
 
 def take_over(network: nn.Module, state: dict[str, Tensor], folder: Path) -> None:

@@ -75,7 +75,10 @@ class SpaceNetwork(nn.Module):
         The projector's point, and `naming` times the mean point of the head's five likeliest classes: what
         the captions never showed is named by the backbone's own knowledge.
         """
-        points = self.projector(features)
+        return self.named(self.projector(features), scores)
+
+    def named(self, points: Tensor, scores: Tensor) -> Tensor:
+        """Points of pictures, float (n, dim), drawn towards the classes that the head's scores name."""
         if self.config.naming == 0.0:
             return points
         share, which = scores.softmax(-1).topk(_TOP_CLASSES)  # (n, 5)

@@ -21,6 +21,8 @@ from m4sc.space.material import COCO_LICENCE, Photographs, coco_sentences, photo
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
 from m4sc.space.prototypes import prototype_features, with_prototypes
+from m4sc.space.reward import CaptionReward
+from m4sc.space.reward_training import RewardStage, train_by_reward
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceNetwork, SpaceSystem
 from m4sc.space.word_speaker import (
@@ -38,6 +40,7 @@ _HELD_OUT = 500
 _PROTOTYPES = 0.3  # draws of class prototypes beside those of photographs
 _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
+_CHANNELS = 8  # draws of symbols, SNR and channel that the confidence is fitted over
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     assert speaker is not None  # there are words
     told = speaker_data(speaker, photos, split, points, known, known_points)
     stage = SpeakerStage(
-        minutes=0.55 * plan.minutes, steps=10**6, pictures=0.6, bf16=plan.bf16, seed=plan.seed
+        minutes=0.3 * plan.minutes, steps=10**6, pictures=0.6, bf16=plan.bf16, seed=plan.seed
     )
 
     def speaking() -> dict[str, Tensor]:
@@ -128,9 +131,14 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         return dict(speaker.state_dict())
 
     _stage(out, "speaker", speaking, speaker)
+    with torch.inference_mode():
+        scores = PictureFeatures().class_scores(photos.views[0].float())
+        seen = network.named(points, scores)
+    told = replace(told, pictures=seen.clone())
+    _stage(out, "rewarded", lambda: rewarded(network, photos, split, told, plan, say), speaker)
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
-    system = calibrated(system, photos, split, points)
+    system = calibrated(system, photos, split, seen)
     system.save(out)
     say(f"weights in {out}")
     return SpaceSystem.load(out)
@@ -254,6 +262,29 @@ def speaker_data(
     )
 
 
+def rewarded(
+    network: SpaceNetwork,
+    photos: Photographs,
+    split: Split,
+    told: SpeakerData,
+    plan: SpacePlan,
+    say: Say = lambda text: None,
+) -> dict[str, Tensor]:
+    """The speaker, taught by what its own captions earn; pictures of `told` are points as they are sent."""
+    speaker = network.speaker
+    assert speaker is not None  # there are words
+    train_by_reward(
+        speaker.requires_grad_(True),
+        split.learn,
+        CaptionReward(photos.captions),
+        told,
+        RewardStage(minutes=0.25 * plan.minutes, steps=10**6, seed=plan.seed),
+        through=lambda x, generator: through_channel(network.codec, x, generator),
+        progress=lambda step, earned: say(f"speaker, reward step {step}: {earned:.3f}"),
+    )
+    return dict(speaker.state_dict())
+
+
 def shipped_knowledge(known: list[str], points: Tensor, classes: Tensor, most: int) -> KnowledgeBase:
     """Sentences on classes' names, then COCO's captions without near duplicates."""
     about = f"{COCO_LICENCE}; names of WordNet's 1,000 classes in ImageNet"
@@ -267,13 +298,15 @@ def shipped_knowledge(known: list[str], points: Tensor, classes: Tensor, most: i
 def calibrated(system: SpaceSystem, photos: Photographs, split: Split, points: Tensor) -> SpaceSystem:
     """The same system with confidence fitted on the held-out photographs through random channels."""
     generator = torch.Generator().manual_seed(7)
-    rows = split.validate
-    heard, quality = through_channel(system.network.codec, points[rows], generator)
-    answers = system.speak(heard, quality)
-    seen = np.stack([answer.seen for answer in answers])
-    said = SentenceEncoder()([answer.text for answer in answers])
-    nearest = (said[:, None] * photos.points[rows]).sum(-1).amax(1).numpy()
-    coefficients = trust.fit(seen, nearest >= trust.RIGHT_FROM)
+    rows, seen, right = split.validate, [], []
+    for _ in range(_CHANNELS):
+        heard, quality = through_channel(system.network.codec, points[rows], generator)
+        answers = system.speak(heard, quality)
+        seen += [answer.seen for answer in answers]
+        said = SentenceEncoder()([answer.text for answer in answers])
+        nearest = (said[:, None] * photos.points[rows]).sum(-1).amax(1).numpy()
+        right.append(nearest >= trust.RIGHT_FROM)
+    coefficients = trust.fit(np.stack(seen), np.concatenate(right))
     network = system.network
     network.config = replace(network.config, confidence=coefficients)
     return SpaceSystem(network, system.knowledge)

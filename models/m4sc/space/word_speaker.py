@@ -187,16 +187,18 @@ class WordSpeaker(nn.Module):
         n, c = len(points), self.config
         rows = torch.arange(n).repeat_interleave(count)
         beside, state = self.context(points[rows], quality[rows], torch.full((n * count,), style))
+        said = torch.full((n * count, c.most_words), END)
+        going = torch.arange(n * count)  # rows of sentences that have not ended
         word = torch.full((n * count,), END)
-        said = torch.empty(n * count, 0, dtype=torch.long)
-        open_ = torch.ones(n * count, dtype=torch.bool)
         for step in range(c.most_words):
             logits, state = self._next(word, beside, state, step)
-            word = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
-            word = torch.where(open_, word, END)
-            said = torch.cat([said, word[:, None]], 1)
-            open_ &= word != END
-            if not open_.any():
+            below = (logits / temperature).softmax(-1).cumsum(-1)
+            draw = torch.rand(len(word), 1, generator=generator) * below[:, -1:]
+            word = torch.searchsorted(below, draw, right=True)[:, 0].clamp_max(below.shape[1] - 1)
+            said[going, step] = word
+            kept = word != END
+            going, word, beside, state = going[kept], word[kept], beside[kept], state[:, kept]
+            if not len(going):
                 break
         texts = [self._text(row) for row in said.tolist()]
         return [texts[i * count : (i + 1) * count] for i in range(n)]
