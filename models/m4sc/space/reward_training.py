@@ -24,8 +24,10 @@ class RewardStage:
         minutes, steps: whichever ends first.
         batch: pictures a step.
         draws: sentences drawn for each picture; what the others earn is each one's baseline.
+        temperature: of the draws, and so of what is learned: below 1 they stay near the likeliest.
         learning_rate: of Adam.
-        kept: weight of the next word of people's sentences beside the reward, so that nothing is unlearned.
+        kept: weight of the next word of people's sentences beside rewards of unit variance, so that little
+            is unlearned.
         sentences: such sentences a step.
         spread: standard deviation a coordinate of noise on the pictures' points.
         average: decay of the running average of the weights, which is what remains.
@@ -36,11 +38,12 @@ class RewardStage:
     steps: int = 3000
     batch: int = 40
     draws: int = 5
+    temperature: float = 0.7
     learning_rate: float = 4e-4
-    kept: float = 0.3
+    kept: float = 0.1
     sentences: int = 40
     spread: float = 0.01
-    average: float = 0.995
+    average: float = 0.98
     seed: int = 0
 
 
@@ -77,7 +80,7 @@ def train_by_reward(
         points = data.pictures[chosen].float()
         points = points + stage.spread * torch.randn(points.shape, generator=generator)
         points, quality = _heard(nn.functional.normalize(points, dim=-1), through, generator)
-        loss, mean = _reward_loss(speaker, points, quality, chosen, reward, stage.draws, generator)
+        loss, mean = _reward_loss(speaker, points, quality, chosen, reward, stage, generator)
         if stage.kept > 0:
             loss = loss + stage.kept * _next_word_loss(speaker, data, stage, through, generator)
         optimizer.zero_grad()
@@ -107,21 +110,22 @@ def _reward_loss(
     quality: Tensor,
     chosen: Tensor,
     reward: CaptionReward,
-    draws: int,
+    stage: RewardStage,
     generator: torch.Generator,
 ) -> tuple[Tensor, float]:
     """What pushes sentences that earn more than the picture's others, and the mean reward."""
     speaker.eval()  # what is drawn is what is judged: no dropout on either side
-    drawn = speaker.sample(points, quality, count=draws, temperature=1.0, generator=generator)
+    draws, temperature = stage.draws, stage.temperature
+    drawn = speaker.sample(points, quality, 0, draws, temperature, generator)
     texts = [text for group in drawn for text in group]
-    owner = chosen.repeat_interleave(draws).tolist()
-    earned = torch.from_numpy(reward(texts, owner)).view(-1, draws)
+    earned = torch.from_numpy(reward(texts, chosen.repeat_interleave(draws).tolist())).view(-1, draws)
     others = (earned.sum(1, keepdim=True) - earned) / (draws - 1)
     better = (earned - others).flatten()
+    better = better / better.std().clamp_min(1e-3)
     said = padded(speaker, texts)
     each = torch.arange(len(points)).repeat_interleave(draws)
     style = torch.zeros(len(said), dtype=torch.long)
-    surprise, told = _surprise(speaker, said, points[each], quality[each], style)
+    surprise, told = _surprise(speaker, said, points[each], quality[each], style, temperature)
     weight = better[:, None].expand_as(told)[told]
     return (weight * surprise).mean(), float(earned.mean())
 
@@ -147,7 +151,12 @@ def _next_word_loss(
 
 
 def _surprise(
-    speaker: WordSpeaker, said: Tensor, points: Tensor, quality: Tensor, style: Tensor
+    speaker: WordSpeaker,
+    said: Tensor,
+    points: Tensor,
+    quality: Tensor,
+    style: Tensor,
+    temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Minus log-probability of each word to learn, float (m,), and where they stand, bool (n, t)."""
     said = said[:, : int((said >= 0).sum(1).max())]
@@ -155,7 +164,8 @@ def _surprise(
     read = torch.cat([begin, said[:, :-1].clamp_min(0)], 1)
     foretold, _ = speaker.states(read, *speaker.context(points, quality, style))
     told = (said >= 0) & (said != UNKNOWN)
-    return nn.functional.cross_entropy(speaker.scores(foretold[told]), said[told], reduction="none"), told
+    scores = speaker.scores(foretold[told]) / temperature
+    return nn.functional.cross_entropy(scores, said[told], reduction="none"), told
 
 
 @torch.no_grad()
