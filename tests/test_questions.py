@@ -21,6 +21,7 @@ from m4sc.evaluate.systems import Words
 from m4sc.message import Message
 from m4sc.questions import material as material_module
 from m4sc.questions.facts import tell
+from m4sc.questions.instructed import DetailConfig, DetailLesson, DetailPath, share_right, train_path
 from m4sc.questions.material import Material as LearnedFrom
 from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_odds
 from m4sc.questions.statements import KINDS, ask, thing_statement
@@ -374,3 +375,24 @@ def small_material() -> LearnedFrom:
         torch.zeros(0, dtype=torch.long),
         torch.tensor([place[thing_statement(name)] for name in things_of(None)]),
     )
+
+
+def test_knowing_the_instruction_leaves_room_for_the_detail_alone() -> None:
+    """Four cells of one of four classes each, and one symbol: only what is asked fits."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(4, (200, 4), generator=generator)
+    cells = functional.one_hot(labels, 4).float() * 2 + 0.1 * torch.randn(200, 4, 4, generator=generator)
+    asked = functional.normalize(torch.randn(4, 2, 384, generator=generator), dim=-1)
+    lesson = DetailLesson(cells, asked, labels)
+    right = {}
+    for instructed in (True, False):
+        torch.manual_seed(0)
+        path = DetailPath(DetailConfig(instructed, 4, cells=4, answers=4, symbols=2, parts=4, width=16))
+        train_path(path, lesson, 120, 1.0)
+        symbols = path.encode(cells[:3], asked[:3, 0])
+        assert symbols.shape == (3, 2, 2)
+        torch.testing.assert_close(symbols.square().sum((1, 2)), torch.full((3,), 2.0))
+        right[instructed] = share_right(path, lesson, 15.0)
+        if instructed:
+            foreign = share_right(path, lesson, 15.0, torch.zeros(384))
+    assert right[True] > right[False] + 0.1 and right[True] > foreign + 0.2

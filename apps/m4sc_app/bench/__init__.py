@@ -8,6 +8,7 @@ from m4sc_app.bench.ablation import ablation
 from m4sc_app.bench.alignment import alignment
 from m4sc_app.bench.frame import frame
 from m4sc_app.bench.hearing import hearing
+from m4sc_app.bench.instruction import instruction
 from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.multiuser import multiuser
 from m4sc_app.bench.papr import papr
@@ -25,6 +26,7 @@ bench_app.command("ablation")(ablation)
 bench_app.command("alignment")(alignment)
 bench_app.command("frame")(frame)
 bench_app.command("hearing")(hearing)
+bench_app.command("instruction")(instruction)
 bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)
 bench_app.command("multiuser")(multiuser)
