@@ -39,10 +39,10 @@ def source_encode(message: Message) -> bytes:
     if message.modality == "image":
         return _encode_picture(np.asarray(message.data))
     if message.modality == "speech":
-        return _encode_sound(np.asarray(message.data, np.float32))
+        return encode_sound(np.asarray(message.data, np.float32))
     if message.modality == "image+speech":
         picture, sound = message.data
-        return join_files(_encode_picture(np.asarray(picture)), _encode_sound(np.asarray(sound, np.float32)))
+        return join_files(_encode_picture(np.asarray(picture)), encode_sound(np.asarray(sound, np.float32)))
     return bytes(brotli.compress(str(message.data).encode("utf-8"), mode=brotli.MODE_TEXT, quality=11))
 
 
@@ -74,13 +74,16 @@ def _encode_picture(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _encode_sound(samples: np.ndarray) -> bytes:
-    """Opus packets without a container: a count of samples and packets, then each with its length."""
+def encode_sound(samples: np.ndarray, bits_per_s: int = OPUS_BITS_PER_S) -> bytes:
+    """Opus packets without a container: a count of samples and packets, then each with its length.
+
+    samples: float32 (n,), 16 kHz, -1 to 1.
+    """
     import av
 
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE_HZ, "mono", "s16"
-    encoder.bit_rate = OPUS_BITS_PER_S
+    encoder.bit_rate = bits_per_s
     encoder.options = {"application": "voip", "frame_duration": f"{_PACKET_S * 1e3:.0f}"}
     encoder.open()
     size = encoder.frame_size

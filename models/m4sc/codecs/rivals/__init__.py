@@ -1,0 +1,1 @@
+"""Other systems' ways of sending a message, as source codecs and codecs of the same transport."""

@@ -1,0 +1,139 @@
+"""Rivals' codecs: every message comes back as far as its codec promises, and broken bytes are told."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.codecs.base import Budget, Received
+from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
+from m4sc.codecs.rivals.picture_files import FORMATS, PictureFiles
+from m4sc.codecs.rivals.sounds import SoundCoder
+from m4sc.codecs.rivals.words import CODERS, WordCoder, pack_five_bits, unpack_five_bits
+from m4sc.message import Message
+from m4sc.tasks import get_task
+
+
+def smooth_picture(height: int, width: int) -> np.ndarray:
+    down, across = np.mgrid[0:height, 0:width] / max(height, width)
+    return (255 * np.stack([down, across, 0.5 * (down + across)], -1)).astype(np.uint8)
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2)))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("shape", [(32, 32), (45, 61), (7, 40)])
+def test_pictures_come_back_in_their_size(form: str, shape: tuple[int, int]) -> None:
+    codec, picture = PictureFiles(form, 64, 60), smooth_picture(*shape)
+    data = codec.source_encode(Message("image", picture))
+    back = np.asarray(codec.source_decode(data, "image").data)
+    assert back.shape == picture.shape and psnr(back, picture) > 27
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_quality_costs_bytes_and_side_bounds_the_picture(form: str) -> None:
+    rng = np.random.default_rng(0)
+    picture = np.clip(smooth_picture(96, 128) + rng.normal(0, 20, (96, 128, 3)), 0, 255).astype(np.uint8)
+    low, high = (PictureFiles(form, 128, q).source_encode(Message("image", picture)) for q in (20, 45))
+    assert len(low) < len(high)
+    small = PictureFiles(form, 64, 45)
+    back = small.source_decode(small.source_encode(Message("image", picture)), "image")
+    assert np.asarray(back.data).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@settings(max_examples=20, deadline=None)
+@given(data=st.binary(min_size=0, max_size=80))
+def test_broken_pictures_are_told(form: str, data: bytes) -> None:
+    with pytest.raises(ValueError):
+        PictureFiles(form).source_decode(data, "image")
+
+
+TEXTS = tuple(
+    f"a {size} {animal} stands near the {place}."
+    for size in ("red", "big", "old")
+    for animal in ("dog", "cat", "cow", "fox")
+    for place in ("tree", "house", "road", "river", "lake", "hill", "barn", "wall", "gate")
+)
+
+
+def is_lower_print(text: str) -> bool:
+    return text == text.lower() and text.isprintable() and bool(text.strip())
+
+
+@pytest.mark.parametrize("coder", CODERS)
+@settings(max_examples=40, deadline=None)
+@given(
+    text=st.text(min_size=1, max_size=60).filter(lambda t: t == t.lower() and t.isprintable() and t.strip())
+)
+def test_texts_come_back(coder: str, text: str) -> None:
+    codec = WordCoder(coder, TEXTS)
+    back = codec.source_decode(codec.source_encode(Message("text", text)), "text")
+    assert str(back.data) == text
+
+
+@given(text=st.text(alphabet=" abcxyz.,0Q", min_size=1, max_size=40))
+def test_five_bits_a_character(text: str) -> None:
+    packed = pack_five_bits(text)
+    assert unpack_five_bits(packed) == text.lower()
+    rare = sum(character in "0" for character in text)
+    assert len(packed) == -(-(1 + 5 * len(text) + 8 * rare) // 8)
+
+
+def test_a_dictionary_saves_bytes() -> None:
+    text = Message("text", "a red fox stands near the barn.")
+    assert len(WordCoder("zstd", TEXTS).source_encode(text)) < len(WordCoder("zstd").source_encode(text)) / 2
+
+
+@pytest.mark.parametrize(("coder", "tolerance"), [("flac", 1e-4), ("opus", 0.2)])
+def test_sounds_come_back(coder: str, tolerance: float) -> None:
+    tone = (0.4 * np.sin(2 * np.pi * 300 * np.arange(16_000) / 16_000)).astype(np.float32)
+    codec = SoundCoder(coder, 24_000)
+    back = np.asarray(codec.source_decode(codec.source_encode(Message("speech", tone)), "speech").data)
+    assert back.shape == tone.shape and np.sqrt(np.mean((back - tone) ** 2)) < tolerance
+    with pytest.raises(ValueError):
+        codec.source_decode(b"no sound", "speech")
+
+
+def test_opus_pays_for_its_rate() -> None:
+    noise = Message("speech", np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32))
+    low, high = (len(SoundCoder("opus", rate).source_encode(noise)) for rate in (8_000, 32_000))
+    assert 2.5 * low < high
+
+
+@pytest.mark.parametrize(
+    "bad", [lambda: PictureFiles("bmp"), lambda: PictureFiles("webp", 8), lambda: PictureFiles("webp", 64, 0),
+            lambda: WordCoder("zip"), lambda: SoundCoder("mp3"), lambda: SoundCoder("opus", 10)]
+)  # fmt: skip
+def test_settings_that_do_not_exist_are_refused(bad) -> None:
+    with pytest.raises(ValueError):
+        bad()
+
+
+def test_the_answer_crosses_as_words_or_as_a_place() -> None:
+    task = get_task("vqa")
+    asked = []
+
+    def answerer(message: Message, task: object, question: str | None) -> str:
+        asked.append(question)
+        return "dog"
+
+    picture = Message("image", smooth_picture(32, 32))
+    words = AnswerFirstCodec(answerer, WordCoder("five-bit"))
+    payload = words.encode(picture, task, Budget(), "What is it?")
+    assert asked == ["What is it?"] and len(payload.data) == 2
+    assert words.decode(Received(data=payload.data), task).text == "dog"
+    places = IndexCodec(answerer, ["cat", "dog", "cat"])
+    payload = places.encode(picture, task, Budget(), None)
+    assert payload.data == b"\x01" and places.decode(Received(data=b"\x01"), task).text == "dog"
+    with pytest.raises(ValueError, match="none of 2"):
+        places.decode(Received(data=b"\x05"), task)
+    with pytest.raises(ValueError, match="both ends"):
+        IndexCodec(answerer, ["cow"]).encode(picture, task, Budget(), None)
+
+
+def test_first_sentence() -> None:
+    task = get_task("summarize")
+    assert first_sentence(Message("text", "A dog runs. It is wet."), task, None) == "A dog runs."
+    assert first_sentence(Message("text", "no end"), task, None) == "no end"
