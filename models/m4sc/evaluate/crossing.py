@@ -25,12 +25,14 @@ class Crossing:
         received: for the codec; None where the message is lost.
         symbols: complex data symbols of its frames.
         air_time_s: preambles, headers, pilots and cyclic prefixes counted.
+        frames: that were sent.
         lost_segments: frames that did not arrive or whose code failed.
     """
 
     received: Received | None
     symbols: int
     air_time_s: float
+    frames: int
     lost_segments: int
 
 
@@ -59,7 +61,7 @@ def cross(
     symbols = sum(len(frame.symbols) for frame in frames)
     received = found[0].received if found else None
     lost = found[0].lost_segments if found else len(frames)
-    return Crossing(received, symbols, air_time_s, lost)
+    return Crossing(received, symbols, air_time_s, len(frames), lost)
 
 
 def _header_survives(

@@ -7,6 +7,7 @@ one scores.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ class Row:
     symbols, air_time_ms: of a message, on average; the time counts preambles, headers, pilots and cyclic
     prefixes; kind: "all" or a question type; no_channel_ratio: score over
     no_channel_score; blind: latents were zeros; shuffled: they were another message's; lost: messages of all
-    seeds; the interval is over n examples and the seeds of the channel.
+    seeds; frames, frames_lost: of all messages and seeds; the interval is over messages, of which n examples
+    ask, and the seeds of the channel.
     """
 
     system: str
@@ -53,6 +55,8 @@ class Row:
     blind_score: float | None
     shuffled_score: float | None
     lost: int
+    frames: int
+    frames_lost: int
     n: int
     seeds: list[int]
     wording: str
@@ -109,10 +113,10 @@ def measure(
 ) -> list[Row]:
     """Send every example once a seed; return a row of each measure over all, then of each question type."""
     measures, found, lost = measures_of(examples[0].task), [], []
-    symbols, air_time_s = [], []
+    symbols, air_time_s, frames, frames_lost = [], [], [], []
     for seed in seeds:
         rngs = [
-            np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, len(channel)])
+            np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, zlib.crc32(channel.encode())])
             for i in range(len(examples))
         ]
         sent = system.send_all(examples, channel, snr_db, rngs)
@@ -121,14 +125,17 @@ def measure(
         symbols.append([delivery.symbols for delivery in sent])
         air_time_s.append([delivery.air_time_s for delivery in sent])
         lost.append([answer is None for answer in answers])
+        frames.append([delivery.frames for delivery in sent])
+        frames_lost.append([delivery.frames_lost for delivery in sent])
     kinds = np.array([example.kind for example in examples])
+    media = np.array([example.media_id for example in examples])
     groups = ["all", *(sorted(set(kinds)) if examples[0].task in _BY_KIND else [])]
     rows = []
     for group in groups:
         chosen = np.ones(len(examples), bool) if group == "all" else kinds == group
         for m, measured in enumerate(measures):
             values = np.stack([of_seed[m][chosen] for of_seed in found])  # (seeds, n, d)
-            low, high = crossed_interval(values, measured.figure, seed=seeds[0])
+            low, high = crossed_interval(values, measured.figure, media[chosen], seed=seeds[0])
 
             def figure(control: Values | None, m: int = m, chosen: np.ndarray = chosen) -> float | None:
                 return None if control is None else float(measures[m].figure(control[m][chosen].mean(0)))
@@ -154,6 +161,8 @@ def measure(
                     blind_score=figure(controls.blind),
                     shuffled_score=figure(controls.shuffled),
                     lost=int(np.asarray(lost)[:, chosen].sum()),
+                    frames=int(np.asarray(frames)[:, chosen].sum()),
+                    frames_lost=int(np.asarray(frames_lost)[:, chosen].sum()),
                     n=int(chosen.sum()),
                     seeds=list(seeds),
                     wording=examples[0].wording,

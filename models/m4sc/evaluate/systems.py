@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,23 +10,33 @@ import numpy as np
 
 from m4sc.codecs.base import Budget, Codec, Payload, Received
 from m4sc.data.example import Example
-from m4sc.evaluate.crossing import cross
+from m4sc.evaluate.crossing import Crossing, cross
 from m4sc.message import Message
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.tasks import get_task
 from m4sc.transport.config import TransportConfig
 
 BATCH = 16
+Scheme = Callable[[str, float, int], int]
 Said = str | np.ndarray | None  # an answer: words, a picture (uint8 (H, W, 3)), or None for a loss
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """said: the receiver's answer; symbols: complex data symbols sent; air_time_s: of all frames."""
+    """said: the receiver's answer; symbols: complex data symbols sent; air_time_s: of all frames.
+
+    frames, frames_lost: sent, and not received.
+    """
 
     said: Said
     symbols: int
     air_time_s: float
+    frames: int = 0
+    frames_lost: int = 0
+
+
+def _delivery(said: Said, crossing: Crossing) -> Delivery:
+    return Delivery(said, crossing.symbols, crossing.air_time_s, crossing.frames, crossing.lost_segments)
 
 
 class Words(str):
@@ -136,7 +146,7 @@ class Semantic:
         heard = {n: (c.received.symbols, c.received.noise_var) for n, c in enumerate(crossings) if c.received}
         told = self.read_all(list(heard.values()), [examples[n] for n in heard])
         answers = dict(zip(heard, told, strict=True))
-        return [Delivery(answers.get(n), c.symbols, c.air_time_s) for n, c in enumerate(crossings)]
+        return [_delivery(answers.get(n), crossing) for n, crossing in enumerate(crossings)]
 
     def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: the latents as they were sent, with a noise variance of -60 dB."""
@@ -151,12 +161,16 @@ class Classical:
     lost message.
 
     codec: of the messages, with a reader (:class:`m4sc.codecs.classical.ClassicalCodec`).
+    name: of the system in tables.
+    scheme: channel, SNR in dB and a message's bytes to the number of its scheme; None: the fastest that AWGN
+        of that SNR carries.
+    asked_first: what is sent depends on the question, as of an answer made at the transmitter.
     """
 
-    name = "classical"
-
-    def __init__(self, codec: Codec) -> None:
-        self.codec = codec
+    def __init__(
+        self, codec: Codec, name: str = "classical", scheme: Scheme | None = None, asked_first: bool = False
+    ) -> None:
+        self.codec, self.name, self.scheme, self.asked_first = codec, name, scheme, asked_first
         self._coded: dict[str, Payload] = {}
         self._answers: dict[str, Said] = {}
 
@@ -172,19 +186,22 @@ class Classical:
 
     def _send(self, example: Example, channel: str, snr_db: float, rng: np.random.Generator) -> Delivery:
         payload = self._encoded(example)
-        crossing = cross(payload, channel, snr_db, rng, frames_for(snr_db))
+        mcs = -1 if self.scheme is None else self.scheme(channel, snr_db, len(payload.data))
+        crossing = cross(payload, channel, snr_db, rng, frames_for(snr_db, PayloadFormat(mcs=mcs)))
         said: Said = None
         if crossing.received is not None:
             # a CRC that passed by chance: never reuse the answer to the right bytes
             right = crossing.received.data == payload.data
             said = self._answer(example) if right else self._read(crossing.received.data, example)
-        return Delivery(said, crossing.symbols, crossing.air_time_s)
+        return _delivery(said, crossing)
 
     def _encoded(self, example: Example) -> Payload:
-        if example.media_id not in self._coded:
-            message = Message(example.modality, example.load())
-            self._coded[example.media_id] = self.codec.encode(message, get_task(example.task), Budget())
-        return self._coded[example.media_id]
+        key = example.id if self.asked_first else example.media_id
+        if key not in self._coded:
+            message, task = Message(example.modality, example.load()), get_task(example.task)
+            told = example.instruction if self.asked_first else None
+            self._coded[key] = self.codec.encode(message, task, Budget(), told)
+        return self._coded[key]
 
     def _answer(self, example: Example) -> Said:
         """The model's answer to a message after its source codec; asked once."""
@@ -199,3 +216,25 @@ class Classical:
         except ValueError:
             return None
         return answer.image if task.gives_picture else str(answer.text)
+
+
+class Constant:
+    """Sends nothing: the receiver says what was right most often of each kind of question in training.
+
+    answers: by kind; that of "" answers every other kind.
+    """
+
+    name = "constant"
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+
+    def send_all(
+        self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
+    ) -> list[Delivery]:
+        """As `System.send_all`."""
+        return [Delivery(said, 0, 0.0) for said in self.all_without_channel(examples)]
+
+    def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
+        """As `System.all_without_channel`."""
+        return [self.answers.get(example.kind, self.answers[""]) for example in examples]

@@ -97,8 +97,8 @@ class WordCoder:
 def pack_five_bits(text: str) -> bytes:
     """Five bits a character of the commonest, 13 of others in Latin-1, else Brotli's bytes.
 
-    Capitals are lost. The first bit tells Brotli's bytes apart; ones, with which no character begins, fill the
-    last byte.
+    Capitals are lost. The first bit tells Brotli's bytes apart; ones fill the last byte,
+    with which no character begins.
     """
     import brotli
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ def bootstrap_interval(
 def crossed_interval(
     values: np.ndarray,
     figure: Callable[[np.ndarray], np.ndarray],
+    groups: Sequence[str] | None = None,
     *,
     level: float = 0.95,
     draws: int = 2000,
@@ -40,16 +41,23 @@ def crossed_interval(
     Args:
         values: float (seeds, n, d), finite, n >= 1.
         figure: float (draws, d), means over drawn seeds and examples, to float (draws,).
+        groups: the message of each example, (n,): questions about one picture are drawn together, since they
+            are right or wrong together (the cluster bootstrap). None: each example is a message of its own.
 
     Raises:
-        ValueError: no values, or one that is not finite.
+        ValueError: as many groups as examples are needed; no values, or one that is not finite.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 3 or values.size == 0 or not np.isfinite(values).all():
         raise ValueError("an interval needs at least one value, all finite, by seed, example and number")
     rng, (seeds, n, _) = np.random.default_rng(seed), values.shape
     weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
-    chosen = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+    names = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    if len(names) != n:
+        raise ValueError(f"{len(names)} groups were given for {n} examples")
+    count = int(names.max()) + 1
+    chosen = rng.multinomial(count, np.full(count, 1 / count), size=draws)[:, names].astype(np.float64)
+    chosen /= chosen.sum(axis=1, keepdims=True)  # drawn groups differ in size
     means = np.einsum("ds,dn,snk->dk", weights, chosen, values, optimize=True)
     low, high = np.quantile(figure(means), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

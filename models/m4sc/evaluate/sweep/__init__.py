@@ -1,0 +1,1 @@
+"""Systems x tasks x channels x SNR, as rows that survive an interruption."""

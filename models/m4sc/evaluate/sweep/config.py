@@ -1,0 +1,197 @@
+"""What a sweep measures, read from a YAML file; what is wrong in it is told with its line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from m4sc.codecs.rivals import picture_files, sounds, words
+from m4sc.evaluate.catalogue import TASKS
+from m4sc.evaluate.channels import CHANNELS
+from m4sc.phy.modulation.mcs import MCS_TABLE
+
+OWN = ("semantic", "answer", "constant", "retrieval")
+CODECS = (*OWN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
+_SYSTEM_KEYS = {"codec", "tasks", "side", "quality", "bits_per_s", "words", "mcs"}
+_KEYS = {"weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
+
+
+class SweepConfigError(ValueError):
+    """The file is no sweep; the text is one sentence with the line."""
+
+
+@dataclass(frozen=True)
+class SystemSpec:
+    """One system.
+
+    Attributes:
+        name: in tables.
+        codec: one of `CODECS`.
+        tasks: that it is measured on; empty for all that it can carry.
+        side, quality: of picture files; of several qualities the lowest at which the receiver's model still
+            answers, as the validation examples say.
+        bits_per_s: of Opus, likewise.
+        words: coder of an answer's words.
+        mcs: a scheme's number for every SNR, or -1: the best of each channel and SNR.
+    """
+
+    name: str
+    codec: str
+    tasks: tuple[str, ...] = ()
+    side: int = 256
+    quality: tuple[int, ...] = (50,)
+    bits_per_s: tuple[int, ...] = (12_000,)
+    words: str = "five-bit"
+    mcs: int = -1
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A sweep.
+
+    Attributes:
+        systems, tasks: each system on each task that it can carry.
+        points: of the channel: name and Es/N0 per data subcarrier, dB.
+        weights: of our system and of the rivals' reader.
+        examples: of the test split a task; validation: of the validation examples, for choices.
+        seed: of the draw of examples; seeds: of the channels' noise.
+    """
+
+    systems: tuple[SystemSpec, ...]
+    tasks: tuple[str, ...]
+    points: tuple[tuple[str, float], ...]
+    weights: str = "default"
+    examples: int = 200
+    validation: int = 100
+    seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+
+    @property
+    def digest(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of all that a row depends on."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(path: Path) -> SweepConfig:
+    """Read a sweep's file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        SweepConfigError: it cannot be read, or contradicts itself; names the line.
+    """
+    try:
+        return _Reader(str(path)).read(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise SweepConfigError(f"{path}, line {line}: {exc.problem or 'no YAML'}") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise SweepConfigError(f"{path}, line 1: this is no YAML text") from exc
+
+
+class _Reader:
+    """Nodes to the configuration; a node knows its line."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def read(self, text: str) -> SweepConfig:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(root, yaml.MappingNode):
+            raise SweepConfigError(f"{self._path}, line 1: give keys such as systems, tasks and channels")
+        top = self._mapping(root, _KEYS)
+        for key in ("systems", "tasks", "channels"):
+            if key not in top:
+                raise self._error(root, f"'{key}' is missing")
+        tasks = tuple(self._choice(node, TASKS, "task") for node in self._list(top["tasks"]))
+        names = self._mapping(top["systems"], None)
+        if not names:
+            raise self._error(top["systems"], "no system is given")
+        systems = tuple(self._system(name, node, tasks) for name, node in names.items())
+        points = tuple(point for node in self._list(top["channels"]) for point in self._channel(node))
+        numbers = {
+            key: self._number(top[key], least, 1_000_000)
+            for key, least in (("examples", 1), ("validation", 1), ("seed", 0))
+            if key in top
+        }
+        if "seeds" in top:
+            numbers["seeds"] = tuple(self._number(n, 0, 1_000_000) for n in self._list(top["seeds"]))
+        if "weights" in top:
+            numbers["weights"] = self._text(top["weights"])
+        return SweepConfig(systems, tasks, points, **numbers)
+
+    def _system(self, name: str, node: yaml.Node, tasks: tuple[str, ...]) -> SystemSpec:
+        given = self._mapping(node, _SYSTEM_KEYS)
+        if "codec" not in given:
+            raise self._error(node, f"system '{name}' names no codec")
+        found: dict[str, Any] = {"codec": self._choice(given["codec"], CODECS, "codec")}
+        if "tasks" in given:
+            found["tasks"] = tuple(self._choice(n, tasks, "task") for n in self._list(given["tasks"]))
+        if "side" in given:
+            found["side"] = self._number(given["side"], 16, picture_files.MOST_SIDE)
+        for key, least, most in (("quality", 1, 100), ("bits_per_s", 6_000, 128_000)):
+            if key in given:
+                values = tuple(self._number(n, least, most) for n in self._list(given[key]))
+                if list(values) != sorted(set(values)) or not values:
+                    raise self._error(given[key], f"{key} goes from the lowest up, each once")
+                found[key] = values
+        if "words" in given:
+            found["words"] = self._choice(given["words"], words.CODERS, "coder of words")
+        if "mcs" in given:
+            found["mcs"] = self._number(given["mcs"], 0, len(MCS_TABLE) - 1)
+        return SystemSpec(name, **found)
+
+    def _channel(self, node: yaml.Node) -> list[tuple[str, float]]:
+        given = self._mapping(node, {"channel", "snr_db"})
+        if len(given) < 2:
+            raise self._error(node, "a channel takes 'channel' and 'snr_db'")
+        name = self._choice(given["channel"], CHANNELS, "channel")
+        return [(name, float(self._number(n, -30, 60, float))) for n in self._list(given["snr_db"])]
+
+    def _mapping(self, node: yaml.Node, known: set[str] | None) -> dict[str, yaml.Node]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._error(node, "names and values are expected here")
+        found: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            name = self._text(key)
+            if known is not None and name not in known:
+                raise self._error(key, f"'{name}' is unknown; use {', '.join(sorted(known))}")
+            if name in found:
+                raise self._error(key, f"'{name}' is given twice")
+            found[name] = value
+        return found
+
+    def _list(self, node: yaml.Node) -> list[yaml.Node]:
+        found = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if not found:
+            raise self._error(node, "the list is empty")
+        return list(found)
+
+    def _text(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode) or not node.value:
+            raise self._error(node, "a word is expected here")
+        return str(node.value)
+
+    def _choice(self, node: yaml.Node, known: tuple[str, ...], what: str) -> str:
+        text = self._text(node)
+        if text not in known:
+            raise self._error(node, f"{what} '{text}' is unknown; use {', '.join(known)}")
+        return text
+
+    def _number(self, node: yaml.Node, least: int, most: int, kind: type = int) -> Any:
+        text = self._text(node)
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not least <= number <= most:
+            raise self._error(node, f"'{text}' is no number from {least} to {most}")
+        return number
+
+    def _error(self, node: yaml.Node, what: str) -> SweepConfigError:
+        return SweepConfigError(f"{self._path}, line {node.start_mark.line + 1}: {what}")
