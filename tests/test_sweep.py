@@ -209,3 +209,34 @@ def test_questions_about_one_picture_are_drawn_together() -> None:
     assert high - low > 2 * (blind[1] - blind[0])
     with pytest.raises(ValueError, match="groups"):
         crossed_interval(values, mean, groups[:-1])
+
+
+def report_row(system: str, task: str, snr_db: float, n: int, **more: object) -> dict:
+    return {
+        "system": system, "task": task, "kind": "all", "metric": "exact", "channel": "awgn", "snr_db": snr_db,
+        "score": 0.5, "ci_low": 0.4, "ci_high": 0.6, "air_time_ms": 2.0, "frames": n, "frames_lost": 1,
+        "n": n, "chosen": "", "weights_hash": "0", "commit": "c", **more,
+    }  # fmt: skip
+
+
+def test_a_report_leaves_out_what_too_few_examples_say(tmp_path: Path) -> None:
+    import csv
+
+    from m4sc_app.errors import UserError
+    from m4sc_app.sweep_report import report_command
+
+    with pytest.raises(UserError, match="m4sc sweep"):
+        report_command(tmp_path, None, 200)
+    rows = [report_row("<ours>", "classify", snr, 200, score=0.625) for snr in (0.0, 5.0)]
+    rows += [report_row("scant", "classify", 0.0, 199), report_row("scant", "sound", 0.0, 10)]
+    (tmp_path / ROWS).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    report_command(tmp_path, None, 200)
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "&lt;ours&gt;" in page and "0.625" in page and "scant" not in page and "sound" not in page
+    with (tmp_path / "report" / "rows.csv").open(encoding="utf-8") as file:
+        assert [row["snr_db"] for row in csv.DictReader(file)] == ["0.0", "5.0"]
+    for name in ("classify-air-time", "classify-snr"):
+        assert (tmp_path / "report" / f"{name}.svg").read_text(encoding="utf-8").count("<path") > 4
+        assert (tmp_path / "report" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(UserError, match="--least"):
+        report_command(tmp_path, None, 500)

@@ -1,0 +1,139 @@
+"""`m4sc report`: the figures and tables of a sweep."""
+
+from __future__ import annotations
+
+import csv
+import html
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from m4sc_app.errors import UserError
+
+LEAST_EXAMPLES = 200
+_COLUMNS = (
+    "task", "kind", "metric", "channel", "snr_db", "system", "chosen", "score", "ci_low", "ci_high",
+    "air_time_ms", "symbols", "frames", "frames_lost", "lost", "n", "messages", "seeds", "weights_hash",
+    "config_hash", "commit", "snr_definition",
+)  # fmt: skip
+_SHOWN = ("system", "score", "ci_low", "ci_high", "air_time_ms", "frames_lost", "frames", "n", "chosen")
+Row = dict[str, Any]
+
+
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep (rows.jsonl).")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; else FOLDER/report.")] = None,
+    least: Annotated[int, typer.Option(min=1, help="Rows of fewer examples are left out.")] = LEAST_EXAMPLES,
+) -> None:
+    """Draw score against air time and against SNR (SVG, PDF, CSV) and write a page of tables."""
+    from m4sc.evaluate.harness import read_rows
+    from m4sc.evaluate.measures import measures_of
+
+    path = folder / "rows.jsonl"
+    if not path.is_file():
+        raise UserError(f"there is no {path}; m4sc sweep CONFIG.yaml --data DATA --out {folder} writes it")
+    rows = [row for row in read_rows(path) if row["n"] >= least]
+    if not rows:
+        raise UserError(f"{path} has no row of {least} examples or more; --least shows smaller ones")
+    target = out or folder / "report"
+    target.mkdir(parents=True, exist_ok=True)
+    _write_csv(rows, target / "rows.csv")
+    parts = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        own = measures_of(task)[0].name
+        chosen = [row for row in rows if (row["task"], row["kind"], row["metric"]) == (task, "all", own)]
+        if chosen:
+            _draw(chosen, task, own, target)
+            parts.append(_section(chosen, task, own))
+    text = _PAGE.format(body="".join(parts), least=least)
+    (target / "index.html").write_text(text, encoding="utf-8")
+    typer.echo(f"{len(rows)} rows, {len(parts)} tasks: {target / 'index.html'}")
+
+
+def _write_csv(rows: list[Row], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _points(rows: list[Row]) -> list[tuple[str, float]]:
+    return list(dict.fromkeys((row["channel"], row["snr_db"]) for row in rows))
+
+
+def _draw(rows: list[Row], task: str, metric: str, target: Path) -> None:
+    """Score against air time, a panel a point of the channel; then against the SNR of AWGN."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    systems, points = list(dict.fromkeys(row["system"] for row in rows)), _points(rows)
+    colour = {name: f"C{i % 10}" for i, name in enumerate(systems)}
+    size = (3.2 * len(points) + 1.4, 3.4)
+    figure, axes = plt.subplots(1, len(points), sharey=True, squeeze=False, figsize=size)
+    for axis, (channel, snr_db) in zip(axes[0], points, strict=True):
+        for row in rows:
+            if (row["channel"], row["snr_db"]) == (channel, snr_db):
+                _error_bar(axis, row["air_time_ms"], row, colour)
+        axis.set(title=f"{channel}, {snr_db:g} dB", xlabel="air time of a message, ms", xscale="symlog")
+    axes[0][0].set_ylabel(f"{task}: {metric}")
+    handles = [plt.Line2D([], [], color=colour[name], marker="o", ls="", label=name) for name in systems]
+    figure.legend(handles=handles, loc="center right", frameon=False)
+    figure.tight_layout(rect=(0, 0, 1 - 1.3 / size[0], 1))
+    _save(figure, target / f"{task}-air-time")
+    figure, axis = plt.subplots(figsize=(5.2, 3.4))
+    for name in systems:
+        own = sorted(
+            (row for row in rows if row["system"] == name and row["channel"] == "awgn"),
+            key=lambda row: float(row["snr_db"]),
+        )
+        for row in own:
+            _error_bar(axis, row["snr_db"], row, colour)
+        axis.plot([r["snr_db"] for r in own], [r["score"] for r in own], color=colour[name], label=name)
+    axis.set(xlabel="Es/N0 per data subcarrier, dB (AWGN)", ylabel=f"{task}: {metric}")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.tight_layout()
+    _save(figure, target / f"{task}-snr")
+
+
+def _error_bar(axis: Any, x: float, row: Row, colour: dict[str, str]) -> None:
+    reach = [[max(0.0, row["score"] - row["ci_low"])], [max(0.0, row["ci_high"] - row["score"])]]
+    axis.errorbar(x, row["score"], reach, color=colour[row["system"]], marker="o", ms=4, capsize=2)
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    for suffix in (".svg", ".pdf"):
+        figure.savefig(path.with_suffix(suffix), metadata={"Date": None} if suffix == ".svg" else None)
+    plt.close(figure)
+
+
+def _section(rows: list[Row], task: str, metric: str) -> str:
+    parts = [f"<h2>{html.escape(task)}</h2><p>Score: {html.escape(metric)}.</p>"]
+    parts += [f'<img src="{task}-{what}.svg" alt="{task}: {what}">' for what in ("air-time", "snr")]
+    for channel, snr_db in _points(rows):
+        parts.append(f"<h3>{html.escape(channel)}, {snr_db:g} dB</h3><table><tr>")
+        parts += [f"<th>{name}</th>" for name in _SHOWN] + ["</tr>"]
+        here = [row for row in rows if (row["channel"], row["snr_db"]) == (channel, snr_db)]
+        for row in sorted(here, key=lambda row: float(-row["score"])):
+            cells = "".join(f"<td>{_cell(row[name])}</td>" for name in _SHOWN)
+            parts.append(f"<tr>{cells}</tr>")
+        parts.append("</table>")
+    hashes = sorted({f"weights {row['weights_hash']}, commit {row['commit']}" for row in rows})
+    return "".join(parts) + f"<p>{html.escape('; '.join(hashes))}</p>"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else html.escape(str(value))
+
+
+_PAGE = """<!doctype html><meta charset="utf-8"><title>Sweep</title>
+<style>body{{font:15px sans-serif;margin:2em;max-width:75em}}td,th{{padding:.2em .8em;text-align:right}}
+img{{max-width:100%}}</style><h1>Sweep</h1>
+<p>Es/N0 per data subcarrier. Air time counts preambles, headers, pilots and cyclic prefixes of all frames; a
+lost message scores zero. Intervals draw messages. Rows of fewer than {least} examples are left out.</p>
+{body}
+"""
