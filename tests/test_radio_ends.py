@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from m4sc_flowgraphs.link_events import LinkEvent
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import RadioEndError, open_channel, open_receive, open_transmit, parse_address
 from m4sc_flowgraphs.radio_ends.burst_shaper import BurstShaper, shape_burst
+from m4sc_flowgraphs.radio_ends.tag_header import header_bytes
 from m4sc_flowgraphs.sequence_gaps import SequenceGaps
 from m4sc_flowgraphs.station import Station, StationConfig
 from sigmf.validate import validate
@@ -181,6 +183,108 @@ def test_the_wire_format_is_gr_zeromqs() -> None:
         tb.stop()
         tb.wait()
         assert arrived and np.array_equal(np.asarray(sink.data()), samples)
+
+
+def test_tags_that_a_stock_sink_sends_are_left_out_and_told() -> None:
+    samples = (np.arange(5000) + 1j).astype(np.complex64)
+    values = (pmt.PMT_NIL, pmt.from_long(7), pmt.to_pmt({"a": [1.5, 2]}), pmt.init_c32vector(2, [1j, 2]))
+    tags = [
+        gr.tag_utils.python_to_tag((100 * k, pmt.intern("k"), v, pmt.PMT_F)) for k, v in enumerate(values)
+    ]
+    port, told = free_port(), []
+    tb, sink = gr.top_block("tags"), blocks.vector_sink_c()
+    tb.connect(
+        blocks.vector_source_c(samples.tolist(), False, 1, tags),
+        zeromq.push_sink(8, 1, f"tcp://127.0.0.1:{port}", 20, True),
+    )
+    end = open_receive(f"zmq://127.0.0.1:{port}", WAVEFORM, lambda event, text: told.append(text))
+    tb.connect(end.block, sink)
+    tb.start()
+    arrived = wait_until(lambda: len(sink.data()) >= samples.size, 10)
+    tb.stop()
+    tb.wait()
+    assert arrived and np.array_equal(np.asarray(sink.data()), samples)
+    assert sum("Pass Tags" in text for text in told) == 1
+    assert end.counters["bad_messages"] == 0
+
+
+_PMTS = st.recursive(
+    st.sampled_from(
+        [pmt.PMT_T, pmt.PMT_F, pmt.PMT_NIL, pmt.init_u8vector(3, [1, 2, 3]), pmt.init_f64vector(1, [2])]
+    )
+    | st.builds(pmt.intern, st.text("abc"))
+    | st.builds(pmt.from_long, st.integers(-(2**40), 2**40))
+    | st.builds(pmt.from_uint64, st.integers(0, 2**64 - 1))
+    | st.builds(pmt.from_double, st.floats(allow_nan=False))
+    | st.builds(pmt.from_complex, st.complex_numbers(allow_nan=False, allow_infinity=False)),
+    lambda inner: (
+        st.builds(pmt.cons, inner, inner)
+        | st.builds(lambda k, v: pmt.dict_add(pmt.make_dict(), k, v), inner, inner)
+        | st.builds(pmt.make_tuple, inner, inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.tuples(_PMTS, _PMTS, _PMTS), max_size=4), st.binary(max_size=40))
+def test_a_header_of_tags_ends_where_the_samples_begin(tags: list[Any], samples: bytes) -> None:
+    header = struct.pack("=HBQQ", 0x5FF0, 1, 12, len(tags))
+    for parts in tags:
+        header += struct.pack("=Q", 3) + b"".join(pmt.serialize_str(part) for part in parts)
+    assert header_bytes(header + samples) == len(header)
+    assert header_bytes(header[:-1]) is None
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_behind_the_magic_number_are_measured_or_refused(data: bytes) -> None:
+    message = struct.pack("=HBQQ", 0x5FF0, 1, 0, 2) + data
+    end = header_bytes(message)
+    assert end is None or end <= len(message)
+    assert header_bytes(data[:1]) is None
+
+
+def test_what_is_no_samples_is_counted_and_told() -> None:
+    port, told = free_port(), []
+    end = open_receive(f"zmq://127.0.0.1:{port}", WAVEFORM, lambda event, text: told.append((event, text)))
+    context = zmq.Context()
+    sender = context.socket(zmq.PUSH)
+    sender.linger = 0
+    sender.bind(f"tcp://127.0.0.1:{port}")
+    tb = gr.top_block("odd")
+    tb.connect(end.block, blocks.null_sink(8))
+    tb.start()
+    try:
+        for _ in range(3):
+            sender.send(b"12345")
+        assert wait_until(lambda: end.counters["bad_messages"] == 3, 10)
+        assert [event for event, _ in told].count("bad_messages") == 1
+    finally:
+        tb.stop()
+        tb.wait()
+        sender.close()
+        context.term()
+
+
+@pytest.mark.parametrize("mode", ["push", "pub"])
+def test_a_transmitter_tells_that_two_receivers_share_its_samples(mode: str) -> None:
+    port, told = free_port(), []
+    out = open_transmit(
+        f"zmq://127.0.0.1:{port}?mode={mode}", WAVEFORM, lambda event, text: told.append(text)
+    )
+    tb = gr.top_block("two")
+    tb.connect(blocks.null_source(8), blocks.throttle(8, 1e5), out.block)
+    context = zmq.Context()
+    receivers = [context.socket(zmq.PULL if mode == "push" else zmq.SUB) for _ in range(2)]
+    tb.start()
+    try:
+        for receiver in receivers:
+            receiver.connect(f"tcp://127.0.0.1:{port}")
+        assert wait_until(lambda: out.block.peers == 2, 10)
+        assert any("share the samples" in text for text in told) == (mode == "push")
+    finally:
+        tb.stop()
+        tb.wait()
+        context.destroy(0)
 
 
 def test_a_port_in_use_is_named() -> None:

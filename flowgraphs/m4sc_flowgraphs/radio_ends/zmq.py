@@ -1,4 +1,4 @@
-"""IQ over ZeroMQ between two processes, in gr-zeromq's wire format (bare complex64, no tags)."""
+"""IQ over ZeroMQ between two processes, as gr-zeromq sends it: bare complex64; tags of others are left out."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 from m4sc_flowgraphs.radio_ends.address import RadioEndError
 from m4sc_flowgraphs.radio_ends.end import Notify
 from m4sc_flowgraphs.radio_ends.sim import ChannelOptions
+from m4sc_flowgraphs.radio_ends.tag_header import header_bytes
 
 MODES = ("push", "pub")
 _DONE_KEY = pmt.intern("m4sc_done")
@@ -24,6 +25,13 @@ _MESSAGES_HELD = 16  # in ZeroMQ's own queue, each of at most one scheduler buff
 _CHUNK = 8192
 _PUB_HELD = 512  # messages for each subscriber, of 64 KiB at most: 32 MiB
 _TELL_S = 5.0
+_SHARED = (
+    "receivers share the samples, so that none can read a message; stop all but one, or send with ?mode=pub"
+)
+_TAGGED = "the transmitter sends tags with its samples (Pass Tags); they are left out"
+_NO_SAMPLES = (
+    "what the transmitter sends is not complex64; it is left out (another type, or tags of another version)"
+)
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,9 @@ class _Context(zmq.Context):  # type: ignore[misc]
 class _Peers:
     """Counts a socket's connections and tells of each that comes and goes; asked from the socket's thread."""
 
-    def __init__(self, socket: Any, what: str, notify: Notify) -> None:
+    def __init__(self, socket: Any, what: str, notify: Notify, *, shared_out: bool = False) -> None:
         self.count = 0
+        self._shared_out = shared_out  # each peer gets only a part
         self._socket, self._what, self._notify = socket, what, notify
         self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
 
@@ -81,6 +90,8 @@ class _Peers:
             self.count = max(0, self.count + (1 if came else -1))
             state = "is connected" if came else "has gone; waiting for it to come back"
             self._notify("peer", f"{self._what} {state}")
+            if came and self._shared_out and self.count > 1:
+                self._notify("peer", f"{self.count} {_SHARED}")
 
     def close(self) -> None:
         """Stop watching."""
@@ -105,7 +116,7 @@ class ZmqSink(gr.sync_block):
         if mode == "pub":
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # so that a full queue is told
         self._socket.linger = 2000
-        self._peers = _Peers(self._socket, "the receiver", notify)
+        self._peers = _Peers(self._socket, "the receiver", notify, shared_out=mode == "push")
         try:
             self._socket.bind(where)
         except zmq.ZMQError as exc:
@@ -186,7 +197,7 @@ class ZmqSource(gr.sync_block):
         gr.sync_block.__init__(self, "m4sc_zmq_source", [], [np.complex64])
         self.counters: Counter[str] = Counter(samples=0, bad_messages=0)
         self._left: np.ndarray = np.zeros(0, np.complex64)
-        self._notify = notify
+        self._notify, self._told_tags, self._last_told = notify, False, float("-inf")
         self._where, self._context = endpoint(place), _Context()
         self._socket = self._context.socket(zmq.PULL if mode == "push" else zmq.SUB)
         self._socket.set_hwm(_MESSAGES_HELD if mode == "push" else 1000)
@@ -232,11 +243,25 @@ class ZmqSource(gr.sync_block):
             self.logger.error(f"ZeroMQ: {exc}")
             time.sleep(_POLL_MS / 1e3)
             return False
-        if len(data) % 8:
+        at = self._behind_tags(data)
+        if (len(data) - at) % 8:
             self.counters["bad_messages"] += 1
+            if time.monotonic() - self._last_told >= _TELL_S:
+                self._last_told = time.monotonic()
+                self._notify("bad_messages", _NO_SAMPLES)
             return False
-        self._left = np.frombuffer(data, np.complex64)
-        return True
+        self._left = np.frombuffer(data, np.complex64, offset=at)
+        return bool(len(self._left))
+
+    def _behind_tags(self, data: bytes) -> int:
+        """Where the samples of a message begin: 0, or behind gr-zeromq's header of tags."""
+        at = header_bytes(data)
+        if at is None or (len(data) - at) % 8:
+            return 0
+        if not self._told_tags:
+            self._told_tags = True
+            self._notify("peer", _TAGGED)
+        return at
 
     def close(self) -> None:
         """Leave the transmitter."""
