@@ -1,8 +1,8 @@
 """The header that gr-zeromq's blocks put before samples when *Pass Tags* is on.
 
-Magic, version, offset and number of tags in the machine's byte order, then each tag's offset and its key, value
-and source as serialised PMTs (gr-zeromq/lib/tag_headers.cc). The tags themselves are not wanted here: they are
-measured, not made, so that nothing that a stranger sends is built up in memory.
+Magic, version, offset and number of tags in the machine's byte order, then each tag's offset and its key,
+value and source as serialised PMTs (gr-zeromq/lib/tag_headers.cc). The tags themselves are not wanted here:
+they are measured, not made, so that nothing that a stranger sends is built up in memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""IQ over ZeroMQ between two processes, as gr-zeromq sends it: bare complex64; tags of others are left out."""
+"""IQ over ZeroMQ between two processes, as gr-zeromq sends it: bare complex64; tags are left out."""
 
 from __future__ import annotations
 
