@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +23,18 @@ import numpy as np
 import pytest
 import uvicorn
 from browser import Browser
+from child import child_env
 from fake_system import FakeSystem
 from flow import wait_until
+from hypothesis import given
+from hypothesis import strategies as st
 from m4sc.media.kinds import join_files
 from m4sc_app.cli import main
+from m4sc_app.dashboard.events import Backlog, History, size_of
 from m4sc_app.dashboard.link import LinkService
 from m4sc_app.dashboard.server import make_app
 from m4sc_app.errors import UserError
+from m4sc_flowgraphs.station import Station
 from PIL import Image
 from test_radio_ends import free_port
 
@@ -100,6 +110,91 @@ def test_the_sliders_change_a_running_channel(service: LinkService) -> None:
     assert first["snr_db"] - second["snr_db"] == pytest.approx(20.0, abs=4.0)
     # at 5 dB the offset is the search's: within 3 % of a subcarrier
     assert second["cfo_hz"] - first["cfo_hz"] == pytest.approx(900.0, abs=470.0)
+
+
+def test_of_settings_at_once_the_last_holds_and_one_pair_of_stations_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running: list[Station] = []
+    begin, end = Station.begin, Station.end
+    monkeypatch.setattr(Station, "begin", lambda self: running.append(self) or begin(self))
+    monkeypatch.setattr(Station, "end", lambda self: running.remove(self) or end(self))
+    service = LinkService("sim:?snr_db=15", FakeSystem())
+    service.begin()
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda snr_db: service.set_channel({"snr_db": snr_db}), range(6)))
+        assert len(running) == 2
+        service.set_channel({"snr_db": 30.0})
+        assert len(running) == 2 and {station.config.snr_db for station in running} == {30.0}
+        service.send(b"storm", "text", None, "")
+    finally:
+        service.end()
+    assert not running
+    service.set_channel({"snr_db": 3.0})  # a request that was on its way
+    assert not running
+
+
+@given(
+    sizes=st.lists(st.integers(0, 5000), max_size=40),
+    most=st.integers(1, 20),
+    most_bytes=st.integers(1000, 9000),
+)
+def test_kept_events_are_bounded_in_number_and_bytes(sizes: list[int], most: int, most_bytes: int) -> None:
+    history, backlog = History(most, most_bytes), Backlog(most, most_bytes)
+    rows = [{"event": "queued", "sequence": n, "payload": "x" * size} for n, size in enumerate(sizes)]
+    for row in rows:
+        history.append(row)
+        backlog.put(row)
+    kept = history.rows()
+    assert len(kept) <= most and size_of(kept) <= most_bytes
+    assert [row["sequence"] for row in kept] == list(range(len(sizes)))[len(sizes) - len(kept) :]
+    held = list(iter(backlog.take, None))
+    assert len(held) <= most and size_of(held) <= most_bytes and backlog.n_bytes == 0
+    assert len(held) + backlog.take_lost() == len(rows) and backlog.take_lost() == 0
+    assert all(row["payload"] == "x" * sizes[row["sequence"]] for row in held + kept if "payload" in row)
+
+
+def test_large_pictures_do_not_fill_the_memory(service: LinkService) -> None:
+    for number in range(12):
+        big = {"event": "answer", "system": "semantic", "sequence": number, "picture": "x" * (10 << 20)}
+        service._tell(big)
+    kept = service.listen(lambda row: None)
+    assert len(kept) > 1 and size_of(kept) <= 65 << 20 and kept[-1]["sequence"] == 11
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_ends_without_a_traceback_while_a_page_is_open(number: signal.Signals) -> None:
+    port = free_port()
+    program = (
+        "import m4sc_app.loading\nfrom fake_system import FakeSystem\nfrom m4sc_app.cli import main\n"
+        "m4sc_app.loading.warm_up = lambda *_: FakeSystem()\n"
+        f"raise SystemExit(main(['dashboard', '--port', '{port}']))"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=child_env(),
+        text=True,
+    )
+    try:
+        assert child.stdout is not None and child.stdout.readline().startswith("http://")
+
+        def opened() -> Any:
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(f"http://127.0.0.1:{port}/events", timeout=10)
+
+        assert wait_until(lambda: (pages := opened()) and pages.readline().startswith(b"data: "), 20)
+        page = opened()
+        page.readline()
+        child.send_signal(number)
+        _, told = child.communicate(timeout=20)
+        page.close()
+    finally:
+        child.kill()
+        child.communicate()
+    assert told == "" and child.returncode in (0, -number)
 
 
 @pytest.mark.parametrize("wanted", [{"snr_db": 99}, {"cfo_hz": "x"}, {"colour": 1}, {"channel": "pigeon"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Annotated
 
@@ -29,11 +30,10 @@ def dashboard_command(
     from m4sc_app.link_run import need_gnuradio
 
     need_gnuradio()
-    import uvicorn
     from m4sc_flowgraphs.radio_ends import parse_address
 
     from m4sc_app.dashboard.link import LinkService
-    from m4sc_app.dashboard.server import make_app
+    from m4sc_app.dashboard.server import PageServer
 
     parse_address(address)
     _check_port(host, port)
@@ -41,8 +41,8 @@ def dashboard_command(
     try:
         service.begin()
         typer.echo(f"http://{host}:{port}  (Ctrl-C ends)")
-        app = make_app(service, (host, "localhost", "127.0.0.1"))
-        uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
+        with contextlib.suppress(KeyboardInterrupt):  # the server has ended by itself and tells it again
+            PageServer(service, host, port, (host, "localhost", "127.0.0.1")).run()
     finally:
         service.end()
 

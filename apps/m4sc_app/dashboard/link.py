@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -21,12 +20,14 @@ from m4sc_flowgraphs.radio_ends.address import read_options
 from m4sc_flowgraphs.radio_ends.sim import ChannelOptions, channel_block
 from m4sc_flowgraphs.station import Station, StationConfig
 
+from m4sc_app.dashboard.events import History
 from m4sc_app.errors import UserError
 
+CLOSED = "closed"  # the event after which no other comes
 SNR_RANGE_DB = (-15.0, 40.0)
 CFO_RANGE_HZ = (-20_000.0, 20_000.0)
 _POINTS = 240  # of a constellation, sent to the page
-_KEPT = 200  # events told to a page that is opened later
+_KEPT, _KEPT_BYTES = 200, 64 << 20  # events told to a page that is opened later
 _MIMES = {"image": "image/png", "speech": "audio/wav", "text": "text/plain"}
 
 
@@ -44,38 +45,52 @@ class LinkService:
         self.address, self.simulated = address, where.kind == "sim"
         self.channel = read_options(where, ChannelOptions) if self.simulated else ChannelOptions()
         self._model, self._query, self._waveform = model, query, WaveformConfig()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held while stations are made, ended or sent to
         self._stations: dict[str, Station] = {}
+        self._running = False
+        self._made_for: ChannelOptions | None = None
+        self._events = threading.Lock()  # held, never long, for what follows and for `channel`
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
-        self._history: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._history = History(_KEPT, _KEPT_BYTES)
         self._sequence = 0
         self._pending: set[tuple[str, int]] = set()
 
     def begin(self) -> None:
         """Build and start the stations."""
         with self._lock:
-            if not self.simulated:
-                end = open_receive(self.address, self._waveform, self._notify)
-                config = StationConfig(query=self._query)
-                self._stations = {
-                    "link": Station(self._model, self._emit_as("link"), receive=end, config=config)
-                }
-            else:
-                self._stations = {name: self._simulated(name) for name in ("semantic", "classical")}
-            for station in self._stations.values():
-                station.begin()
+            self._running = True
+            self._begin_stations()
 
     def end(self) -> None:
-        """Stop the stations."""
+        """Stop the stations; settings that come later start none."""
         with self._lock:
-            for station in self._stations.values():
-                station.end()
-            self._stations = {}
+            self._running = False
+            self._end_stations()
 
-    def _simulated(self, name: str) -> Station:
-        snr_db = min(max(self.channel.snr_db, SNR_RANGE_DB[0]), SNR_RANGE_DB[1])
+    def close(self) -> None:
+        """Tell every page that nothing more comes."""
+        self._tell({"event": CLOSED, "time_s": time.time()})
+
+    def _begin_stations(self) -> None:
+        if self.simulated:
+            self._made_for = self.channel
+            self._stations = {name: self._simulated(name, self.channel) for name in ("semantic", "classical")}
+        else:
+            end = open_receive(self.address, self._waveform, self._notify)
+            config = StationConfig(query=self._query)
+            self._stations = {"link": Station(self._model, self._emit_as("link"), receive=end, config=config)}
+        for station in self._stations.values():
+            station.begin()
+
+    def _end_stations(self) -> None:
+        for station in self._stations.values():
+            station.end()
+        self._stations = {}
+
+    def _simulated(self, name: str, channel: ChannelOptions) -> Station:
+        snr_db = min(max(channel.snr_db, SNR_RANGE_DB[0]), SNR_RANGE_DB[1])
         return Station(
-            self._model, self._emit_as(name), channel=channel_block(self.channel, self._waveform),
+            self._model, self._emit_as(name), channel=channel_block(channel, self._waveform),
             config=StationConfig(classical=name == "classical", snr_db=snr_db), waveform=self._waveform,
         )  # fmt: skip
 
@@ -91,6 +106,8 @@ class LinkService:
     def set_channel(self, wanted: dict[str, Any]) -> None:
         """Another channel, by new stations; what is on its way is told as not answered.
 
+        Of several settings at once, from different threads, the last holds, and one pair of stations is left.
+
         Raises:
             UserError: not a simulated link, unknown setting or out of range.
         """
@@ -105,25 +122,25 @@ class LinkService:
             low, high = ranges[name]
             if not low <= value <= high:
                 raise UserError(f"{name} is {value}; give {low:g} to {high:g}")
-        try:
-            channel = replace(self.channel, **wanted)
-        except ValueError as exc:
-            raise UserError(str(exc)) from exc
-        self.end()  # a running channel has noise of the old strength in its buffers
-        for system, sequence in sorted(self._pending):
-            reason = "the channel was changed before it was answered"
-            self._tell(
-                {
-                    "event": "fault",
-                    "time_s": time.time(),
-                    "system": system,
-                    "sequence": sequence,
-                    "reason": reason,
-                }
-            )
-        self.channel = channel
-        self.begin()
+        with self._events:
+            try:
+                self.channel = replace(self.channel, **wanted)
+            except ValueError as exc:
+                raise UserError(str(exc)) from exc
+        with self._lock:
+            if not self._running or self._made_for == self.channel:
+                return  # ended, or made by a setting that came at the same time
+            self._end_stations()  # a running channel has noise of the old strength in its buffers
+            self._tell_unanswered("the channel was changed before it was answered")
+            self._begin_stations()
         self._tell(self.state())
+
+    def _tell_unanswered(self, reason: str) -> None:
+        with self._events:
+            pending = sorted(self._pending)
+        for system, sequence in pending:
+            fault = {"event": "fault", "system": system, "sequence": sequence, "reason": reason}
+            self._tell({**fault, "time_s": time.time()})
 
     def send(self, payload: bytes, task: str, instruction: str | None, name: str) -> int:
         """Send a message by both systems; returns its number.
@@ -146,12 +163,15 @@ class LinkService:
 
     def listen(self, listener: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
         """Tell ``listener`` every event from now on, from any thread; returns what happened before."""
-        self._listeners.append(listener)
-        return [self.state(), *self._history]
+        state = self.state()
+        with self._events:
+            self._listeners.append(listener)
+            return [state, *self._history.rows()]
 
     def leave(self, listener: Callable[[dict[str, Any]], None]) -> None:
         """Tell it no more."""
-        self._listeners.remove(listener)
+        with self._events:
+            self._listeners.remove(listener)
 
     def _notify(self, kind: str, text: str) -> None:
         self._tell({"event": kind, "time_s": time.time(), "text": text})
@@ -160,13 +180,15 @@ class LinkService:
         return lambda event: self._tell(for_page(event, system))
 
     def _tell(self, row: dict[str, Any]) -> None:
-        if row["event"] != "state":
-            self._history.append(row)
-        if row["event"] == "queued":
-            self._pending.add((row["system"], row["sequence"]))
-        elif row["event"] in ("answer", "fault"):
-            self._pending.discard((row.get("system", ""), row.get("sequence", -1)))
-        for listener in tuple(self._listeners):
+        with self._events:
+            if row["event"] not in ("state", CLOSED):
+                self._history.append(row)
+            if row["event"] == "queued":
+                self._pending.add((row["system"], row["sequence"]))
+            elif row["event"] in ("answer", "fault"):
+                self._pending.discard((row.get("system", ""), row.get("sequence", -1)))
+            listeners = tuple(self._listeners)
+        for listener in listeners:
             listener(row)
 
 

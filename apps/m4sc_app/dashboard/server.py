@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from m4sc.tasks import TASKS
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,13 +21,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from m4sc_app.dashboard.link import LinkService
+from m4sc_app.dashboard.events import Backlog
+from m4sc_app.dashboard.link import CLOSED, LinkService
 from m4sc_app.errors import is_user_error, sentence
 
 _PAGE = Path(__file__).with_name("page.html")
 _LARGEST_BYTES = 16 << 20
 _ALIVE_S = 10.0
-_HELD = 500  # events for a page that does not read them
+_HELD, _HELD_BYTES = 500, 64 << 20  # events for a page that does not read them
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; " \
     "media-src data:; connect-src 'self'"  # fmt: skip
 
@@ -89,26 +94,60 @@ def make_app(service: LinkService, hosts: Sequence[str]) -> Starlette:
     return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))])
 
 
+class PageServer(uvicorn.Server):
+    """A server that ends the pages' streams before it waits for them: cancelled, each prints a traceback."""
+
+    def __init__(self, service: LinkService, host: str, port: int, hosts: Sequence[str]) -> None:
+        app = make_app(service, hosts)
+        config = uvicorn.Config(
+            app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2
+        )  # fmt: skip
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn when it is to end."""
+        self._service.close()
+        await super().shutdown(sockets)
+
+
 async def _events(service: LinkService, request: Request) -> AsyncIterator[str]:
     """Server-sent events: what happened so far, then what happens."""
     loop = asyncio.get_running_loop()
-    waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    waiting, came, closed = Backlog(_HELD, _HELD_BYTES), asyncio.Event(), asyncio.Event()
+
+    def arrived(row: dict[str, Any]) -> None:
+        if row["event"] == CLOSED:
+            closed.set()
+        else:
+            waiting.put(row)
+        came.set()
 
     def listener(row: dict[str, Any]) -> None:
-        if waiting.qsize() < _HELD:
-            loop.call_soon_threadsafe(waiting.put_nowait, row)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the page with it
+            loop.call_soon_threadsafe(arrived, row)
 
     try:
         for row in service.listen(listener):
-            yield f"data: {json.dumps(row)}\n\n"
-        while not await request.is_disconnected():
+            yield _line(row)
+        while not closed.is_set() and not await request.is_disconnected():
             try:
-                row = await asyncio.wait_for(waiting.get(), _ALIVE_S)
-                yield f"data: {json.dumps(row)}\n\n"
+                await asyncio.wait_for(came.wait(), _ALIVE_S)
             except TimeoutError:
                 yield ": alive\n\n"
+                continue
+            came.clear()
+            while not closed.is_set() and (next_row := waiting.take()) is not None:
+                yield _line(next_row)
+            if lost := waiting.take_lost():
+                text = f"{lost} events are not shown: this page reads too slowly"
+                yield _line({"event": "peer", "time_s": time.time(), "text": text})
     finally:
         service.leave(listener)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"data: {json.dumps(row)}\n\n"
 
 
 async def _body(request: Request) -> bytes:
