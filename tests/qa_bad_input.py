@@ -70,6 +70,11 @@ CASES: dict[str, tuple[Callable[[Path], Any], str, Any, Callable[[Any], int] | N
     ),
     "message_decoder": (lambda _: m4sc.message_decoder(FakeSystem()), "symbols", SENT, count("sent")),
     "message_decoder query": (lambda _: m4sc.message_decoder(FakeSystem()), "query", QUERY, queries),
+    "group_encoder": (
+        lambda _: m4sc.group_encoder(FakeSystem()), "feedback", make_pdu({"user_id": 1, "snr_db": 3.0}, b""),
+        lambda block: len(block._heard),
+    ),
+    "group_decoder": (lambda _: m4sc.group_decoder(), "symbols", FRAME, count("sent")),
     "user_filter": (lambda _: m4sc.user_filter(), "symbols", make_pdu({}, SYMBOLS), count("sent")),
     "frame_transmitter": (lambda _: m4sc.frame_transmitter(), "symbols", FRAME, count("sent")),
     "frame_transmitter stop": (lambda _: m4sc.frame_transmitter(), "stop", None, None),
