@@ -108,7 +108,7 @@ def test_held_out_photographs_are_not_learned_from() -> None:
 
 def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -> None:
     out, said = tmp_path / "run", list[str]()
-    plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010)
+    plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010, reward_share=0.2)
     system = train_space(data, out, plan, said.append)
     files = {path.name for path in out.glob("*") if path.is_file()}
     assert files == {"config.json", "model.safetensors", "knowledge.safetensors", "words.txt"}

@@ -362,6 +362,9 @@ def space(
     projector: Annotated[
         str, typer.Option("--projector", help="Layer from features to the space: kan, linear or mlp.")
     ] = "kan",
+    reward_share: Annotated[
+        float, typer.Option("--reward-share", min=0, max=0.5, help="Of the time, for learning from CIDEr-D.")
+    ] = 0.0,
     bf16: Bf16Option = None,
 ) -> None:
     """Train the shared semantic space: alignment, channel codec, speaker, knowledge base, confidence.
@@ -373,7 +376,7 @@ def space(
     """
     from m4sc.space.training import SpacePlan, train_space
 
-    plan = SpacePlan(minutes, seed, bool(bf16), projector)
+    plan = SpacePlan(minutes, seed, bool(bf16), projector, reward_share=reward_share)
     train_space(data, out, plan, say=lambda text: typer.echo(text, err=True))
 
 

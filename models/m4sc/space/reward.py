@@ -33,11 +33,11 @@ class CaptionReward:
     """
 
     def __init__(self, references: Sequence[Sequence[str]]) -> None:
-        """references: captions of each picture."""
+        """references: captions of each picture; none of one that nothing is to be learned from."""
         counts: Counter[Gram] = Counter()
         for group in references:
             counts.update({gram for text in group for table in _grams(text) for gram in table})
-        most = math.log(max(len(references), 2))
+        most = math.log(max(sum(map(bool, references)), 2))
         self._most = most
         self._rarity = {gram: most - math.log(count) for gram, count in counts.items()}
         self._references = [[self._weighed(text) for text in group] for group in references]

@@ -55,6 +55,9 @@ class SpacePlan:
         held_out: train photographs kept for validation.
         epochs: of the alignment at most.
         known: sentences of the knowledge base at most.
+        reward_share: of the minutes in which the speaker learns from what its captions earn. It lifts CIDEr
+            and lowers how many sentences are near to a human's, and what ordinary photographs show is named
+            less often: 0 leaves it out.
     """
 
     minutes: float = 30.0
@@ -64,6 +67,7 @@ class SpacePlan:
     held_out: int = _HELD_OUT
     epochs: int = 15
     known: int = _MOST_KNOWN
+    reward_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,11 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     assert speaker is not None  # there are words
     told = speaker_data(speaker, photos, split, points, known, known_points)
     stage = SpeakerStage(
-        minutes=0.3 * plan.minutes, steps=10**6, pictures=0.6, bf16=plan.bf16, seed=plan.seed
+        minutes=(0.55 - plan.reward_share) * plan.minutes,
+        steps=10**6,
+        pictures=0.6,
+        bf16=plan.bf16,
+        seed=plan.seed,
     )
 
     def speaking() -> dict[str, Tensor]:
@@ -135,7 +143,8 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         scores = PictureFeatures().class_scores(photos.views[0].float())
         seen = network.named(points, scores)
     told = replace(told, pictures=seen.clone())
-    _stage(out, "rewarded", lambda: rewarded(network, photos, split, told, plan, say), speaker)
+    if plan.reward_share > 0:
+        _stage(out, "rewarded", lambda: rewarded(network, photos, split, told, plan, say), speaker)
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
     system = calibrated(system, photos, split, seen)
@@ -273,12 +282,13 @@ def rewarded(
     """The speaker, taught by what its own captions earn; pictures of `told` are points as they are sent."""
     speaker = network.speaker
     assert speaker is not None  # there are words
+    learn = set(split.learn.tolist())  # what is kept for validation does not even say which words are rare
     train_by_reward(
         speaker.requires_grad_(True),
         split.learn,
-        CaptionReward(photos.captions),
+        CaptionReward([c if n in learn else () for n, c in enumerate(photos.captions)]),
         told,
-        RewardStage(minutes=0.25 * plan.minutes, steps=10**6, seed=plan.seed),
+        RewardStage(minutes=plan.reward_share * plan.minutes, steps=10**6, seed=plan.seed),
         through=lambda x, generator: through_channel(network.codec, x, generator),
         progress=lambda step, earned: say(f"speaker, reward step {step}: {earned:.3f}"),
     )
