@@ -279,8 +279,9 @@ def test_a_transmitter_tells_that_two_receivers_share_its_samples(mode: str) -> 
     try:
         for receiver in receivers:
             receiver.connect(f"tcp://127.0.0.1:{port}")
-        assert wait_until(lambda: out.block.peers == 2, 10)
-        assert any("share the samples" in text for text in told) == (mode == "push")
+        assert wait_until(lambda: sum("is connected" in text for text in told) == 2, 10)
+        shared = wait_until(lambda: any("share the samples" in text for text in told), 1)
+        assert shared == (mode == "push")
     finally:
         tb.stop()
         tb.wait()
