@@ -171,7 +171,11 @@ def run_variant(
 
 def table(rows: Sequence[dict[str, Any]], variants: Sequence[Variant], budget: Budget) -> str:
     """Markdown: a line a variant, a column a task and SNR, each score with its 95 % interval."""
-    whole = [row for row in rows if row["kind"] == "all"]
+    from m4sc.tasks import get_task
+
+    whole = [
+        row for row in rows if row["kind"] == "all" and row["metric"] == get_task(row["task"]).scorer
+    ]  # a task's other figures, such as the error of its confidence, are no scores
     points = list(dict.fromkeys((row["task"], row["snr_db"]) for row in whole))
     lines = [
         f"Each variant: {budget}, AWGN; score with its 95 % interval.",
