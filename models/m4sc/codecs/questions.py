@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.message import Message
 from m4sc.questions.network import QuestionNetwork, answer_odds
 from m4sc.questions.statements import Asked, ask
@@ -21,7 +22,6 @@ from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.tasks import Task
 
 TASKS = ("vqa",)
-_MOST_NOISE = 1e6  # noise variance of a symbol that was lost
 _KEPT_QUESTIONS = 256
 
 
@@ -112,14 +112,9 @@ class QuestionCodec(Codec):
                 f"{len(symbols)} symbols with {len(noise_var)} noise variances are no point of at most "
                 f"{self.config.symbols} symbols; transmitter and receiver use different models"
             )
-        lost = ~np.isfinite(noise_var)
-        if np.isnan(noise_var).any() or not np.isfinite(symbols[~lost]).all():
-            raise ValueError("received symbols or noise variances are not finite")
-        kept = np.where(lost, 0, symbols)
-        pairs = np.stack([kept.real, kept.imag], axis=-1).astype(np.float32)
-        return torch.from_numpy(pairs), torch.from_numpy(
-            np.where(lost, _MOST_NOISE, noise_var).astype(np.float32)
-        )
+        if np.isnan(noise_var).any():
+            raise ValueError("received noise variances are not numbers")
+        return symbol_pairs(received)
 
 
 def load_questions(folder: Path) -> QuestionCodec:

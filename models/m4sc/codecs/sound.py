@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.encoders.sound import SoundEncoder
 from m4sc.message import Message
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.sound_names import name_points
 from m4sc.space.sound_network import SoundNetwork
 from m4sc.tasks import Task
-
-_MOST_NOISE = 1e6  # noise variance of a symbol that was lost
 
 
 class SoundCodec(Codec):
@@ -88,13 +87,7 @@ class SoundCodec(Codec):
                 f"{self.config.least_symbols} to {self.config.symbols} symbols; transmitter and receiver use "
                 "different models"
             )
-        lost = ~np.isfinite(noise_var)
-        if not np.isfinite(symbols[~lost]).all():
-            raise ValueError("received symbols are not finite")
-        kept = np.where(lost, 0, symbols)
-        pairs = np.stack([kept.real, kept.imag], axis=-1).astype(np.float32)
-        variances = np.where(lost, _MOST_NOISE, noise_var).astype(np.float32)
-        return torch.from_numpy(pairs), torch.from_numpy(variances)
+        return symbol_pairs(received)
 
     def _candidates(self, instruction: str | None) -> tuple[list[str], Tensor] | None:
         """Names that a question chooses among, with their points; None where it names fewer than two."""

@@ -11,15 +11,15 @@ import numpy as np
 
 from m4sc.space.word_speaker import words_of
 
-_ORDER = 4
-_SIGMA = 6.0
+ORDER = 4
+SIGMA = 6.0
 Gram = tuple[str, ...]
 
 
-def grams_of(sentence: str) -> list[Counter[Gram]]:
-    """Counts of a sentence's n-grams, for n = 1 to 4."""
-    words = words_of(sentence)
-    return [Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1)) for n in range(1, _ORDER + 1)]
+def grams_of(sentence: str, end: Gram = ()) -> list[Counter[Gram]]:
+    """Counts of a sentence's n-grams, for n = 1 to 4; end: words that stand behind its own."""
+    words = [*words_of(sentence), *end]
+    return [Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1)) for n in range(1, ORDER + 1)]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def agreement(sentences: Sequence[str], rarity: Rarity) -> np.ndarray:
     counted = [grams_of(sentence) for sentence in sentences]
     lengths = np.array([sum(grams[0].values()) for grams in counted], dtype=np.float32)
     total = np.zeros((len(sentences), len(sentences)), np.float32)
-    for order in range(_ORDER):
+    for order in range(ORDER):
         place: dict[Gram, int] = {}
         for grams in counted:
             for gram in grams[order]:
@@ -72,5 +72,5 @@ def agreement(sentences: Sequence[str], rarity: Rarity) -> np.ndarray:
                 table[row, place[gram]] = count * rarity.weight(gram)
         table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
         total += table @ table.T
-    penalty = np.exp(-((lengths[:, None] - lengths) ** 2) / (2 * _SIGMA**2))
-    return np.asarray(total / _ORDER * penalty, dtype=np.float32)
+    penalty = np.exp(-((lengths[:, None] - lengths) ** 2) / (2 * SIGMA**2))
+    return np.asarray(total / ORDER * penalty, dtype=np.float32)

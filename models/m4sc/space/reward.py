@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from m4sc.space.consensus import ORDER, SIGMA, Gram, grams_of
 from m4sc.space.word_speaker import words_of
 
-_ORDER = 4
-_SIGMA = 6.0
-_END = "</s>"  # counts as a word, or a reward is best raised by ending on "with a"
-Gram = tuple[str, ...]
+_END = ("</s>",)  # counts as a word, or a reward is best raised by ending on "with a"
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class CaptionReward:
         """references: captions of each picture; none of one that nothing is to be learned from."""
         counts: Counter[Gram] = Counter()
         for group in references:
-            counts.update({gram for text in group for table in _grams(text) for gram in table})
+            counts.update({gram for text in group for table in grams_of(text, _END) for gram in table})
         most = math.log(max(sum(map(bool, references)), 2))
         self._most = most
         self._rarity = {gram: most - math.log(count) for gram, count in counts.items()}
@@ -52,7 +50,7 @@ class CaptionReward:
     def _weighed(self, sentence: str) -> _Weighed:
         tables = tuple(
             {gram: count * self._rarity.get(gram, self._most) for gram, count in table.items()}
-            for table in _grams(sentence)
+            for table in grams_of(sentence, _END)
         )
         norms = tuple(math.sqrt(sum(value * value for value in table.values())) for table in tables)
         return _Weighed(tables, norms, len(words_of(sentence)))
@@ -70,10 +68,5 @@ class CaptionReward:
                         min(v, other[gram]) * other[gram] for gram, v in own.items() if gram in other
                     )
                     alike += shared / (a * b)
-            total += alike * math.exp(-((said.length - reference.length) ** 2) / (2 * _SIGMA**2))
-        return 10.0 * total / (_ORDER * max(len(references), 1))
-
-
-def _grams(sentence: str) -> list[Counter[Gram]]:
-    words = [*words_of(sentence), _END]
-    return [Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1)) for n in range(1, _ORDER + 1)]
+            total += alike * math.exp(-((said.length - reference.length) ** 2) / (2 * SIGMA**2))
+        return 10.0 * total / (ORDER * max(len(references), 1))
