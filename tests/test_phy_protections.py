@@ -15,7 +15,7 @@ from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, PayloadKind
 from m4sc.phy.header.protection import NORMAL, PROTECTIONS, Protection, get_protection, protection_for
 from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
 from m4sc.phy.snr import noise_voltage
-from m4sc.phy.sync.detector import match_threshold
+from m4sc.phy.sync.detector import BurstSearch, Search, match_threshold
 from m4sc.phy.sync.preamble_bank import preamble
 from m4sc.phy.waveform import WaveformConfig
 
@@ -83,6 +83,25 @@ def test_each_protection_holds_where_it_says_so(protection: Protection) -> None:
     assert len(receive(samples, len(samples))[0]) >= 39
     samples, _ = stream([protection] * 20, protection.snr_db - 8.0, -0.8)
     assert len(receive(samples, len(samples))[0]) < 10
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_offset_of_repeated_preambles_is_that_of_the_strongest_path(count: int) -> None:
+    known = preamble(replace(PLAIN, preamble_repeats=count))
+    for early in (6, 9, 12):  # the window moves towards the weak path, where next to nothing correlates
+        samples = np.zeros(3000, complex)
+        samples[300 : 300 + len(known)] += 0.25 * known
+        samples[300 + early : 300 + early + len(known)] += known
+        samples = shift_carrier(samples, 0.4 / PLAIN.fft_len, 1.0).astype(np.complex64)
+        burst, _ = BurstSearch(PLAIN, (2, 3)).find(samples, Search(0))
+        assert burst is not None and burst.repeats == count and 300 <= burst.start <= 300 + early
+        assert burst.cfo * PLAIN.fft_len == pytest.approx(0.4, abs=0.03)
+
+
+def test_at_middle_snr_no_frame_of_two_preambles_is_lost() -> None:
+    for snr_db in (10.0, 5.0):  # where noise on the preamble's side lobes now and then looks like a path
+        samples, _ = stream([STRONG] * 150, snr_db, 0.37)
+        assert len(receive(samples, len(samples))[0]) == 150
 
 
 def test_a_sender_takes_the_shortest_protection_that_holds() -> None:

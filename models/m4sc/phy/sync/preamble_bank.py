@@ -153,10 +153,10 @@ def search_blocks(samples, place, block, banks, length, threshold, timing, repea
             move, half = _refine(re, im, peak, len(match), rows, half_gain, cp_len, backoff, noise_share)
             if count > 1 and match[peak] < _FAINT:
                 move = 0  # noise around so faint a preamble is no path
-            start, cfo = place + peak + move + shift * length, (first_shift + 0.5 * step * half) / size
-            if count > 1:
+            start, cfo = place + peak + shift * length, (first_shift + 0.5 * step * half) / size
+            if count > 1:  # at the strongest path: where the window moves to, there may be next to nothing
                 cfo = fine_offset(samples, start, cfo, repeats[2], repeats[1][1][count, :count], length // 2)
-            return True, start, cfo, share, count, place + peak, 0
+            return True, start + move, cfo, share, count, place + peak, 0
         place, block = place + first, (block + 1 if first == 0 else 0)
 
 
