@@ -101,8 +101,8 @@ class Loopback(gr.top_block):
         """
         if len(messages) > 0x10000:
             raise ValueError(f"{len(messages)} messages; at most 65536 in one run")
-        self.start()
         try:
+            self.start()  # inside: what interrupts it must not leave threads running
             end = time.monotonic() + self.config.timeout_s
             for sequence, message in enumerate(messages):
                 if message.instruction is not None:
