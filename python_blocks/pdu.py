@@ -37,11 +37,12 @@ def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes) -> Any:
     entries, others = [], []
     for key, value in meta.items():
         if value is not None:
-            item = _item(value)
+            encode = _ENCODERS.get(type(value), _item)
+            item = encode(value)
             if item is None:
                 others.append((key, value))
             else:
-                entries.append(_ENTRY + _symbol(key) + item)
+                entries.append(_key(key) + item)
     # pmt's dictionaries have the newest entry first
     pdu = pmt.deserialize_str(b"".join([_PAIR, *reversed(entries), _NULL, _vector(payload)]))
     if others:
@@ -100,6 +101,12 @@ def carries_done(message: Any) -> bool:
 def _symbol(text: str) -> bytes:
     data = text.encode()
     return _SYMBOL + struct.pack(">H", len(data)) + data
+
+
+@lru_cache(maxsize=1024)
+def _key(text: str) -> bytes:
+    """What comes before an entry's value."""
+    return _ENTRY + _symbol(text)
 
 
 def _item(value: Any) -> bytes | None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.fec.crc import CRC24C, Crc
 from m4sc.phy.fec.polar import PolarCode, mother_length, reliability_sequence
+from m4sc.phy.fec.polar_list import decode_clean, decode_list
 
 
 def generator(length: int) -> np.ndarray:
@@ -109,6 +110,23 @@ def test_a_list_needs_3_db_at_rate_one_half_and_one_path_loses_more() -> None:
     assert block_errors(96, 192, 2.9 + rate_db, 300, 8) < 0.02
     assert block_errors(96, 192, 0.5 + rate_db, 100, 8) > 0.1
     assert block_errors(96, 192, 2.0 + rate_db, 200, 1) > 3 * block_errors(96, 192, 2.0 + rate_db, 200, 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.sampled_from([192, 256, 288, 480, 1488]), wrong=st.integers(0, 40), seed=st.integers(0, 99))
+def test_signs_alone_find_what_the_list_finds_or_nothing(n: int, wrong: int, seed: int) -> None:
+    code, rng, check = PolarCode(96, n), np.random.default_rng(seed), (CRC24C.bits, CRC24C.polynomial)
+    bits = CRC24C.attach(rng.integers(0, 2, 72).astype(np.uint8))
+    sent = 1.0 - 2.0 * code.encode(bits)
+    llr = sent * rng.uniform(0.5, 3.0, n)
+    llr[rng.permutation(n)[:wrong]] *= -0.2
+    mother = code.mother_llrs(llr)
+    found, valid = decode_clean(mother, code.information, *check)
+    clean = bool((mother[code.places] * sent > 0).all()) and not (mother == 0).any()
+    assert valid or not clean
+    if valid:
+        listed, right = decode_list(mother, code.schedule, code.k, 1, *check)
+        assert right and np.array_equal(found, listed) and np.array_equal(found, bits)
 
 
 def test_no_crc_is_found_in_noise_and_what_does_not_fit_is_refused() -> None:

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from m4sc.phy.equalizer.estimator import PHASE_WINDOW, SFO_SYMBOLS, phase_tables
 from m4sc.phy.frame import frame_waveform
-from m4sc.phy.frame_reader import FrameReader, FrameTooLongError, Opening, ReceivedFrame
-from m4sc.phy.header.fields import HeaderError
+from m4sc.phy.frame_reader import (
+    MIN_NOISE_VAR,
+    ROUNDS,
+    FrameReader,
+    FrameTooLongError,
+    Opening,
+    ReceivedFrame,
+)
+from m4sc.phy.frame_run import (
+    MORE,
+    OPENED,
+    PLAIN,
+    SEARCHING,
+    SHORT,
+    SIZES,
+    FrameTables,
+    open_frame,
+    run_frames,
+)
+from m4sc.phy.header.fields import HEADER_BYTES, FrameHeader, HeaderError, PayloadKind
 from m4sc.phy.header.old import OldFrameError, OldHeaders
 from m4sc.phy.header.protection import PROTECTIONS
-from m4sc.phy.preamble_demodulator import Run
+from m4sc.phy.preamble_demodulator import TAIL_LOST, TAIL_SYMBOLS, MoreSamplesError, Run
 from m4sc.phy.sync.detector import Burst, BurstSearch, Search
 from m4sc.phy.waveform import WaveformConfig
 
@@ -36,11 +55,77 @@ class FrameDemodulator:
         self.backoff = self._light.backoff
         self.opening_samples = self._light.opening_samples
         self._old = OldHeaders(self.waveform)
+        self._tables, self._sizes = self._frame_tables(), np.zeros(SIZES, np.int32)
         self.repeats = tuple(sorted({p.preambles for p in PROTECTIONS if p.preambles > 1}))
 
     def run(self, samples: np.ndarray, search: Search, finder: BurstSearch, origin: int) -> Run | None:
-        """As :class:`m4sc.phy.receiver.BurstDemodulator` has it: no such way."""
-        return None
+        """As :class:`m4sc.phy.receiver.BurstDemodulator` has it."""
+        if self._tables is None:
+            return None
+        how, place, block, (start, cfo, match, repeats), opened, found = run_frames(
+            samples, *search, finder.tables, self._tables, self._sizes
+        )
+        burst, opening = (None if how == SEARCHING else Burst(start, cfo, match, repeats)), None
+        if burst is not None and how == OPENED:
+            opening, burst = self._opened(burst, *opened), None
+        return Run(self._frames(found, origin), Search(place, block), burst, opening)
+
+    def _frames(self, found: tuple[np.ndarray, ...], origin: int) -> list[ReceivedFrame]:
+        """What the compiled loop found."""
+        numbers, headers, symbols, noise_var, channels = found
+        frames, begin, rows = [], 0, np.packbits(headers, axis=1)
+        for (start, cfo, power, noise, ppm, tail, normal, used), bits, h in zip(
+            numbers.tolist(), rows, channels, strict=True
+        ):
+            reader, end = self._readers[int(normal)], int(used)
+            values = symbols[begin:end].copy(), noise_var[begin:end].copy(), h.copy()
+            known = origin + int(start), cfo, power, noise, ppm, tail
+            frames.append(reader.frame(FrameHeader.unpack(bits.tobytes()), *values, *known))
+            begin = end
+        return frames
+
+    def _opened(
+        self,
+        burst: Burst,
+        normal: bool,
+        head: np.ndarray,
+        h: np.ndarray,
+        noise_var: float,
+        bits: np.ndarray,
+    ) -> Opening:
+        """Of what :func:`m4sc.phy.frame_run.open_frame` found; raises as :meth:`open` does."""
+        reader, count = self._readers[int(normal)], self.waveform.preamble_symbols
+        data = np.packbits(bits[: 8 * HEADER_BYTES]).tobytes()
+        opening = reader.opened(data, burst, head[:count].copy(), head[count:].copy(), h, noise_var)
+        if opening.header.payload_kind == PayloadKind.DIGITAL:  # the loop will know the next one
+            self._sizes[opening.header.mcs, opening.header.payload_bytes] = opening.header.n_symbols
+        return opening
+
+    def _frame_tables(self) -> FrameTables | None:
+        """What the compiled loop takes; None for a waveform that it cannot receive."""
+        w, light, normal = self.waveform, self._light.tables, self._normal.tables
+        if not self._light.pilot_bins.size or max(light.rows, normal.rows) >= SFO_SYMBOLS:
+            return None  # it knows neither how to do without pilots nor long headers
+        return FrameTables(
+            light=light,
+            normal=normal,
+            binary=_BINARY,
+            preamble=w.preamble_symbols,
+            read=self._light.opening_tables[1:],
+            bins=(self._light.data_bins, self._light.pilot_bins, self._light.used_bins),
+            clock=self._light.clock,
+            pilots=w.pilots(SFO_SYMBOLS),
+            phases=(phase_tables(SHORT), phase_tables(SFO_SYMBOLS)),
+            rounds=(1, ROUNDS),
+            least_match=_CLEAR_MATCH,
+            most=w.max_payload_symbols,
+            long=SFO_SYMBOLS,
+            backoff=self.backoff,
+            tail=TAIL_LOST,
+            tail_rows=TAIL_SYMBOLS,
+            window=PHASE_WINDOW,
+            noise=MIN_NOISE_VAR,
+        )
 
     def open(self, samples: np.ndarray, burst: Burst) -> Opening:
         """Read the header of a burst whose `opening_samples` are there.
@@ -55,6 +140,12 @@ class FrameDemodulator:
             return self._open_repeated(samples, burst)
         if burst.match <= _CLEAR_MATCH:
             return self._normal.open(samples, burst)
+        if self._tables is not None:
+            how, normal, fine, *opened = open_frame(samples, burst.start, burst.cfo, self._tables)
+            if how == MORE:
+                raise MoreSamplesError(self._normal.opening_samples)
+            if how == PLAIN:
+                return self._opened(burst._replace(cfo=fine), normal, *opened)
         order = [self._light, self._normal]
         if self._looks_binary(samples, burst):
             order.reverse()

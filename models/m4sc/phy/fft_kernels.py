@@ -1,9 +1,9 @@
 """Many short FFTs at once, compiled, for callers that are compiled themselves.
 
 Stockham's autosort algorithm (Van Loan, "Computational Frameworks for the Fast Fourier Transform", SIAM 1992,
-section 1.7) with radix 4, and the other prime factors of the length one by one. The batch is the innermost
-axis, and real and imaginary parts are arrays of their own: every inner loop runs over contiguous floats,
-which is what lets the compiler use vector instructions.
+section 1.7) with radix 4 and 2, and the other prime factors of the length one by one. The batch is the
+innermost axis, and real and imaginary parts are arrays of their own: every inner loop runs over contiguous
+floats, which is what lets the compiler use vector instructions.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ def transform(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untype
                 _first_of_4(re, im, more_re, more_im, turn)
             else:
                 _pass_of_4(re, im, more_re, more_im, stride, turn)
-        else:
+        elif length % 2 == 0:
             radix = 2
+            _pass_of_2(re, im, more_re, more_im, stride, turn)
+        else:
+            radix = 3
             while length % radix:
-                radix += 1
+                radix += 2
             _pass_of(radix, re, im, more_re, more_im, stride, turn)
         re, im, more_re, more_im = more_re, more_im, re, im
         stride *= radix
@@ -90,6 +93,21 @@ def _first_of_4(re, im, out_re, out_im, turn):  # type: ignore[no-untyped-def]
         out_re[4 * p + 2], out_im[4 * p + 2] = w2r * r - w2i * i, w2r * i + w2i * r
         r, i = left_r - right_r, left_i - right_i
         out_re[4 * p + 3], out_im[4 * p + 3] = w3r * r - w3i * i, w3r * i + w3i * r
+
+
+@vectorized
+def _pass_of_2(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped-def]
+    part = len(turn) // 2
+    for p in range(part):
+        wr, wi = turn[p].real, turn[p].imag
+        a, b, t = stride * p, stride * (p + part), 2 * stride * p
+        u = t + stride
+        ar, br, ai, bi = re[a : a + stride], re[b : b + stride], im[a : a + stride], im[b : b + stride]
+        tr, ur, ti, ui = out_re[t:u], out_re[u : u + stride], out_im[t:u], out_im[u : u + stride]
+        for q in range(stride):
+            r, i = ar[q] - br[q], ai[q] - bi[q]
+            tr[q], ti[q] = ar[q] + br[q], ai[q] + bi[q]
+            ur[q], ui[q] = wr * r - wi * i, wr * i + wi * r
 
 
 @vectorized

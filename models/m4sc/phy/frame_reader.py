@@ -20,6 +20,7 @@ from m4sc.phy.equalizer.estimator import (
     track,
 )
 from m4sc.phy.frame import frame_waveform
+from m4sc.phy.frame_run import HeaderTables
 from m4sc.phy.header.code import binary_share, header_code
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
 from m4sc.phy.header.protection import NORMAL, Protection
@@ -32,9 +33,9 @@ from m4sc.phy.preamble_demodulator import (
 from m4sc.phy.sync.detector import Burst
 from m4sc.phy.waveform import WaveformConfig
 
-_MIN_NOISE_VAR = 1e-6
+MIN_NOISE_VAR = 1e-6
 _MOST_TURN = 1.2  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
-_ROUNDS = (
+ROUNDS = (
     4  # of the second channel estimate, which prunes taps; at high SNR all of them are seen, and one does
 )
 
@@ -126,6 +127,13 @@ class FrameReader(PreambleDemodulator):
         self._most_turn = _MOST_TURN / self.protection.preambles
         self._training = self._sync, smoother.weight, smoother.training
 
+    @property
+    def tables(self) -> HeaderTables:
+        """What the compiled loop takes of a protection."""
+        code, generator, signs, step = self._code.tables
+        rows, fields = self.header_symbols, self._message_symbols
+        return HeaderTables(rows, fields, step, code, generator, signs, self._training)
+
     def binary_share(self, bins: np.ndarray, h: np.ndarray) -> float:
         """Of the header's spectra, complex64 (header symbols, fft_len); see
         :func:`m4sc.phy.header.code.binary_share`.
@@ -158,11 +166,22 @@ class FrameReader(PreambleDemodulator):
         else:
             straight, _ = follow(bins, h, w)
         data = self._code.decode(straight, self.data_bins, h, noise_var)
-        header = FrameHeader.unpack(data)
-        if not 0 < header.n_symbols <= w.max_payload_symbols:
-            raise FrameTooLongError(
-                f"a header promises {header.n_symbols} symbols; accepted are 1 to {w.max_payload_symbols}"
-            )
+        return self.opened(data, burst, words, bins, h, noise_var, noisy)
+
+    def opened(
+        self,
+        data: bytes,
+        burst: Burst,
+        words: np.ndarray,
+        bins: np.ndarray,
+        h: np.ndarray,
+        noise_var: float,
+        noisy: bool = False,
+    ) -> Opening:
+        """Of a decoded header's bytes; raises HeaderError and FrameTooLongError as :meth:`open` does."""
+        header, most = FrameHeader.unpack(data), self.waveform.max_payload_symbols
+        if not 0 < header.n_symbols <= most:
+            raise FrameTooLongError(f"a header promises {header.n_symbols} symbols; accepted are 1 to {most}")
         sent = self._code.encode(data).reshape(len(bins), -1)
         return Opening(burst, header, self.protection, sent, words, bins, h, noise_var, noisy)
 
@@ -193,9 +212,9 @@ class FrameReader(PreambleDemodulator):
         body, pilots, ppm = self.body_of(samples, opening.burst, n_body, skipped), w.pilots(count), 0.0
         bins = self.data_bins, self.pilot_bins, self.used_bins
         fields = len(self.data_bins) * self._message_symbols if header.announced else 0
-        limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, _MIN_NOISE_VAR
+        limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, MIN_NOISE_VAR
         known = opening.words, opening.h, opening.sent, opening.noise_var
-        rounds = _ROUNDS if opening.noisy or n_body > len(self._sync) + self.header_symbols else 1
+        rounds = ROUNDS if opening.noisy or n_body > len(self._sync) + self.header_symbols else 1
         how = bins, self.clock, (*self._training, rounds), limits
         most = self._most_turn if opening.noisy else np.pi
         if is_short(count) and self.pilot_bins.size:
@@ -209,16 +228,38 @@ class FrameReader(PreambleDemodulator):
                 straight = self._steady(straight, opening)
             found = finish_frame(straight, (tracked.phase, tracked.frequency), known, pilots, *how)
         symbols, noise_var, h, power, noise, more, tail = found
+        known = origin + opening.burst.start, opening.burst.cfo, power, noise, ppm + more, tail
+        return self.frame(header, symbols, noise_var, h, *known)
+
+    def frame(
+        self,
+        header: FrameHeader,
+        symbols: np.ndarray,
+        noise_var: np.ndarray,
+        h: np.ndarray,
+        start: int,
+        cfo: float,
+        power: float,
+        noise: float,
+        ppm: float,
+        tail: float,
+    ) -> ReceivedFrame:
+        """A frame of what the kernels found.
+
+        symbols, noise_var: those of message fields first; h: at the data carriers; start: in the stream;
+        cfo: cycles a sample; power, noise: of the channel and of a bin.
+        """
+        fields = len(self.data_bins) * self._message_symbols if header.announced else 0
         message = self._message(symbols[:fields], noise_var[:fields]) if fields else b""
         return ReceivedFrame(
             header=header,
             symbols=symbols[fields:],
             noise_var=noise_var[fields:],
             snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
-            cfo_hz=opening.burst.cfo * w.samp_rate,
-            sfo_ppm=ppm + more,
+            cfo_hz=cfo * self.waveform.samp_rate,
+            sfo_ppm=ppm,
             h_hat=h,
-            start_sample=origin + opening.burst.start,
+            start_sample=start,
             tail=tail,
             message=message,
             protection=self.protection,

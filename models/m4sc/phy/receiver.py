@@ -200,13 +200,13 @@ class BurstReceiver:
         if self._last is None:
             run = self._demodulator.run(samples, self._next, self._search, self._origin)
         if run is None:
-            self._burst, self._next = self._search.find(samples, self._next, final=self._last is not None)
-            if self._burst is not None and self._has_failed(self._burst):
-                self._next, self._burst = Search(self._next.place + peak_reach(self.waveform)), None
-                return self._find(samples)
-            return []
+            burst, search = self._search.find(samples, self._next, final=self._last is not None)
+            run = Run([], search, burst, None)
         self._next, self._burst, self._opening = run.search, run.burst, run.opening
         self.counters["frames"] += len(run.frames)
+        if self._burst is not None and self._has_failed(self._burst):
+            self._next, self._burst = Search(self._next.place + peak_reach(self.waveform)), None
+            return run.frames + self._find(samples)
         return run.frames
 
     def _has_failed(self, burst: Burst) -> bool:

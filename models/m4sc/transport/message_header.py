@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 
@@ -60,6 +61,7 @@ class Modality(IntEnum):
         return found[label]
 
 
+@lru_cache(maxsize=256)
 def modality_of_task(task_id: int) -> Modality:
     """What a task's messages are; TEXT where no task has that number."""
     for task in TASKS.values():

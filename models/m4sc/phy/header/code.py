@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import gcd
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from m4sc.phy.air_time import block_ofdm_symbols
 from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.fec.crc import CRC24C
 from m4sc.phy.fec.polar import PolarCode
-from m4sc.phy.fec.polar_list import decode_list
+from m4sc.phy.fec.polar_list import decode_clean, decode_list
 from m4sc.phy.header.fields import HEADER_BYTES, HeaderError
 from m4sc.phy.header.gold import gold_sequence
 from m4sc.phy.header.protection import Protection
@@ -53,7 +54,14 @@ class HeaderCode:
         self._generator = np.packbits(words, axis=1)
         self._signs, self._step, self._bytes = signs, step, n_bytes
         check = count, _PATHS[protection.index], CRC24C.bits, CRC24C.polynomial
-        self._tables = code.places[order], signs, code.known, code.schedule, check
+        self._tables = code.places[order], signs, code.known, code.information, code.schedule, check
+
+    @property
+    def tables(self) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray, int]:
+        """What :func:`decide_spectra` takes last; and what :func:`code_symbols` takes: generator, signs, bits
+        a symbol.
+        """
+        return self._tables, self._generator, self._signs, self._step
 
     def encode(self, data: bytes) -> np.ndarray:
         """Symbols of a block, complex64 (symbols,), unit power; bit 0 is positive before scrambling.
@@ -117,8 +125,8 @@ def code_symbols(bits, generator, signs, step):  # type: ignore[no-untyped-def]
 def decide_spectra(straight, data_bins, h, noise_var, step, tables):  # type: ignore[no-untyped-def]
     """Bits of a header with its CRC, uint8 (bits,), and whether they are one.
 
-    tables: place in the mother code of each bit sent; scrambling; LLRs before anything is received; nodes
-    of the code; its bits, paths and CRC.
+    tables: place in the mother code of each bit sent; scrambling; LLRs before anything is received; places
+    of the code's information, its nodes; its bits, paths and CRC.
     """
     count = len(data_bins)
     scale = np.float32(4.0 / np.sqrt(step) / max(noise_var, 1e-30))
@@ -147,13 +155,15 @@ def decide_symbols(symbols, noise_var, step, tables):  # type: ignore[no-untyped
 
 @compiled
 def _decide(llr, tables):  # type: ignore[no-untyped-def]
-    """One path first, which at most SNRs is enough and costs a fraction of a list."""
-    places, signs, known, schedule, (count, paths, check_bits, polynomial) = tables
+    """Signs alone first, then one path, which at most SNRs is enough and costs a fraction of a list."""
+    places, signs, known, information, schedule, (count, paths, check_bits, polynomial) = tables
     mother = known.copy()
     limit = np.float32(_LARGEST)
     for i in range(len(llr)):
         mother[places[i]] += min(max(llr[i], -limit), limit) * signs[i]
-    bits, valid = decode_list(mother, schedule, count, 1, check_bits, polynomial)
+    bits, valid = decode_clean(mother, information, check_bits, polynomial)
+    if not valid:
+        bits, valid = decode_list(mother, schedule, count, 1, check_bits, polynomial)
     if not valid:
         bits, valid = decode_list(mother, schedule, count, paths, check_bits, polynomial)
     return bits, valid

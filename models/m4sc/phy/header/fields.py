@@ -30,6 +30,7 @@ HEADER_BYTES = 9
 MESSAGE_BYTES = 12  # of a block of message fields
 TAG_BITS = 21
 _WIDTHS = (3, 2, 1, 1, 4, 1, 15, 16, 8, TAG_BITS)
+_PLACES = tuple((sum(_WIDTHS[n + 1 :]), (1 << width) - 1) for n, width in enumerate(_WIDTHS))  # shift, mask
 _SEGMENT_SHIFT, _COUNT_SHIFT = 13, 5
 MAX_SIZE = (1 << 15) - 1
 MAX_SEGMENTS = 256
@@ -46,6 +47,9 @@ class PayloadKind(IntEnum):
     QAM = 1
     DIGITAL = 2
     GROUP = 3
+
+
+_KINDS = tuple(PayloadKind)  # each value of the header's two bits
 
 
 @dataclass(frozen=True)
@@ -135,26 +139,22 @@ class FrameHeader:
         """
         if len(data) != HEADER_BYTES:
             raise HeaderError(f"a header has {HEADER_BYTES} bytes; got {len(data)}")
-        number, fields = int.from_bytes(data, "big"), list[int]()
-        for width in reversed(_WIDTHS):
-            fields.insert(0, number & (1 << width) - 1)
-            number >>= width
+        number = int.from_bytes(data, "big")
+        fields = [number >> shift & mask for shift, mask in _PLACES]
         version, kind, interleaved, precoded, mcs, announced, size, message, source, rest = fields
         if version != VERSION:
             raise HeaderError(f"header version {version} is not {VERSION}")
-        if kind not in list(PayloadKind):
-            raise HeaderError(f"unknown payload kind {kind} in the header")
         segment, last = (rest >> _SEGMENT_SHIFT, rest >> _COUNT_SHIFT & 0xFF) if announced else (0, 0)
         if segment > last:
             raise HeaderError(f"the header says segment {segment} of {last + 1}")
-        digital, n_symbols = kind == PayloadKind.DIGITAL, size
+        digital, n_symbols = _KINDS[kind] is PayloadKind.DIGITAL, size
         if digital:
             try:
                 n_symbols = _digital_symbols(size, mcs)
             except ValueError as exc:
                 raise HeaderError(f"the header's payload does not exist: {exc}") from exc
         return cls(
-            PayloadKind(kind),
+            _KINDS[kind],
             n_symbols,
             message,
             source,

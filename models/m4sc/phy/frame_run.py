@@ -1,0 +1,235 @@
+"""Frames one after another in one compiled call, as long as nothing unusual happens.
+
+A short frame is two dozen OFDM symbols, in whose time calls from Python cost as much as their sums. This
+loop makes the same calls in the same order as :class:`m4sc.phy.demodulator.FrameDemodulator`, so that what it
+finds is the same bit for bit. It ends at the first burst that needs a decision: repeated preambles, noise
+that calls for pruned taps, a header that is none, samples that are missing, a long frame, or one that was cut
+off.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from m4sc.phy.burst_kernels import close_frame, read_preamble, spectra, undo_phase
+from m4sc.phy.fec.compiled import compiled
+from m4sc.phy.header.code import binary_share, code_symbols, decide_spectra
+from m4sc.phy.header.fields import HEADER_BYTES, VERSION
+from m4sc.phy.sync.preamble_bank import search_blocks
+
+SEARCHING, FOUND, OPENED = 0, 1, 2  # how a run ends: no burst yet, a burst, one with its header read
+PLAIN, MORE, OTHER = 0, 1, 2  # how a header is read: with ease, not yet, or not here
+MOST = 256  # frames of one call
+SHORT = 64  # OFDM symbols, of phase tables
+SIZES = 16, 1 << 15  # schemes, and lengths of digital payloads in bytes
+
+
+class HeaderTables(NamedTuple):
+    """What depends on the protection.
+
+    Attributes:
+        rows: OFDM symbols of the header.
+        fields: OFDM symbols of a block of message fields.
+        step: bits a symbol.
+        code: what :func:`decide_spectra` takes last.
+        generator, signs: what :func:`code_symbols` takes.
+        training: the first three of that of :func:`m4sc.phy.burst_kernels.finish_frame`.
+    """
+
+    rows: int
+    fields: int
+    step: int
+    code: tuple[Any, ...]
+    generator: np.ndarray
+    signs: np.ndarray
+    training: tuple[Any, ...]
+
+
+class FrameTables(NamedTuple):
+    """What a waveform's frames with one preamble have in common.
+
+    Attributes:
+        light, normal: the headers that there may be, of which a light one is the shorter.
+        binary: share of Re^2 - Im^2 from which a header is taken for a normal one.
+        preamble: OFDM symbols; read: what :func:`read_preamble` takes behind their number and the header's.
+        bins, clock, pilots: as of :func:`close_frame`, pilots of the longest frame.
+        phases: tables of phases for up to `SHORT` symbols, and for more.
+        rounds: of the second channel estimate, in short frames and in longer ones.
+        least_match: of a preamble whose header may be a light one.
+        most: payload symbols accepted.
+        long: OFDM symbols, header included, from which on a frame is long.
+        backoff: samples that the search goes back behind a frame.
+        tail: least mean of the last pilots; tail_rows: OFDM symbols of them.
+        window: narrowest of the phase; noise: least variance.
+    """
+
+    light: HeaderTables
+    normal: HeaderTables
+    binary: float
+    preamble: int
+    read: tuple[Any, ...]
+    bins: tuple[np.ndarray, np.ndarray, np.ndarray]
+    clock: tuple[np.ndarray, float]
+    pilots: np.ndarray
+    phases: tuple[Any, Any]
+    rounds: tuple[int, int]
+    least_match: float
+    most: int
+    long: int
+    backoff: int
+    tail: float
+    tail_rows: int
+    window: int
+    noise: float
+
+
+@compiled
+def open_frame(samples, start, cfo, tables):  # type: ignore[no-untyped-def]
+    """Read the header of a burst with one preamble, where that is plain.
+
+    samples: complex64 (n,), with those of a light header; start, cfo: of the burst; tables: `FrameTables`.
+    Returns how it went; whether the header is a normal one; fine offset, spectra of preamble and header,
+    channel, noise of a bin, and the header's bits, uint8, CRC included.
+    """
+    lag, shape, known, estimation, smoother, low_snr = tables.read
+    data_bins, pilot_bins, _ = tables.bins
+    kind, normal, first = tables.light, False, tables.preamble
+    fine, head, h, noise, noisy = read_preamble(
+        samples, start, cfo, first + kind.rows, lag, shape, known, estimation, smoother, low_snr
+    )
+    none = np.zeros(0, np.uint8)
+    if noisy:
+        return OTHER, normal, fine, head, h, noise, none
+    straight = _header_straight(head, kind.rows, pilot_bins, h, tables)
+    if binary_share(straight, kind.rows, data_bins, h) > tables.binary:
+        kind, normal = tables.normal, True
+        if start + (first + kind.rows) * shape[0] > len(samples):
+            return MORE, normal, fine, head, h, noise, none
+        head = spectra(samples, start, fine, 0, first + kind.rows, shape[0], shape[1], known[0], known[1])
+        straight = _header_straight(head, kind.rows, pilot_bins, h, tables)
+    bits, valid = decide_spectra(straight, data_bins, h, noise, kind.step, kind.code)
+    return PLAIN if valid else OTHER, normal, fine, head, h, noise, bits
+
+
+@compiled
+def _header_straight(head, rows, pilot_bins, h, tables):  # type: ignore[no-untyped-def]
+    """Spectra of the header behind a preamble, phases undone, complex64 (rows, fft_len)."""
+    phase = tables.phases[0] if rows <= SHORT else tables.phases[1]
+    bins = head[tables.preamble :].copy()
+    return undo_phase(bins, pilot_bins, h, tables.pilots[:rows], phase[0], phase[1], phase[2], phase[3])
+
+
+@compiled
+def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no-untyped-def]
+    """Frames with one preamble from `place` on.
+
+    Args:
+        samples: complex64 (n,).
+        place, block: as in :class:`m4sc.phy.sync.detector.Search`.
+        search: what :func:`search_blocks` takes behind them, but for the end.
+        tables: `FrameTables`.
+        sizes: symbols of digital payloads, int32 `SIZES`; 0 of those that the caller has not met yet.
+
+    Returns:
+        How it ended; place and block; start, offset, match and preambles of the burst under way; of an opened
+        one, whether it is normal, spectra, channel, noise and the header's bits; and of the frames: start,
+        offset, channel's power and noise, ppm, tail, whether they are normal, and where their symbols end,
+        float64 (frames, 8); headers' bits, uint8; symbols, complex64, and their noise variances, those of
+        message fields first; channels at the data carriers, complex64.
+    """
+    data_bins, _, _ = tables.bins
+    _, shape, known, _, _, _ = tables.read
+    symbol_len, fft_len = shape[0], len(known[1])
+    numbers, headers = np.empty((MOST, 8)), np.empty((MOST, 8 * HEADER_BYTES), np.uint8)
+    channels = np.empty((MOST, len(data_bins)), np.complex64)
+    room = (len(samples) // symbol_len + 1) * len(data_bins)
+    symbols, variances = np.empty(room, np.complex64), np.empty(room, np.float32)
+    how, start, cfo, match, repeats, noise, normal = SEARCHING, 0, 0.0, 0.0, 1, 0.0, False
+    head = np.zeros((0, fft_len), np.complex64)
+    h, bits, used, count = np.zeros(0, np.complex64), np.zeros(0, np.uint8), 0, 0
+    while count < MOST:
+        found, start, cfo, match, repeats, place, block = search_blocks(
+            samples, place, block, search[0], search[1], search[2], search[3], search[4], False
+        )
+        if not found:
+            break
+        how = FOUND
+        if repeats > 1 or match <= tables.least_match:
+            break
+        if start + (tables.preamble + tables.light.rows) * symbol_len > len(samples):
+            break
+        read, normal, fine, head, h, noise, bits = open_frame(samples, start, cfo, tables)
+        if read != PLAIN:
+            break
+        kind = tables.normal if normal else tables.light
+        n_symbols, announced = _payload_size(bits, sizes)
+        if not 0 < n_symbols <= tables.most:
+            break
+        sent = code_symbols(bits[: 8 * HEADER_BYTES], kind.generator, kind.signs, kind.step).reshape(
+            (kind.rows, len(data_bins))
+        )
+        fields = kind.fields if announced else 0
+        body = fields + (n_symbols + len(data_bins) - 1) // len(data_bins)
+        rows = kind.rows + body
+        end = start + (tables.preamble + rows) * symbol_len
+        if end > len(samples) or rows >= tables.long:
+            how, cfo = OPENED, fine
+            break
+        n_values = fields * len(data_bins) + n_symbols
+        y, noise_var, channel, power, floor, ppm, tail = close_frame(
+            (
+                head[tables.preamble :].copy(),
+                (head[: tables.preamble].copy(), h, sent, noise),
+            ),
+            (samples, start, fine),
+            (tables.preamble + kind.rows, body, symbol_len, shape[1]),
+            known,
+            tables.phases[0] if rows <= SHORT else tables.phases[1],
+            tables.pilots[:rows],
+            tables.bins,
+            tables.clock,
+            (
+                kind.training[0],
+                kind.training[1],
+                kind.training[2],
+                tables.rounds[1] if body > tables.preamble + kind.rows else tables.rounds[0],
+            ),
+            (n_values, tables.tail_rows, tables.window, tables.noise),
+        )
+        if tail < tables.tail:
+            how, cfo = OPENED, fine
+            break
+        symbols[used : used + n_values], variances[used : used + n_values] = y, noise_var
+        used += n_values
+        row = numbers[count]
+        row[0], row[1], row[2], row[3], row[4], row[5] = start, fine, power, floor, ppm, tail
+        row[6], row[7] = 1.0 if normal else 0.0, used
+        channels[count], headers[count] = channel, bits[: 8 * HEADER_BYTES]
+        place, block, count, how = end - tables.backoff, 0, count + 1, SEARCHING
+    opened = normal, head, h, noise, bits
+    frames = numbers[:count], headers[:count], symbols[:used], variances[:used], channels[:count]
+    return how, place, block, (start, cfo, match, repeats), opened, frames
+
+
+@compiled
+def _payload_size(bits, sizes):  # type: ignore[no-untyped-def]
+    """Symbols of a header's payload, and whether a block of message fields comes before it; 0 of a header
+    that :meth:`m4sc.phy.header.fields.FrameHeader.unpack` shall judge.
+    """
+    if _field(bits, 0, 3) != VERSION:
+        return 0, False
+    announced, size = bits[11] == 1, _field(bits, 12, 15)
+    if announced and _field(bits, 51, 8) > _field(bits, 59, 8):
+        return 0, False
+    digital = _field(bits, 3, 2) == 2
+    return sizes[_field(bits, 7, 4), size] if digital else size, announced
+
+
+@compiled
+def _field(bits, first, width):  # type: ignore[no-untyped-def]
+    value = np.int64(0)
+    for i in range(first, first + width):
+        value = value << 1 | np.int64(bits[i])
+    return value
