@@ -9,6 +9,7 @@ from m4sc.phy.frame import frame_waveform
 from m4sc.phy.frame_reader import (
     MIN_NOISE_VAR,
     ROUNDS,
+    Estimates,
     FrameReader,
     FrameTooLongError,
     Opening,
@@ -79,8 +80,8 @@ class FrameDemodulator:
         ):
             reader, end = self._readers[int(normal)], int(used)
             values = symbols[begin:end].copy(), noise_var[begin:end].copy(), h.copy()
-            known = origin + int(start), cfo, power, noise, ppm, tail
-            frames.append(reader.frame(FrameHeader.unpack(bits.tobytes()), *values, *known))
+            estimates = Estimates(origin + int(start), cfo, power, noise, ppm, tail)
+            frames.append(reader.frame(FrameHeader.unpack(bits.tobytes()), *values, estimates))
             begin = end
         return frames
 

@@ -74,6 +74,25 @@ class ReceivedFrame(NamedTuple):
     protection: Protection = NORMAL
 
 
+class Estimates(NamedTuple):
+    """What the kernels say of a frame.
+
+    Attributes:
+        start: sample of the stream where the preamble begins.
+        cfo: cycles a sample.
+        power, noise: of the channel and of a bin.
+        ppm: sampling-clock offset.
+        tail: as in :class:`ReceivedFrame`.
+    """
+
+    start: int
+    cfo: float
+    power: float
+    noise: float
+    ppm: float
+    tail: float
+
+
 @dataclass(frozen=True)
 class Opening:
     """What preamble and header say of a frame under way.
@@ -228,8 +247,9 @@ class FrameReader(PreambleDemodulator):
                 straight = self._steady(straight, opening)
             found = finish_frame(straight, (tracked.phase, tracked.frequency), known, pilots, *how)
         symbols, noise_var, h, power, noise, more, tail = found
-        known = origin + opening.burst.start, opening.burst.cfo, power, noise, ppm + more, tail
-        return self.frame(header, symbols, noise_var, h, *known)
+        start, cfo = origin + opening.burst.start, opening.burst.cfo
+        estimates = Estimates(start, cfo, power, noise, ppm + more, tail)
+        return self.frame(header, symbols, noise_var, h, estimates)
 
     def frame(
         self,
@@ -237,17 +257,11 @@ class FrameReader(PreambleDemodulator):
         symbols: np.ndarray,
         noise_var: np.ndarray,
         h: np.ndarray,
-        start: int,
-        cfo: float,
-        power: float,
-        noise: float,
-        ppm: float,
-        tail: float,
+        estimates: Estimates,
     ) -> ReceivedFrame:
         """A frame of what the kernels found.
 
-        symbols, noise_var: those of message fields first; h: at the data carriers; start: in the stream;
-        cfo: cycles a sample; power, noise: of the channel and of a bin.
+        symbols, noise_var: those of message fields first; h: at the data carriers.
         """
         fields = len(self.data_bins) * self._message_symbols if header.announced else 0
         message = self._message(symbols[:fields], noise_var[:fields]) if fields else b""
@@ -255,12 +269,12 @@ class FrameReader(PreambleDemodulator):
             header=header,
             symbols=symbols[fields:],
             noise_var=noise_var[fields:],
-            snr_db=10 * math.log10(max(power, 1e-30) / max(noise, 1e-30)),
-            cfo_hz=cfo * self.waveform.samp_rate,
-            sfo_ppm=ppm,
+            snr_db=10 * math.log10(max(estimates.power, 1e-30) / max(estimates.noise, 1e-30)),
+            cfo_hz=estimates.cfo * self.waveform.samp_rate,
+            sfo_ppm=estimates.ppm,
             h_hat=h,
-            start_sample=start,
-            tail=tail,
+            start_sample=estimates.start,
+            tail=estimates.tail,
             message=message,
             protection=self.protection,
         )
