@@ -257,6 +257,26 @@ def test_ordinary_photographs_are_read_from_packages_and_told_when_missing() -> 
     assert names_subject("A hot dog, on a bun.", ("hot dog",)) and not names_subject("A doghouse.", ("dog",))
 
 
+def test_a_picture_that_another_system_delivered_crosses_no_channel_codec(
+    codec: QuestionCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("the channel codec was asked")
+
+    task = get_task("vqa")
+    drowned = codec.decode(heard(codec, 2, 50.0), task, "What is this?")
+    monkeypatch.setattr(codec.network.codec, "send", never)
+    monkeypatch.setattr(codec.network.codec, "receive", never)
+    for number, name in enumerate(NAMED):
+        answer = codec.read(picture(number), task, "What is this?")
+        assert answer.text == name and answer.confidence is not None and drowned.confidence is not None
+        assert answer.confidence > drowned.confidence
+        assert codec.read(picture(number), task, f"Is there a {NAMED[number - 1]}?").text == "no"
+    places = np.stack([codec.place(picture(number), task) for number in range(3)])
+    assert np.allclose(places @ places.T, np.eye(3), atol=0.5)  # each nearest to itself
+    assert np.allclose(np.linalg.norm(places, axis=1), 1, atol=1e-5)
+
+
 def test_classify_sends_small_pictures_to_one_codec_and_photographs_to_another(codec: QuestionCodec) -> None:
     class Tokens:
         """Stands in for the language model's codec."""
@@ -272,6 +292,9 @@ def test_classify_sends_small_pictures_to_one_codec_and_photographs_to_another(c
         def possible_symbols(self, task: Task) -> tuple[int, ...]:
             return (32, 64, 128)
 
+        def read(self, message: Message, task: Task, wording: str | None = None) -> Answer:
+            return Answer(f"read {wording}", None, 0.0)
+
     both, task = BySizeCodec(Tokens(), codec), get_task("classify")  # type: ignore[arg-type]
     small = Message("image", np.zeros((32, 32, 3), np.uint8))
     large = Message("image", np.full((65, 20, 3), 3, np.uint8))
@@ -286,6 +309,8 @@ def test_classify_sends_small_pictures_to_one_codec_and_photographs_to_another(c
     assert sizes == [48, 64, 48] and set(sizes) <= set(both.possible_symbols(task))
     answers = both.decode_many(received, task, [None, "What is this?", "Classify the image."])
     assert [answer.text for answer in answers] == ["horse", "small What is this?", "horse"]
+    read = [both.read(message, task, "What is it?").text for message in (large, small)]
+    assert read == ["horse", "read What is it?"]
 
 
 def test_confidence_of_the_language_model_falls_with_surprise_and_noise(tmp_path: Path) -> None:

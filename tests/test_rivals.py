@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.codecs.base import Budget, Received
 from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
+from m4sc.codecs.rivals.nearest import Known, Nearest, most_votes
 from m4sc.codecs.rivals.picture_files import FORMATS, PictureFiles
 from m4sc.codecs.rivals.sounds import SoundCoder
 from m4sc.codecs.rivals.words import CODERS, WordCoder, pack_five_bits, unpack_five_bits
@@ -137,3 +138,33 @@ def test_first_sentence() -> None:
     task = get_task("summarize")
     assert first_sentence(Message("text", "A dog runs. It is wet."), task, None) == "A dog runs."
     assert first_sentence(Message("text", "no end"), task, None) == "no end"
+
+
+def remembered(questions: tuple[str, ...] = ("", "", "", "")) -> Known:
+    places = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
+    return Known(places, np.array([0, 1, 1, 2]), ("cat", "dog", "cow", "fox"), questions)
+
+
+def test_the_nearest_of_training_answers_its_question() -> None:
+    def look(message: Message, task: object) -> np.ndarray:
+        return np.asarray(message.data, np.float32)
+
+    known = remembered(("what", "what", "how many", "what"))
+    rival = Nearest(look, known, 1, str.lower)
+    task = get_task("vqa")
+    assert rival(Message("image", np.array([1.0, 0.1])), task, "What") == "cat"
+    assert rival(Message("image", np.array([1.0, 0.1])), task, "How many") == "cow"  # the only one asked so
+    assert rival(Message("image", np.array([0.1, 1.0])), task, "What") == "fox"
+    assert rival(Message("image", np.array([1.0, 0.0])), task, "never asked") == "cat"
+    with pytest.raises(ValueError, match="neighbour"):
+        Nearest(look, known, 0, str.lower)
+
+
+@given(
+    votes=st.lists(st.tuples(st.sampled_from("abc"), st.floats(-1, 1)), min_size=1, max_size=12),
+)
+def test_votes_are_summed_by_answer(votes: list[tuple[str, float]]) -> None:
+    answers, near = zip(*votes, strict=True)
+    won = most_votes(answers, np.array(near))
+    totals = {a: sum(max(n, 1e-6) for b, n in votes if a == b) for a in answers}
+    assert totals[won] == pytest.approx(max(totals.values()))

@@ -156,6 +156,24 @@ def test_budget_takes_the_first_symbols(trained: SoundNetwork, monkeypatch: pyte
         codec.encode(message, TASK, Budget(symbols=4))
 
 
+def test_a_sound_that_another_system_delivered_crosses_no_channel_codec(
+    trained: SoundNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = SoundCodec(trained)
+    monkeypatch.setattr(trained.codec, "receive", None)  # whoever calls it fails
+    message, rng = Message("speech", np.zeros(16_000, np.float32)), np.random.default_rng(3)
+    right = 0
+    for number in range(12):
+        codec._encoder = lambda _, kind=number % 3: sound_of(kind, rng).pooled()  # type: ignore
+        answer = codec.read(message, TASK)
+        right += answer.text == TRAINED[number % 3]
+        assert answer.confidence is not None and 0 < answer.confidence < 1
+        assert np.linalg.norm(codec.place(message, TASK)) == pytest.approx(1, abs=1e-4)
+    assert right >= 10
+    choice = codec.read(message, TASK, f"Which is it: {TRAINED[0]} or {TRAINED[1]}?")
+    assert choice.text in TRAINED[:2]
+
+
 def test_pooling_leaves_out_silence_and_takes_roots() -> None:
     patches = sound_of(0, np.random.default_rng(0))
     assert patches.heard.tolist() == [0, 1]

@@ -39,7 +39,8 @@ def sweep_command(
 ) -> None:
     """Measure every point of a sweep; rows are appended to OUT/rows.jsonl as they come."""
     from m4sc.evaluate.sweep.config import load_config
-    from m4sc.evaluate.sweep.run import ROWS, Place, run_sweep
+    from m4sc.evaluate.sweep.ground import Place
+    from m4sc.evaluate.sweep.run import ROWS, run_sweep
 
     if not config.is_file():
         raise UserError(f"there is no file {config}")

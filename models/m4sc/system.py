@@ -42,7 +42,6 @@ __all__ = ["Answer", "SemanticSystem", "load"]
 
 # Systems with weights beside the language model's: what they are for, and the command that trains them.
 _OWN_WEIGHTS = {"picture": ("pictures", "reconstruct"), "sound": ("sounds", "sound")}
-_CLEAN_NOISE_VAR = 1e-6  # complex noise variance, -60 dB, of a message that no channel touched
 
 
 class SemanticSystem:
@@ -203,24 +202,27 @@ class SemanticSystem:
         return self.codec(entry).decode_many([_received(*pair) for pair in received], entry, instructions)
 
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
-        """The same model reading the message itself: its symbols with a noise variance of -60 dB.
+        """The same model reading the message itself, without its channel codec where there is a way.
 
-        Of a verbatim task (``text``, ``transcribe``) the words themselves, as the model reads or hears them,
-        and of ``reconstruct`` the picture: a classical link that delivered the message must not lose them in
-        the semantic codec.
+        A classical link that delivered a message must not lose it in the semantic codec: see
+        :meth:`m4sc.codecs.base.Codec.read` for what each codec does.
+
+        Raises:
+            UnknownTaskError, ValueError: as :meth:`encode`.
         """
         entry = get_task(task)
-        self.codec(entry)
-        if entry.verbatim and message.modality == entry.modality:
-            return Answer(self.senses.words(message), None, 0.0)
-        if entry.gives_picture and message.modality == "image":
-            return Answer("", np.asarray(message.data), 0.0)
-        sent = self.encode(message, task, instruction)
-        return self.decode(sent.symbols, _CLEAN_NOISE_VAR, task, instruction)
+        codec = self.codec(entry)
+        if message.modality != entry.modality:
+            raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
+        return codec.read(message, entry, instruction)
 
     def read(self, message: Message, task: Task, instruction: str | None) -> Answer:
         """As :meth:`answer_without_channel`, for a codec that delivers messages."""
         return self.answer_without_channel(message, task.name, instruction)
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """Where a message lies among others (:meth:`m4sc.codecs.base.Codec.place`); float32 (dim,)."""
+        return self.codec(task).place(message, task)
 
 
 def _text_code(network: Network, adapter: Path | None) -> TextCode:

@@ -11,6 +11,9 @@ import numpy as np
 from m4sc.message import Message
 from m4sc.tasks import Task
 
+CLEAN_NOISE_VAR = 1e-6
+"""Complex noise variance, -60 dB, of a message that no channel touched."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -145,3 +148,34 @@ class Codec(ABC):
     def decode(self, received: Received, task: Task, instruction: str | None = None) -> Answer:
         """Payload to answer; see :meth:`decode_many`."""
         return self.decode_many([received], task, [instruction])[0]
+
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """Answer to a message that lies before the receiver itself, as another system delivered it.
+
+        A codec whose receiver can be given a message's features takes them in full precision. This one,
+        for codecs without that way, sends the most symbols that it has to itself with a noise variance of
+        -60 dB.
+
+        Args:
+            message: of the task's modality.
+            task: what is to be done with it.
+            instruction: the receiver's question; the task's own wording if None.
+
+        Raises:
+            ValueError: the message does not suit the codec.
+        """
+        sent = self.encode(message, task, self.most(task), instruction)
+        noise_var = np.full(len(sent.symbols), CLEAN_NOISE_VAR, np.float32)
+        return self.decode(Received(sent.symbols, noise_var, sent.data), task, instruction)
+
+    def most(self, task: Task) -> Budget:
+        """The largest budget of a task that the codec has a use for."""
+        return Budget()
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """Where a message lies among others: features before the channel codec, float32 (dim,), unit norm.
+
+        Raises:
+            ValueError: the codec has no such place for the message.
+        """
+        raise ValueError(f"the codec '{self.name}' has no place for a message of task '{task.name}'")

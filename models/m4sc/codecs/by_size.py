@@ -36,11 +36,7 @@ class BySizeCodec(Codec):
 
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; a rate asked for is one of the small pictures' codec."""
-        if (
-            message.modality != "image"
-            or max(np.asarray(message.data).shape[:2]) <= SMALL_SIDE
-            or budget.rate
-        ):
+        if self._is_small(message) or budget.rate:
             return self.small.encode(message, task, budget, instruction)
         return self.large.encode(message, task, Budget(symbols=POINT_SYMBOLS), instruction)
 
@@ -55,6 +51,21 @@ class BySizeCodec(Codec):
         seen = self._ask(self.large, points, task, own=True)
         said = self._ask(self.small, tokens, task, own=False)
         return [next(seen) if is_large else next(said) for is_large in large]
+
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`; of a photograph the task's own question is answered."""
+        if self._is_small(message):
+            return self.small.read(message, task, instruction)
+        return self.large.read(message, task, task.instructions[0])
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """As :meth:`Codec.place`, of the codec for the picture's size."""
+        return (self.small if self._is_small(message) else self.large).place(message, task)
+
+    @staticmethod
+    def _is_small(message: Message) -> bool:
+        """Whether the small pictures' codec takes a message; it tells what is no picture, too."""
+        return message.modality != "image" or max(np.asarray(message.data).shape[:2]) <= SMALL_SIDE
 
     @staticmethod
     def _ask(

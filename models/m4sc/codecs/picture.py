@@ -61,6 +61,10 @@ class ReconstructionCodec(Codec):
         seconds = time.perf_counter() - started
         return [Answer("", picture, seconds) for picture in shown]
 
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`: the picture is there already."""
+        return Answer("", np.asarray(message.data), 0.0)
+
 
 class WithPicture(Codec):
     """A task's own symbols, and the picture's behind them in the same message.
@@ -97,6 +101,14 @@ class WithPicture(Codec):
             replace(answer, image=self._picture(one, n))
             for answer, one, n in zip(answers, received, own, strict=True)
         ]
+
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`, of the task's codec: without a picture."""
+        return self.codec.read(message, task, instruction)
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """As :meth:`Codec.place`, of the task's codec."""
+        return self.codec.place(message, task)
 
     def _own_symbols(self, count: int, task: Task) -> int:
         """Of `count` symbols those of the task itself."""

@@ -90,6 +90,18 @@ class QuestionCodec(Codec):
         seconds = time.perf_counter() - started
         return [Answer(text, None, seconds, confidence=sure) for text, sure in found]
 
+    @torch.inference_mode()
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`: the question is judged beside the point itself."""
+        started = time.perf_counter()
+        point = self.point(np.asarray(message.data))[None]
+        text, sure = self._answer(point, 1.0, instruction or task.instructions[0])
+        return Answer(text, None, time.perf_counter() - started, confidence=sure)
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """As :meth:`Codec.place`: a picture's point."""
+        return np.asarray(self.point(np.asarray(message.data)).numpy())
+
     def possible_symbols(self, task: Task) -> list[int]:
         """How many complex symbols a point may have; first what it has before a picture."""
         return [self.config.symbols, *range(self.config.least_symbols, self.config.symbols)]

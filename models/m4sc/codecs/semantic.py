@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.tokens import as_latents, as_tokens, check_choice
@@ -82,6 +82,19 @@ class SemanticCodec(Codec):
     def _confidence(self, task: Task, log_probability: float, noise_var: np.ndarray) -> float | None:
         weights = self.trust.get(task.name)
         return None if weights is None else probability_right(weights, evidence(log_probability, noise_var))
+
+    def most(self, task: Task) -> Budget:
+        """As :meth:`Codec.most`: the language model has learned to read what its channel decoder gives it."""
+        codec = self.config.codec_of(task)
+        if codec == LATENTS:
+            return Budget(latents=max(self.config.latent_counts))
+        return Budget(rate=max(self.config.rates(codec)))
+
+    @torch.inference_mode()
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """As :meth:`Codec.place`: the mean of the encoder's features."""
+        middle = nn.functional.normalize(self._features(message, task).float().mean(0), dim=-1)
+        return np.asarray(middle.numpy())
 
     def latents(self, received: Received, task: Task) -> Tensor:
         """What the language model is given of a message: float (t, hidden)."""

@@ -76,6 +76,18 @@ class SoundCodec(Codec):
         seconds = time.perf_counter() - started
         return [Answer(named.name, None, seconds, confidence=named.confidence) for named in found]
 
+    @torch.inference_mode()
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`: the name nearest to the point itself."""
+        started = time.perf_counter()
+        point = self.point(np.asarray(message.data))[None]
+        named = self.network.name(point, torch.ones(1), self._candidates(instruction))[0]
+        return Answer(named.name, None, time.perf_counter() - started, confidence=named.confidence)
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """As :meth:`Codec.place`: a sound's point."""
+        return np.asarray(self.point(np.asarray(message.data)).numpy())
+
     def _checked(self, received: Received) -> tuple[Tensor, Tensor]:
         """Symbols, float (k, 2), and noise variances, float (k,)."""
         symbols, noise_var = received.symbols, received.noise_var

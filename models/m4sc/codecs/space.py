@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.message import Message
-from m4sc.space.system import SpaceSystem
+from m4sc.space.system import NOT_SURE, SpaceSystem
 from m4sc.tasks import Task
 
 TASKS = ("caption",)
@@ -57,6 +60,18 @@ class SpaceCodec(Codec):
         said = self.system.decode_many(pairs, self.least_confidence)
         seconds = time.perf_counter() - started
         return [Answer(answer.text, None, seconds, confidence=answer.confidence) for answer in said]
+
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`: a sentence is said for the point itself."""
+        _check(task)
+        started = time.perf_counter()
+        said = self.system.speak(self.system.points_of([message]), torch.ones(1))[0]
+        text = said.text if said.confidence >= self.least_confidence else NOT_SURE
+        return Answer(text, None, time.perf_counter() - started, confidence=said.confidence)
+
+    def place(self, message: Message, task: Task) -> np.ndarray:
+        """As :meth:`Codec.place`: the point."""
+        return np.asarray(self.system.points_of([message])[0].numpy())
 
     def possible_symbols(self, task: Task) -> list[int]:
         """How many complex symbols a point may have; first what it has before a picture."""

@@ -54,3 +54,7 @@ class VerbatimCodec(Codec):
             Answer(said.text, None, seconds, confidence=said.confidence, verified=said.verified)
             for said in found
         ]
+
+    def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
+        """As :meth:`Codec.read`: the words themselves, or those heard in a sound."""
+        return Answer(self.senses.words(message), None, 0.0)

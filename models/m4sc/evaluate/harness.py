@@ -21,6 +21,7 @@ from m4sc.evaluate.metrics.bootstrap import crossed_interval
 from m4sc.evaluate.systems import Said, Semantic, System
 
 CONTROL_SNR_DB = 10.0
+"""What a receiver believes of zeros and of another message's symbols, Es/N0 in dB."""
 _BY_KIND = ("mosaic", "vqa", "text", "text-question", "spoken-question", "sound")
 
 

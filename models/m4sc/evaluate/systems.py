@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from m4sc.codecs.base import Budget, Codec, Payload, Received
+from m4sc.codecs.base import CLEAN_NOISE_VAR, Budget, Codec, Payload, Received
 from m4sc.data.example import Example
 from m4sc.evaluate.crossing import Crossing, cross
 from m4sc.message import Message
@@ -81,12 +81,19 @@ class Semantic:
     model: as `m4sc.load` returns it. Latents are kept by message, so that every SNR sends the same ones.
     payload: how they are sent; the scheme of a digital payload is chosen for each SNR. A code that the
     channel breaks is a lost message.
+    symbols: complex symbols of a message at most; None: what the task takes.
+    name: of the system in tables.
     """
 
-    name = "semantic"
-
-    def __init__(self, model: Any, payload: PayloadFormat | None = None) -> None:
-        self.model, self.payload = model, payload or PayloadFormat()
+    def __init__(
+        self,
+        model: Any,
+        payload: PayloadFormat | None = None,
+        symbols: int | None = None,
+        name: str = "semantic",
+    ) -> None:
+        self.model, self.payload, self.name = model, payload or PayloadFormat(), name
+        self._more: dict[str, int] = {} if symbols is None else {"symbols": symbols}
         self._sent: dict[tuple[str, str], Payload] = {}
 
     def encoded(self, example: Example) -> Payload:
@@ -95,7 +102,7 @@ class Semantic:
         if key not in self._sent:
             message = Message(example.modality, example.load())
             told = None if get_task(example.task).needs_question else example.instruction
-            self._sent[key] = self.model.encode(message, example.task, told)
+            self._sent[key] = self.model.encode(message, example.task, told, **self._more)
         return self._sent[key]
 
     def symbols(self, example: Example) -> np.ndarray:
@@ -151,7 +158,7 @@ class Semantic:
     def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: the latents as they were sent, with a noise variance of -60 dB."""
         sent = [self.symbols(example) for example in examples]
-        return self.read_all([(x, np.full(len(x), 1e-6, np.float32)) for x in sent], examples)
+        return self.read_all([(x, np.full(len(x), CLEAN_NOISE_VAR, np.float32)) for x in sent], examples)
 
 
 class Classical:
@@ -165,6 +172,9 @@ class Classical:
     scheme: channel, SNR in dB and a message's bytes to the number of its scheme; None: the fastest that AWGN
         of that SNR carries.
     asked_first: what is sent depends on the question, as of an answer made at the transmitter.
+
+    Attributes:
+        used: of each channel and SNR the schemes with the sizes of the messages, in bytes, that they sent.
     """
 
     def __init__(
@@ -173,6 +183,7 @@ class Classical:
         self.codec, self.name, self.scheme, self.asked_first = codec, name, scheme, asked_first
         self._coded: dict[str, Payload] = {}
         self._answers: dict[str, Said] = {}
+        self.used: dict[tuple[str, float], set[tuple[int, int]]] = {}
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
@@ -187,6 +198,7 @@ class Classical:
     def _send(self, example: Example, channel: str, snr_db: float, rng: np.random.Generator) -> Delivery:
         payload = self._encoded(example)
         mcs = -1 if self.scheme is None else self.scheme(channel, snr_db, len(payload.data))
+        self.used.setdefault((channel, snr_db), set()).add((mcs, len(payload.data)))
         crossing = cross(payload, channel, snr_db, rng, frames_for(snr_db, PayloadFormat(mcs=mcs)))
         said: Said = None
         if crossing.received is not None:
@@ -238,3 +250,32 @@ class Constant:
     def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`."""
         return [self.answers.get(example.kind, self.answers[""]) for example in examples]
+
+
+class Blind:
+    """Sends nothing: the receiver's model answers its question on zeros in the place of the message.
+
+    semantic: the system whose receiver it is.
+    snr_db: what the receiver believes of the zeros, Es/N0 in dB.
+    """
+
+    name = "blind"
+
+    def __init__(self, semantic: Semantic, snr_db: float) -> None:
+        self.semantic, self.noise_var = semantic, 10.0 ** (-snr_db / 10)
+        self._said: dict[str, Said] = {}
+
+    def send_all(
+        self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
+    ) -> list[Delivery]:
+        """As `System.send_all`."""
+        return [Delivery(said, 0, 0.0) for said in self.all_without_channel(examples)]
+
+    def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
+        """As `System.all_without_channel`; each example is asked once."""
+        new = [example for example in examples if example.id not in self._said]
+        zeros = [np.zeros_like(self.semantic.symbols(example)) for example in new]
+        received = [(x, np.full(len(x), self.noise_var, np.float32)) for x in zeros]
+        answers = self.semantic.read_all(received, new) if new else []
+        self._said.update(zip((example.id for example in new), answers, strict=True))
+        return [self._said[example.id] for example in examples]

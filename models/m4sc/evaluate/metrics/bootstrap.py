@@ -24,6 +24,20 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def share_interval(count: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share of which `count` of `n` draws speak (Wilson, 1927); z: 1.96 for 95 %.
+
+    Raises:
+        ValueError: no draws, or more counted than drawn.
+    """
+    if not 0 <= count <= n or n < 1:
+        raise ValueError(f"{count} of {n} is no share")
+    share, spread = count / n, z * z / n
+    middle = (share + spread / 2) / (1 + spread)
+    reach = z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
+
+
 def crossed_interval(
     values: np.ndarray,
     figure: Callable[[np.ndarray], np.ndarray],

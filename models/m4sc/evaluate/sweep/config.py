@@ -15,9 +15,9 @@ from m4sc.evaluate.catalogue import TASKS
 from m4sc.evaluate.channels import CHANNELS
 from m4sc.phy.modulation.mcs import MCS_TABLE
 
-OWN = ("semantic", "answer", "constant", "retrieval")
+OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
 CODECS = (*OWN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
-_SYSTEM_KEYS = {"codec", "tasks", "side", "quality", "bits_per_s", "words", "mcs"}
+_SYSTEM_KEYS = {"codec", "tasks", "symbols", "side", "quality", "bits_per_s", "words", "mcs"}
 _KEYS = {"weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
 
 
@@ -33,6 +33,7 @@ class SystemSpec:
         name: in tables.
         codec: one of `CODECS`.
         tasks: that it is measured on; empty for all that it can carry.
+        symbols: of the semantic system, complex symbols of a message at most; 0: what the task takes.
         side, quality: of picture files; of several qualities the lowest at which the receiver's model still
             answers, as the validation examples say.
         bits_per_s: of Opus, likewise.
@@ -43,6 +44,7 @@ class SystemSpec:
     name: str
     codec: str
     tasks: tuple[str, ...] = ()
+    symbols: int = 0
     side: int = 256
     quality: tuple[int, ...] = (50,)
     bits_per_s: tuple[int, ...] = (12_000,)
@@ -72,10 +74,20 @@ class SweepConfig:
     seeds: tuple[int, ...] = (0,)
 
     @property
-    def digest(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of all that a row depends on."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def settings_digest(self) -> str:
+        """8 hexadecimal digits of the SHA-256 of what every row depends on."""
+        return _digest([self.weights, self.examples, self.validation, self.seed, self.seeds])
+
+    def digest_of(self, system: SystemSpec) -> str:
+        """16 hexadecimal digits of all that a system's rows depend on.
+
+        Tasks and points are told in a row itself, so a sweep may get more or fewer of them, or of systems.
+        """
+        return self.settings_digest + _digest({**asdict(system), "tasks": ()})
+
+
+def _digest(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def load_config(path: Path) -> SweepConfig:
@@ -132,6 +144,10 @@ class _Reader:
         found: dict[str, Any] = {"codec": self._choice(given["codec"], CODECS, "codec")}
         if "tasks" in given:
             found["tasks"] = tuple(self._choice(n, tasks, "task") for n in self._list(given["tasks"]))
+        if "symbols" in given:
+            found["symbols"] = self._number(given["symbols"], 1, 1024)
+            if found["codec"] != "semantic":
+                raise self._error(given["symbols"], f"codec '{found['codec']}' takes no number of symbols")
         if "side" in given:
             found["side"] = self._number(given["side"], 16, picture_files.MOST_SIDE)
         for key, least, most in (("quality", 1, 100), ("bits_per_s", 6_000, 128_000)):

@@ -19,9 +19,13 @@ from typing import Any
 
 from m4sc.data.example import Example
 from m4sc.evaluate.catalogue import test_examples
+from m4sc.evaluate.envelope import choose_scheme, size_of
 from m4sc.evaluate.harness import Controls, measure, measure_controls
 from m4sc.evaluate.sweep.config import SweepConfig, SystemSpec
-from m4sc.evaluate.sweep.systems import Built, Ground, build, carries, training_examples
+from m4sc.evaluate.sweep.ground import Ground, Place
+from m4sc.evaluate.sweep.systems import Built, build, carries
+from m4sc.evaluate.sweep.training_sets import training_examples
+from m4sc.evaluate.systems import Classical, System
 
 ROWS = "rows.jsonl"
 SNR_DEFINITION = "Es/N0 per data subcarrier"
@@ -33,14 +37,6 @@ Rows = list[dict[str, Any]]
 
 class SweepError(ValueError):
     """The sweep cannot go on; what was measured is kept."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where things lie: the data sets, and what is made of them."""
-
-    data: Path
-    cache: Path
 
 
 @dataclass(frozen=True)
@@ -72,12 +68,15 @@ def points_of(config: SweepConfig) -> list[Point]:
     ]
 
 
-def read_whole(path: Path, digest: str) -> Rows:
+def read_whole(path: Path, config: SweepConfig) -> Rows:
     """Rows of the points that are complete; everything else leaves the file.
 
+    Rows of systems, tasks and points that the configuration does not name stay.
+
     Raises:
-        SweepError: the folder holds rows of another configuration.
+        SweepError: the folder holds rows of other settings, or of a system that is another one now.
     """
+    known = {system.name: config.digest_of(system) for system in config.systems}
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows: Rows = []
     piece: Rows = []
@@ -88,7 +87,9 @@ def read_whole(path: Path, digest: str) -> Rows:
             if number < len(lines):
                 raise SweepError(f"{path}, line {number}: this is no row; give another folder") from exc
             break
-        if row.get("config_hash") != digest:
+        digest = str(row.get("config_hash"))
+        wanted = known.get(str(row.get("point")).split("/")[0], digest)
+        if digest != wanted or not digest.startswith(config.settings_digest):
             raise SweepError(f"{path}, line {number}: a row of another configuration; give another folder")
         piece = [*piece, row] if piece and piece[0]["point"] == row["point"] else [row]
         if row["last"]:
@@ -126,7 +127,7 @@ def run_sweep(
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / ROWS
-    done = {row["point"] for row in read_whole(path, config.digest)}
+    done = {row["point"] for row in read_whole(path, config)}
     every = points_of(config)
     left = [point for point in every if point.key not in done]
     yield len(every) - len(left), len(every), "there already" if done else "beginning"
@@ -135,7 +136,8 @@ def run_sweep(
         before = len(left)
         try:
             for point, rows in _measured(config, left, place, workers, measure_point or measure_one):
-                _append(path, rows, {"point": point.key, "config_hash": config.digest, **(about or {})})
+                digest = config.digest_of(point.system)
+                _append(path, rows, {"point": point.key, "config_hash": digest, **(about or {})})
                 left = [one for one in left if one.key != point.key]
                 yield len(every) - len(left), len(every), point.key
         except BrokenProcessPool as exc:
@@ -198,7 +200,7 @@ def _work(config: SweepConfig, spec: SystemSpec, task: str, place: Place) -> _Wo
     model = _model(config.weights)
     examples = test_examples(task, place.data, config.examples, cache_dir=place.cache, seed=config.seed)
     training = training_examples(task, place.data, _TRAINING, config.seed)
-    built = build(spec, task, Ground(model, training, config.validation))
+    built = build(spec, task, Ground(model, training, config.validation, place, config.seed))
     return _Work(built, examples, measure_controls(built.system, examples))
 
 
@@ -214,5 +216,20 @@ def measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
         "weights_hash": f"{int(_model(config.weights).fingerprint) & 0xFFFFFFFF:08x}",
         "snr_definition": SNR_DEFINITION,
         "messages": len({example.media_id for example in work.examples}),
+        "schemes": _schemes(work.built.system, point) if point.system.mcs < 0 else [],
     }
     return [{**asdict(row), **more} for row in rows]
+
+
+def _schemes(system: System, point: Point) -> list[dict[str, Any]]:
+    """The schemes that a point was sent with, and what the draws that chose them say of their loss."""
+    used = system.used.get((point.channel, point.snr_db), ()) if isinstance(system, Classical) else ()
+    found = []
+    for size in sorted({size_of(n_bytes) for _, n_bytes in used}):
+        choice = choose_scheme(point.channel, point.snr_db, size)
+        low, high = choice.interval
+        found.append(
+            {"mcs": choice.mcs, "bytes": size, "lost": choice.lost, "draws": choice.draws,
+             "loss_low": low, "loss_high": high}
+        )  # fmt: skip
+    return found

@@ -5,42 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from m4sc.codecs.classical import ClassicalCodec, SourceCodec
 from m4sc.codecs.rivals import picture_files, sounds
-from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, first_sentence
+from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
 from m4sc.codecs.rivals.picture_files import PictureFiles
 from m4sc.codecs.rivals.sounds import SoundCoder
 from m4sc.codecs.rivals.words import WordCoder
 from m4sc.data.example import Example
 from m4sc.evaluate.envelope import best_scheme
+from m4sc.evaluate.harness import CONTROL_SNR_DB
 from m4sc.evaluate.measures import measures_of
 from m4sc.evaluate.sweep.config import SystemSpec
-from m4sc.evaluate.systems import Classical, Constant, Scheme, Semantic, System
+from m4sc.evaluate.sweep.ground import Ground
+from m4sc.evaluate.sweep.retrieval import nearest
+from m4sc.evaluate.sweep.training_sets import TRAINED
+from m4sc.evaluate.systems import Blind, Classical, Constant, Scheme, Semantic, System
 from m4sc.message import Message
+from m4sc.space.consensus import Rarity, agreement
 from m4sc.tasks import Task, get_task
 
 TOLERANCE = 0.02
 """Score below that of the highest quality at which the receiver's model still counts as answering."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a system is made from.
-
-    Attributes:
-        model: our system; rivals' messages are read by it too.
-        training: examples of the task's training split, for what is learned or chosen.
-        validation: how many of them decide a choice.
-    """
-
-    model: Any
-    training: Sequence[Example]
-    validation: int
+_CAPTIONS = 2000  # of which the constant one is chosen
 
 
 @dataclass(frozen=True)
@@ -60,9 +50,13 @@ def carries(spec: SystemSpec, task: str) -> bool:
         return modality == "image"
     if spec.codec in sounds.CODERS:
         return modality == "speech"
-    if spec.codec in ("semantic", "constant"):
-        return spec.codec == "semantic" or get_task(task).scorer == "exact"
-    if spec.codec == "answer":
+    if spec.codec == "semantic":
+        return True
+    if spec.codec == "first-sentence":
+        return task == "summarize"
+    if spec.codec in ("constant", "retrieval"):
+        return task in TRAINED and get_task(task).scorer in ("exact", "cider")
+    if spec.codec in ("answer", "blind"):
         return not get_task(task).gives_picture and not get_task(task).verbatim
     return modality == "text"
 
@@ -76,21 +70,35 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
     if not carries(spec, task):
         raise ValueError(f"system '{spec.name}' cannot carry the task '{task}'")
     if spec.codec == "semantic":
-        return Built(Semantic(ground.model), "")
+        return Built(Semantic(ground.model, symbols=spec.symbols or None, name=spec.name), "")
+    if spec.codec == "blind":
+        return Built(Blind(Semantic(ground.model), CONTROL_SNR_DB), "")
     if spec.codec == "constant":
         return Built(Constant(commonest(ground.training)), "")
     scheme = _scheme(spec)
-    if spec.codec == "answer":
-        answerer = first_sentence if task == "summarize" else _Asked(ground.model)
-        codec = AnswerFirstCodec(answerer, WordCoder(spec.words, _sentences(ground.training)))
-        return Built(Classical(codec, spec.name, scheme, asked_first=True), "")
+    if spec.codec == "retrieval":
+        retriever, neighbours = nearest(ground, task)
+        codec = IndexCodec(retriever, retriever.known.answers)
+        return Built(Classical(codec, spec.name, scheme, asked_first=True), neighbours)
+    if spec.codec in ("answer", "first-sentence"):
+        answerer = first_sentence if spec.codec == "first-sentence" else _Asked(ground.model)
+        words_codec = AnswerFirstCodec(answerer, WordCoder(spec.words, _sentences(ground.training)))
+        return Built(Classical(words_codec, spec.name, scheme, asked_first=True), "")
     ladder = _ladder(spec, ground)
     chosen, words = _least(ladder, ground)
     return Built(Classical(ClassicalCodec(ground.model.read, chosen), spec.name, scheme), words)
 
 
 def commonest(examples: Sequence[Example]) -> dict[str, str]:
-    """The first answer that most examples of each kind have; of all kinds together under ""."""
+    """What is most often right of each kind of question; of all kinds together under "".
+
+    Of captions, no two of which are the same, the one that the others agree with most.
+    """
+    if get_task(examples[0].task).scorer == "cider":
+        captions = list(dict.fromkeys(answer for example in examples for answer in example.answers))
+        captions = captions[:_CAPTIONS]
+        alike = agreement(captions, Rarity.of(captions)).mean(0)
+        return {"": captions[int(np.argmax(alike))]}
     counts: dict[str, Counter[str]] = {"": Counter()}
     for example in examples:
         for kind in ("", example.kind):
@@ -150,36 +158,3 @@ def _sentences(examples: Sequence[Example]) -> tuple[str, ...]:
     found = [str(e.source) if e.modality == "text" and isinstance(e.source, str) else e.answers[0]
              for e in examples if e.answers or e.modality == "text"]  # fmt: skip
     return tuple(found)
-
-
-def training_examples(task: str, data_dir: Path, n: int, seed: int = 0) -> list[Example]:
-    """Examples of a task's training split, drawn; what a rival learns or chooses comes from here.
-
-    Tasks without a training set of their own here have none: an empty list.
-
-    Raises:
-        FileNotFoundError: a data set is missing.
-    """
-    from m4sc.data import caption_questions, cifar10, coco_text, daquar, flickr8k, short_messages
-    from m4sc.data.sounds import sound_sets
-
-    rng = np.random.default_rng([seed, 1])
-    pool: list[Example] = []
-    if task == "classify":
-        pool = cifar10.classify_examples(cifar10.load_cifar10(data_dir, "train"))
-    elif task == "caption":
-        pool = flickr8k.caption_examples(data_dir, "train")
-    elif task == "vqa":
-        pool = caption_questions.picture_questions(flickr8k.caption_examples(data_dir, "train"))
-        pool += daquar.vqa_examples(data_dir, "train")
-    elif task == "sound":
-        pool = sound_sets(data_dir, "train")
-    elif task == "text":
-        pool = coco_text.text_examples(coco_text.load_captions(data_dir, "train"))
-        made = short_messages.short_messages(len(pool) // 2, rng)
-        pool += [
-            Example(f"made-{i}", "text", "text", "Repeat.", (text,), "numbers", text, f"made-{i}")
-            for i, text in enumerate(made)
-        ]
-    order = rng.permutation(len(pool))[:n]
-    return [pool[i] for i in order]
