@@ -264,12 +264,13 @@ def test_a_picture_that_another_system_delivered_crosses_no_channel_codec(
         raise AssertionError("the channel codec was asked")
 
     task = get_task("vqa")
-    drowned = codec.decode(heard(codec, 2, 50.0), task, "What is this?")
+    drowned = codec.decode(heard(codec, 2, 50.0), task, "Is there a boat?")
     monkeypatch.setattr(codec.network.codec, "send", never)
     monkeypatch.setattr(codec.network.codec, "receive", never)
     for number, name in enumerate(NAMED):
-        answer = codec.read(picture(number), task, "What is this?")
-        assert answer.text == name and answer.confidence is not None and drowned.confidence is not None
+        assert codec.read(picture(number), task, "What is this?").text == name
+        answer = codec.read(picture(number), task, f"Is there a {name}?")
+        assert answer.text == "yes" and answer.confidence is not None and drowned.confidence is not None
         assert answer.confidence > drowned.confidence
         assert codec.read(picture(number), task, f"Is there a {NAMED[number - 1]}?").text == "no"
     places = np.stack([codec.place(picture(number), task) for number in range(3)])
