@@ -146,18 +146,14 @@ def remembered(questions: tuple[str, ...] = ("", "", "", "")) -> Known:
 
 
 def test_the_nearest_of_training_answers_its_question() -> None:
-    def look(message: Message, task: object) -> np.ndarray:
-        return np.asarray(message.data, np.float32)
-
     known = remembered(("what", "what", "how many", "what"))
-    rival = Nearest(look, known, 1, str.lower)
-    task = get_task("vqa")
-    assert rival(Message("image", np.array([1.0, 0.1])), task, "What") == "cat"
-    assert rival(Message("image", np.array([1.0, 0.1])), task, "How many") == "cow"  # the only one asked so
-    assert rival(Message("image", np.array([0.1, 1.0])), task, "What") == "fox"
-    assert rival(Message("image", np.array([1.0, 0.0])), task, "never asked") == "cat"
+    rival = Nearest(lambda message, task: np.array([0.0, 1.0], np.float32), known, 1, str.lower)
+    assert rival.at(np.array([1.0, 0.1]), "What") == "cat"
+    assert rival.at(np.array([1.0, 0.1]), "How many") == "cow"  # the only one asked so
+    assert rival.at(np.array([1.0, 0.0]), "never asked") == "cat"
+    assert rival(Message("image", smooth_picture(8, 8)), get_task("vqa"), "What") == "fox"
     with pytest.raises(ValueError, match="neighbour"):
-        Nearest(look, known, 0, str.lower)
+        Nearest(rival.look, known, 0, str.lower)
 
 
 @given(

@@ -150,6 +150,7 @@ _register("bench", "m4sc_app.bench", "bench_app", "Measure parts of the system."
 _register("eval", "m4sc_app.evaluate", "eval_command", "Score the systems on test sets against SNR.")
 _register("sweep", "m4sc_app.sweep", "sweep_command", "Measure systems against each other.")
 _register("report", "m4sc_app.sweep_report", "report_command", "Draw the figures and tables of a sweep.")
+_register("data", "m4sc_app.datasets", "data_app", "Data sets: what training and test splits share.")
 _register("kb", "m4sc_app.knowledge", "kb_app", "Knowledge bases: sentences that both ends share.")
 _register("train", "m4sc_app.train", "train_app", "Train the model, stage by stage.")
 
