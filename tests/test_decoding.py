@@ -229,13 +229,19 @@ def test_what_all_read_before_is_kept_once(model: Any) -> None:
         decoder.step(torch.tensor([5]), shared)
         rows = shared.behind(0, 4).picked(torch.tensor([0, 0]))
         first = decoder.step(torch.tensor([9, 2]), rows)
-        rows = rows.picked(torch.tensor([1, 0, 1]))
+        spare = shared.behind(0, 4).picked(torch.arange(4) * 0)  # memory of another search, with room to spare
+        spare.keys.fill_(torch.nan)
+        rows = rows.picked(torch.tensor([1, 0, 1]), spare)
+        assert rows.keys.data_ptr() == spare.keys.data_ptr()
         second = decoder.step(torch.tensor([6, 5, 3]), rows)
         for ids, found in (([9], first[0]), ([2], first[1]), ([2, 6], second[0]), ([9, 5], second[1])):
             alone = cache.repeated(1)
             for token in ids:
                 wanted = decoder.step(torch.tensor([token]), alone)[0]
             assert torch.allclose(found, wanted, atol=1e-3)
+        small = shared.behind(0, 4)  # no room for four
+        assert rows.picked(torch.tensor([0, 1, 2, 0]), small).keys.data_ptr() != small.keys.data_ptr()
+        assert rows.picked(torch.tensor([0]), rows.picked(torch.tensor([0, 1]))).whole[0].shape[1] == 2
 
 
 def test_kinds_it_does_not_know_are_left_to_transformers() -> None:

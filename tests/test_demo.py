@@ -130,3 +130,37 @@ def test_demo_without_the_flowgraph_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "gnuradio.gr", None)
     with pytest.raises(MissingPartError, match="GNU Radio"):
         open_radio("default")
+
+
+def test_the_same_message_is_encoded_once(messages):
+    """Every channel of one SNR sends the same; another SNR, task or question may be encoded otherwise."""
+    from m4sc_flowgraphs.remembering import RememberingSystem
+
+    calls = []
+
+    class Counting:
+        fingerprint = 7
+
+        def encode(self, message, task, instruction=None, **budget):
+            calls.append((task, instruction, budget))
+            return object()
+
+        def answer_without_channel(self, message, task, instruction=None):
+            return object()
+
+    system = RememberingSystem(Counting())
+    cat = Message("image", np.zeros((8, 8, 3), np.uint8))
+    first = system.encode(cat, "classify", None, snr_db=10.0)
+    assert system.encode(cat, "classify", None, snr_db=10.0) is first and len(calls) == 1
+    others = [
+        system.encode(cat, "classify", None, snr_db=0.0),
+        system.encode(cat, "caption", None, snr_db=10.0),
+        system.encode(cat, "classify", "What is it?", snr_db=10.0),
+        system.encode(cat, "classify", None, snr_db=10.0, picture=True),
+        system.encode(Message("image", np.ones((8, 8, 3), np.uint8)), "classify", None, snr_db=10.0),
+        system.encode(Message("image", np.zeros((4, 16, 3), np.uint8)), "classify", None, snr_db=10.0),
+        system.answer_without_channel(cat, "classify"),
+    ]
+    assert len({id(found) for found in [first, *others]}) == 8 and len(calls) == 7
+    assert system.answer_without_channel(cat, "classify") is others[-1]
+    assert system.fingerprint == 7

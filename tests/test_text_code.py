@@ -164,6 +164,39 @@ def test_at_ten_decibels_all_is_verified(code: TextCode) -> None:
         assert answer.verified and answer.text == "the train leaves at nine"
 
 
+def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
+    """Noise alone: after a few tokens what was sent is most probably given up, and few beginnings are kept."""
+    asked: list[int] = []
+
+    class Counting(Letters):
+        def read(self, sources: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+            asked.append(len(tokens))
+            return super().read(sources, tokens)
+
+    code = TextCode(alphabet, lambda: Counting(alphabet), effort=Effort(beams=32, ends=512))
+    silence = noise(6 * 24, 1.0, np.random.default_rng(4))
+    assert not code.decode(silence, np.full(len(silence), 1.0, np.float32), 6).verified
+    assert max(asked[:6]) == 32 and set(asked[-4:]) == {Effort().beams_lost}
+    asked.clear()
+    code.effort = Effort(beams=32, ends=512, lost=np.inf)
+    code.decode(silence, np.full(len(silence), 1.0, np.float32), 6)
+    assert set(asked[1:]) == {32}
+
+
+def test_a_text_is_lost_no_sooner_for_that(alphabet: Alphabet) -> None:
+    """Where some texts come through and some do not: what is verified is the same with and without."""
+    kept, all_the_way = (
+        TextCode(alphabet, lambda: Letters(alphabet), effort=Effort(beams=32, ends=512, lost=lost))
+        for lost in (Effort().lost, np.inf)
+    )
+    answers = [
+        (noisy(kept, "the boat is late", 3.0, seed), noisy(all_the_way, "the boat is late", 3.0, seed))
+        for seed in range(12)
+    ]
+    assert [one.verified for one, _ in answers] == [other.verified for _, other in answers]
+    assert 0 < sum(one.verified for one, _ in answers) < len(answers)
+
+
 def test_a_gap_costs_every_token_a_little(code: TextCode) -> None:
     text = "lost in the air but not in the text"
     sent = as_complex(code.encode(text))

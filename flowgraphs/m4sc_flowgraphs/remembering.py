@@ -1,4 +1,4 @@
-"""A system that is asked the same thing once: a classical link delivers the same message at every SNR."""
+"""A system that is asked the same thing once: a demo sends the same messages over many channels."""
 
 from __future__ import annotations
 
@@ -8,20 +8,36 @@ import numpy as np
 
 
 class RememberingSystem:
-    """Wraps a semantic system; `answer_without_channel` keeps its answers, all else passes through."""
+    """Wraps a semantic system; what it encodes and reads without a channel is kept, all else passes through.
+
+    Both depend on their arguments alone.
+    """
 
     def __init__(self, system: Any) -> None:
         self._system = system
-        self._answers: dict[tuple[str, str | None, bytes], Any] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._system, name)
 
+    def encode(self, message: Any, task: str, instruction: str | None = None, **budget: Any) -> Any:
+        """As the system's; the same message, task, instruction and budget are encoded once."""
+        key = ("encode", task, instruction, tuple(sorted(budget.items())), _data(message))
+        if key not in self._kept:
+            self._kept[key] = self._system.encode(message, task, instruction, **budget)
+        return self._kept[key]
+
     def answer_without_channel(self, message: Any, task: str, instruction: str | None = None) -> Any:
         """As the system's; the same message, task and instruction are answered once."""
-        parts = message.data if isinstance(message.data, tuple) else (message.data,)
-        data = b"".join(p.encode() if isinstance(p, str) else np.asarray(p).tobytes() for p in parts)
-        key = (task, instruction, data)
-        if key not in self._answers:
-            self._answers[key] = self._system.answer_without_channel(message, task, instruction)
-        return self._answers[key]
+        key = ("answer", task, instruction, _data(message))
+        if key not in self._kept:
+            self._kept[key] = self._system.answer_without_channel(message, task, instruction)
+        return self._kept[key]
+
+
+def _data(message: Any) -> tuple[Any, ...]:
+    """What a message says, as a key."""
+    parts = message.data if isinstance(message.data, tuple) else (message.data,)
+    return tuple(
+        part if isinstance(part, str) else (np.shape(part), np.asarray(part).tobytes()) for part in parts
+    )

@@ -122,6 +122,7 @@ class Cache:
         prompt: places of the prompt, the same for all beams of one.
         length: places filled.
         first: keys and values of what all sequences read before, float32 (layers, kv_heads, places, dim).
+        whole: the memory that `keys` and `values` are the beginning of.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class Cache:
         first: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.keys, self.values, self.begins = keys, values, begins
+        self.whole = keys, values  # with the memory of sequences that are no more
         self.prompt, self.length = prompt, length
         nothing = keys.new_empty(keys.shape[0], keys.shape[2], 0, keys.shape[4])
         self.first = (nothing, nothing) if first is None else first
@@ -155,15 +157,24 @@ class Cache:
         empty = (torch.zeros(shape), torch.zeros(shape))
         return Cache(*empty, torch.zeros(1, dtype=torch.long), 0, 0, (first[0], first[1]))
 
-    def picked(self, sources: Tensor) -> Cache:
-        """Sequence i is a copy of sequence ``sources[i]``, int64 (n,)."""
-        keys, values = (
-            old.new_empty(old.shape[0], len(sources), *old.shape[2:]) for old in (self.keys, self.values)
-        )
+    def picked(self, sources: Tensor, spare: Cache | None = None) -> Cache:
+        """Sequence i is a copy of sequence ``sources[i]``, int64 (n,).
+
+        spare: a cache that nobody reads any more; its memory is used again where it has room for all.
+        """
+        shape, n = self.keys.shape, len(sources)
+        if spare is not None and spare.keys.shape[1] >= n and spare.keys.shape[2:] == shape[2:]:
+            keys, values = spare.whole
+        else:
+            keys, values = (old.new_empty(shape[0], n, *shape[2:]) for old in (self.keys, self.values))
         said = slice(0, self.length)
-        keys[..., said, :] = self.keys[..., said, :][:, sources]
-        values[..., said, :] = self.values[..., said, :][:, sources]
-        return Cache(keys, values, self.begins[sources], self.prompt, self.length, self.first)
+        for new, old in ((keys, self.keys), (values, self.values)):
+            new[:, :n, :, said] = old[..., said, :][:, sources]
+        picked = Cache(
+            keys[:, :n], values[:, :n], self.begins[sources], self.prompt, self.length, self.first
+        )
+        picked.whole = keys, values
+        return picked
 
     def reorder(self, sources: Tensor) -> None:
         """Sequence i goes on from what sequence ``sources[i]``, of the same prompt, has said."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from m4sc.pretrained import resolve
+from m4sc.quiet import quiet_loading
 
 SPACE_DIM = 384
 _MOST_TOKENS = 128
@@ -36,7 +37,8 @@ class SentenceEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         folder = resolve(self.name, "similarity")
-        return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+        with quiet_loading():
+            return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
     @torch.inference_mode()
     def __call__(self, sentences: Sequence[str], cache: Path | None = None) -> Tensor:

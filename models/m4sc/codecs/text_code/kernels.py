@@ -53,3 +53,18 @@ def log_sum_exp(values, within):  # type: ignore[no-untyped-def]
         if value > top - within:
             total += np.exp(np.float64(value - top))
     return top + np.log(total)
+
+
+@vectorized
+def not_below(values, least):  # type: ignore[no-untyped-def]
+    """Places of float32 (n,) whose values are above `least`, int64."""
+    count = 0
+    for value in values:
+        count += value > least
+    places = np.empty(count, np.int64)
+    filled = 0
+    for place in range(len(values)):
+        if values[place] > least:
+            places[filled] = place
+            filled += 1
+    return places

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from m4sc.codecs.text_code.alphabet import Alphabet
 from m4sc.codecs.text_code.search import Prior
-from m4sc.mllm.decoding import Decoder, decoder_for
+from m4sc.mllm.decoding import Cache, Decoder, decoder_for
+from m4sc.quiet import quiet_loading
 
 OPENING = "<|im_start|>user\n"
 """What every text is thought to stand behind."""
@@ -38,7 +39,8 @@ def load_prior(folder: Path, alphabet: Alphabet, adapter: Path | None = None) ->
     """
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
+    with quiet_loading():
+        model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
     if adapter is not None:
         add_adapter(model, load_file(str(adapter)))
     opening = alphabet.with_marks(OPENING)
@@ -78,6 +80,7 @@ class LlmPrior:
         logits, cache = decoder.prefill(embeds, torch.zeros(1, dtype=torch.long), 0)
         self._opened = self._belief(logits), cache.behind(0, _LONGEST)
         self._cache = self._opened[1]
+        self._spare: Cache | None = None
 
     @torch.inference_mode()
     def begin(self, read: Sequence[int]) -> np.ndarray:
@@ -93,7 +96,8 @@ class LlmPrior:
     @torch.inference_mode()
     def read(self, sources: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """As :meth:`m4sc.codecs.text_code.search.Prior.read`."""
-        self._cache = self._cache.picked(torch.from_numpy(sources))
+        picked = self._cache.picked(torch.from_numpy(sources), self._spare)
+        self._cache, self._spare = picked, self._cache
         return self._belief(self._decoder.step(torch.from_numpy(tokens), self._cache))
 
     def _belief(self, logits: torch.Tensor) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from m4sc.codecs.text_code.code_book import following, permutations, words_of
-from m4sc.codecs.text_code.kernels import log_sum_exp, rate_all
+from m4sc.codecs.text_code.kernels import log_sum_exp, not_below, rate_all
 
 _TRIAL = 4
 """Tokens after which a search is worth going on, or not."""
@@ -34,12 +34,17 @@ class Effort:
         beams: hypotheses kept at each token.
         ends: whole chunks whose tails are compared.
         behind: hypotheses that are this far behind the best, in nats, are given up.
+        lost: a chunk is lost once the hypotheses kept weigh this much less than what was given up, in nats:
+            most probably what was sent is no longer among them, and no verified text can come of it.
+        beams_lost: hypotheses kept from there on; their text is the likeliest all the same.
         least: the search stops when the best hypothesis weighs less than this, in nats, after a few tokens.
     """
 
     beams: int = 48
     ends: int = 4096
     behind: float = 16.0
+    lost: float = 3.0
+    beams_lost: int = 4
     least: float = -np.inf
 
 
@@ -78,19 +83,19 @@ def search(
     belief = prior.begin(read)
     scores, states = np.zeros(1, np.float32), np.array([key], np.uint64)
     texts = np.zeros((1, 0), np.int64)
-    given_up = -np.inf
+    given_up, beams = -np.inf, effort.beams
     for place, heard in enumerate(gains):
         last = place + 1 == len(gains)
         totals = np.empty((len(scores), belief.shape[1]), np.float32)
         rate_all(scores, belief, heard, permutations(states, len(heard)), totals)
-        flat = torch.from_numpy(totals).flatten()
-        best, places = flat.topk(min(effort.ends if last else effort.beams, len(flat)))
-        kept = best > best[0] - effort.behind
-        best, places = best[kept], places[kept]
-        flat[places] = -torch.inf
-        given_up = np.logaddexp(given_up, log_sum_exp(totals.ravel(), np.float32(30.0)))
-        rows, tokens = np.divmod(places.numpy(), belief.shape[1])
-        scores, states = best.numpy(), following(states[rows], tokens)
+        flat = totals.ravel()
+        best, places = _best(flat, effort.ends if last else beams, effort.behind)
+        flat[places] = -np.inf
+        given_up = np.logaddexp(given_up, log_sum_exp(flat, np.float32(30.0)))
+        if np.logaddexp.reduce(best.astype(np.float64)) - given_up < -effort.lost:
+            beams = min(beams, effort.beams_lost)
+        rows, tokens = np.divmod(places, belief.shape[1])
+        scores, states = best, following(states[rows], tokens)
         texts = np.concatenate([texts[rows], tokens[:, None]], axis=1)
         if place + 1 == _TRIAL and best[0] < effort.least:
             return Found([], -np.inf, float(best[0]))
@@ -101,3 +106,14 @@ def search(
     others = np.logaddexp.reduce([given_up, *scores[order[1:]]])
     winner = order[0]
     return Found(texts[winner].tolist(), float(scores[winner] - others), float(scores[winner]))
+
+
+def _best(totals: np.ndarray, count: int, behind: float) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` highest of float32 (n,), best first, of those less than `behind` below the best.
+
+    Returns:
+        Their values, and their places, int64.
+    """
+    places = not_below(totals, np.float32(totals.max() - behind))
+    values, order = torch.from_numpy(totals[places]).topk(min(count, len(places)))
+    return values.numpy(), places[order.numpy()]
