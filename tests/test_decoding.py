@@ -229,7 +229,7 @@ def test_what_all_read_before_is_kept_once(model: Any) -> None:
         decoder.step(torch.tensor([5]), shared)
         rows = shared.behind(0, 4).picked(torch.tensor([0, 0]))
         first = decoder.step(torch.tensor([9, 2]), rows)
-        spare = shared.behind(0, 4).picked(torch.arange(4) * 0)  # memory of another search, with room to spare
+        spare = shared.behind(0, 4).picked(torch.arange(4) * 0)  # memory of another search
         spare.keys.fill_(torch.nan)
         rows = rows.picked(torch.tensor([1, 0, 1]), spare)
         assert rows.keys.data_ptr() == spare.keys.data_ptr()

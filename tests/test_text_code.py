@@ -165,7 +165,7 @@ def test_at_ten_decibels_all_is_verified(code: TextCode) -> None:
 
 
 def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
-    """Noise alone: after a few tokens what was sent is most probably given up, and few beginnings are kept."""
+    """Noise alone: after a few tokens what was sent is most probably given up, and few are kept."""
     asked: list[int] = []
 
     class Counting(Letters):
