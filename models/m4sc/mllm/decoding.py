@@ -170,9 +170,7 @@ class Cache:
         said = slice(0, self.length)
         for new, old in ((keys, self.keys), (values, self.values)):
             new[:, :n, :, said] = old[..., said, :][:, sources]
-        picked = Cache(
-            keys[:, :n], values[:, :n], self.begins[sources], self.prompt, self.length, self.first
-        )
+        picked = Cache(keys[:, :n], values[:, :n], self.begins[sources], self.prompt, self.length, self.first)
         picked.whole = keys, values
         return picked
 
