@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,42 @@ def test_bootstrap_refuses_an_interpreter_without_gnu_radio(tmp_path: Path) -> N
     assert done.returncode == 1
     assert f"{bare} cannot import GNU Radio: No module named 'gnuradio'" in done.stderr
     assert "--python PATH" in done.stderr
+
+
+def test_figures_of_two_systems_are_compared(tmp_path: Path) -> None:
+    """What the commands print becomes lines of a log; a worse score, a slower model and a lost figure fail."""
+    rows = [{"task": "text", "channel": "awgn", "snr_db": 10.0, "score": 0.9}]
+    speed = {"encode_ms": 40.0, "first_token_ms": 50.0, "tokens_per_s": 20.0, "receiver_peak_rss_gb": None}
+    figures = [{"name": name, "value": value} for name, value in speed.items()]
+    (tmp_path / "scores").write_text(json.dumps(rows), encoding="utf-8")
+    (tmp_path / "speed").write_text(json.dumps({"figures": figures}), encoding="utf-8")
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "script" / "setup" / "figures.py"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    told = run("tell", tmp_path / "scores", tmp_path / "speed").stdout
+    reference = f"system: Debian 12\n{told}system: all well\n"
+    assert told.count("system: figure") == 4
+
+    def compared(other: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "a.log").write_text(reference, encoding="utf-8")
+        (tmp_path / "b.log").write_text(other, encoding="utf-8")
+        return run("compare", tmp_path / "a.log", tmp_path / "b.log")
+
+    assert compared(reference).returncode == 0
+    assert compared(reference.replace("0.90000", "0.90400").replace("ms 40", "ms 44")).returncode == 0
+    for old, new in (
+        ("0.90000", "0.89400"),
+        ("ms 40", "ms 45"),
+        ("per_s 20", "per_s 17"),
+        ("figure sp", "x"),
+    ):
+        assert old in reference
+        assert compared(reference.replace(old, new)).returncode == 1, new
+    assert "-0.60 points FAILED" in compared(reference.replace("0.90000", "0.89400")).stdout
+    reference = "nothing"
+    assert compared(reference).returncode == 1
 
 
 # --- locks --------------------------------------------------------------------------------------------------

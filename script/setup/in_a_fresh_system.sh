@@ -28,6 +28,13 @@ tell "$(du -sm .venv | cut -f1) MB in .venv; free disk $(df -Pm / | awk 'NR == 2
 tell "$(.venv/bin/python -c 'import platform, numpy, torch; from gnuradio import gr; print("Python", platform.python_version(), "NumPy", numpy.__version__, "PyTorch", torch.__version__, "GNU Radio", gr.version())')"
 timed "m4sc doctor" .venv/bin/m4sc doctor
 
+# The model's scores and speeds on this system's stack; the data lie in /data.
+if [ -n "$SCORED" ]; then
+    timed "m4sc bench model" bash -c '.venv/bin/m4sc bench model --json >/tmp/speed.json'
+    timed "m4sc eval" bash -c '.venv/bin/m4sc eval --data /data --snr=10 --n 200 --json >/tmp/scores.json'
+    .venv/bin/python script/setup/figures.py tell /tmp/scores.json /tmp/speed.json
+fi
+
 # A second clone, of another user, without root and without apt: each clone imports its own module, the one of all
 # users stays the first's, and the models that root converted are shared.
 id other >/dev/null 2>&1 || useradd --create-home other
