@@ -119,7 +119,7 @@ def test_bootstrap_refuses_an_interpreter_without_gnu_radio(tmp_path: Path) -> N
 
 
 def test_figures_of_two_systems_are_compared(tmp_path: Path) -> None:
-    """What the commands print becomes lines of a log; a worse score, a slower model and a lost figure fail."""
+    """What the commands print becomes lines of a log; a worse score, a slower model, a lost figure fail."""
     rows = [{"task": "text", "channel": "awgn", "snr_db": 10.0, "score": 0.9}]
     speed = {"encode_ms": 40.0, "first_token_ms": 50.0, "tokens_per_s": 20.0, "receiver_peak_rss_gb": None}
     figures = [{"name": name, "value": value} for name, value in speed.items()]

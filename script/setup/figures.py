@@ -27,7 +27,7 @@ def lines_of(scores, speed):
 
 def compare(reference, other):
     """Table of the figures in both logs, and whether all of `reference` are in `other` and good enough."""
-    wanted, found = ({m[1:3]: float(m[3]) for m in LINE.finditer(log)} for log in (reference, other))
+    wanted, found = ({(m[1], m[2]): float(m[3]) for m in LINE.finditer(log)} for log in (reference, other))
     table, good = [], bool(wanted)
     for (kind, name), value in wanted.items():
         if (kind, name) not in found:
