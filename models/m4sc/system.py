@@ -14,6 +14,8 @@ import torch
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.by_size import TASKS as SIZED_TASKS
 from m4sc.codecs.by_size import BySizeCodec
+from m4sc.codecs.gist import TASKS as GIST_TASKS
+from m4sc.codecs.gist import GistCodec
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
 from m4sc.codecs.questions import TASKS as QUESTION_TASKS
 from m4sc.codecs.questions import QuestionCodec, load_questions
@@ -35,6 +37,7 @@ from m4sc.message import Message
 from m4sc.mllm.network import Network
 from m4sc.pretrained import resolve
 from m4sc.shipped import weights_folder
+from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceSystem
 from m4sc.tasks import Task, get_task
 
@@ -63,6 +66,7 @@ class SemanticSystem:
         sounds: SoundCodec | None = None,
         questions: QuestionCodec | None = None,
         trust: Trust | None = None,
+        sentences: SentenceEncoder | None = None,
     ) -> None:
         """Build the codecs.
 
@@ -78,6 +82,7 @@ class SemanticSystem:
                 no weights.
             trust: confidence of the language model's answers (:mod:`m4sc.codecs.trust`). Only a receiver has
                 use for it.
+            sentences: chooses what is sent of a text to summarise; None for the language model's latents.
         """
         self.network = network.eval()
         self.config: ModelConfig = network.config
@@ -90,6 +95,8 @@ class SemanticSystem:
             "verbatim": words,
             "spoken-question": SpokenQuestionCodec(semantic, words),
         }
+        if sentences is not None:
+            self.codecs["gist"] = GistCodec(words, sentences)
         if pictures is not None:
             self.codecs["picture"] = ReconstructionCodec(pictures, fingerprint)
             self.codecs["with-picture"] = WithPicture(semantic, pictures)
@@ -118,6 +125,8 @@ class SemanticSystem:
             return self.codecs["space"]
         if task.name in QUESTION_TASKS and "questions" in self.codecs:
             return self.codecs["questions"]
+        if task.name in GIST_TASKS and "gist" in self.codecs:
+            return self.codecs["gist"]
         if task.name in SIZED_TASKS and task.name in self.config.tasks and "by-size" in self.codecs:
             return self.codecs["by-size"]
         if task.system not in _OWN_WEIGHTS and task.name not in self.config.tasks:
@@ -280,9 +289,18 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     questions = None if asked is None else load_questions(asked)
     if questions is not None:
         fingerprint = zlib.crc32(questions.fingerprint.to_bytes(4, "big"), fingerprint)
-    prior = _text_prior(folder, network.config.llm)
+    prior, trust = _text_prior(folder, network.config.llm), load_trust(folder)
     return SemanticSystem(
-        network, fingerprint, pictures, listen, prior, space, sounds, questions, load_trust(folder)
+        network,
+        fingerprint,
+        pictures,
+        listen,
+        prior,
+        space,
+        sounds,
+        questions,
+        trust,
+        SentenceEncoder(),
     )
 
 

@@ -20,6 +20,7 @@ from m4sc_app.bench.soak import soak
 from m4sc_app.bench.sound import sound
 from m4sc_app.bench.space import space
 from m4sc_app.bench.speed import model
+from m4sc_app.bench.summaries import summaries
 from m4sc_app.bench.zmq import zmq
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.")
@@ -39,6 +40,7 @@ bench_app.command("questions")(questions)
 bench_app.command("soak")(soak)
 bench_app.command("space")(space)
 bench_app.command("sound")(sound)
+bench_app.command("summaries")(summaries)
 bench_app.command("zmq")(zmq)
 
 

@@ -110,7 +110,9 @@ def summarize_examples(
     wording: str = "seen",
     seed: int = 0,
 ) -> list[Example]:
-    """One `summarize` example an image: its captions as a paragraph, the central one as answer.
+    """One `summarize` example an image: the central caption as answer, the others as a paragraph.
+
+    The answer is none of the paragraph's own sentences: what says the same otherwise is to be found.
 
     Args:
         captions: as from `load_captions`.
@@ -125,7 +127,7 @@ def summarize_examples(
     central = central_captions(usable, embed, cache_dir)
     examples = []
     for key, group in usable.items():
-        paragraph = " ".join(group[i] for i in rng.permutation(len(group)))
+        paragraph = " ".join(group[i] for i in rng.permutation(len(group)) if i != central[key])
         examples.append(
             Example(
                 id=f"cocosum-{key}",
