@@ -23,6 +23,8 @@ from m4sc.data.example import Example, ImageFile, require
 from m4sc.data.fsdd import digit_examples
 from m4sc.data.mosaic import mosaic_examples
 from m4sc.data.short_messages import message_examples
+from m4sc.media.kinds import read_file
+from m4sc.media.pictures import read_picture
 
 PICTURE, SENTENCE, RECORDING, VOICE = "picture", "sentence", "recording", "speaker and sentence"
 _HASH_SIDE = 16  # of the thumbnail whose differences name a photograph: 240 bits
@@ -130,9 +132,8 @@ def near_rows(tested: np.ndarray, trained: np.ndarray, bits: int) -> int:
 def picture_bits(path: Path) -> np.ndarray:
     """Bits that name a photograph whatever its size and quality, uint8 (30,): is each of 16 x 15 parts
     brighter than its neighbour (Krawetz's "dHash", 2013)."""
-    with Image.open(path) as picture:
-        picture.draft("L", (64, 64))  # a JPEG is read at an eighth of its size
-        small = picture.convert("L").resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.BOX)
+    picture, _ = read_picture(read_file(path))
+    small = Image.fromarray(picture).convert("L").resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.BOX)
     values = np.asarray(small, np.int16)
     return np.packbits(values[:, 1:] > values[:, :-1])
 
