@@ -14,10 +14,13 @@ from m4sc_app.errors import UserError
 LEAST_EXAMPLES = 200
 _COLUMNS = (
     "task", "kind", "metric", "channel", "snr_db", "system", "chosen", "score", "ci_low", "ci_high",
-    "air_time_ms", "symbols", "frames", "frames_lost", "lost", "n", "messages", "seeds", "weights_hash",
-    "config_hash", "commit", "snr_definition",
+    "no_channel_score", "blind_score", "shuffled_score", "air_time_ms", "symbols", "frames", "frames_lost",
+    "lost", "n", "messages", "seeds", "weights_hash", "config_hash", "commit", "snr_definition",
 )  # fmt: skip
-_SHOWN = ("system", "score", "ci_low", "ci_high", "air_time_ms", "frames_lost", "frames", "n", "chosen")
+_SHOWN = (
+    "system", "score", "ci_low", "ci_high", "air_time_ms", "blind_score", "no_channel_score", "schemes",
+    "frames_lost", "frames", "n", "chosen",
+)  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -25,6 +28,9 @@ def report_command(
     folder: Annotated[Path, typer.Argument(help="Folder of a sweep (rows.jsonl).")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; else FOLDER/report.")] = None,
     least: Annotated[int, typer.Option(min=1, help="Rows of fewer examples are left out.")] = LEAST_EXAMPLES,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Also figures by modality and by task, our system against SNR.")
+    ] = False,
 ) -> None:
     """Draw score against air time and against SNR (SVG, PDF, CSV) and write a page of tables."""
     from m4sc.evaluate.harness import read_rows
@@ -46,6 +52,8 @@ def report_command(
         if chosen:
             _draw(chosen, task, own, target)
             parts.append(_section(chosen, task, own))
+    if paper:
+        parts.append(_paper(rows, target))
     text = _PAGE.format(body="".join(parts), least=least)
     (target / "index.html").write_text(text, encoding="utf-8")
     typer.echo(f"{len(rows)} rows, {len(parts)} tasks: {target / 'index.html'}")
@@ -98,6 +106,58 @@ def _draw(rows: list[Row], task: str, metric: str, target: Path) -> None:
     _save(figure, target / f"{task}-snr")
 
 
+def _paper(rows: list[Row], target: Path) -> str:
+    """The semantic system's own score against SNR, a panel a channel: by modality, then by task."""
+    from m4sc.evaluate.measures import measures_of
+
+    own = {task: measures_of(task)[0].name for task in {row["task"] for row in rows}}
+    ours = [
+        row for row in rows
+        if row["codec"] == "semantic" and row["kind"] == "all" and row["metric"] == own[row["task"]]
+    ]  # fmt: skip
+    if not ours:
+        raise UserError("the sweep has no row of the semantic system, whose figures --paper draws")
+    first = {row["modality"]: row["task"] for row in reversed(ours)}  # a task stands for each modality
+    groups = {
+        "multi-modal": [row for row in ours if row["task"] == first[row["modality"]]],
+        "multi-task": ours,
+    }
+    for name, chosen in groups.items():
+        _draw_tasks(chosen, target / f"paper-{name}")
+        _write_csv(chosen, target / f"paper-{name}.csv")
+    return "<h2>By modality, by task</h2>" + "".join(
+        f'<img src="paper-{name}.svg" alt="{name}">' for name in groups
+    )
+
+
+def _draw_tasks(rows: list[Row], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    channels = list(dict.fromkeys(row["channel"] for row in rows))
+    lines = list(dict.fromkeys((row["task"], row["system"], row["modality"], row["metric"]) for row in rows))
+    colour = {"/".join(line[:2]): f"C{i % 10}" for i, line in enumerate(lines)}
+    figure, axes = plt.subplots(
+        1, len(channels), sharey=True, squeeze=False, figsize=(3.4 * len(channels) + 2.4, 3.4)
+    )
+    for axis, channel in zip(axes[0], channels, strict=True):
+        for task, system, modality, metric in lines:
+            own = [r for r in rows if (r["task"], r["system"], r["channel"]) == (task, system, channel)]
+            own.sort(key=lambda row: float(row["snr_db"]))
+            name = f"{task}/{system}"
+            for row in own:
+                _error_bar(axis, row["snr_db"], {**row, "system": name}, colour)
+            label = f"{modality}: {task}, {metric} ({system})"
+            axis.plot([r["snr_db"] for r in own], [r["score"] for r in own], color=colour[name], label=label)
+        axis.set(title=channel, xlabel="Es/N0 per data subcarrier, dB")
+    axes[0][0].set_ylabel("score")
+    axes[0][-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
+    figure.tight_layout()
+    _save(figure, path)
+
+
 def _error_bar(axis: Any, x: float, row: Row, colour: dict[str, str]) -> None:
     reach = [[max(0.0, row["score"] - row["ci_low"])], [max(0.0, row["ci_high"] - row["score"])]]
     axis.errorbar(x, row["score"], reach, color=colour[row["system"]], marker="o", ms=4, capsize=2)
@@ -119,7 +179,7 @@ def _section(rows: list[Row], task: str, metric: str) -> str:
         parts += [f"<th>{name}</th>" for name in _SHOWN] + ["</tr>"]
         here = [row for row in rows if (row["channel"], row["snr_db"]) == (channel, snr_db)]
         for row in sorted(here, key=lambda row: float(-row["score"])):
-            cells = "".join(f"<td>{_cell(row[name])}</td>" for name in _SHOWN)
+            cells = "".join(f"<td>{_cell(row.get(name))}</td>" for name in _SHOWN)
             parts.append(f"<tr>{cells}</tr>")
         parts.append("</table>")
     hashes = sorted({f"weights {row['weights_hash']}, commit {row['commit']}" for row in rows})
@@ -127,6 +187,14 @@ def _section(rows: list[Row], task: str, metric: str) -> str:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):  # schemes of an envelope, with the interval of the loss that chose them
+        told = (
+            f"{one['mcs']} ({one['loss_low']:.3f} to {one['loss_high']:.3f}, {one['bytes']} bytes)"
+            for one in value
+        )
+        return html.escape("; ".join(told))
     return f"{value:.3f}" if isinstance(value, float) else html.escape(str(value))
 
 
