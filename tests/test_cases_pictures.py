@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from m4sc.codecs.source_coding import source_decode, source_encode
 from m4sc.message import Message, MessageError
+from m4sc_app.bench.trials.sample_files import picture_file as file_of
+from m4sc_app.bench.trials.sample_files import png_header
 from PIL import Image
 
 # (H, W), dark at the upper left, so that no turn leaves it as it is
 RAMP = np.round(np.linspace(0, 200, 64) + np.linspace(0, 55, 48)[:, None]).astype(np.uint8)
-
-
-def file_of(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def rgb(grey: np.ndarray = RAMP) -> np.ndarray:
@@ -191,19 +185,6 @@ def webp_header(width: int, height: int, chunk: str) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def png_header(width: int, height: int) -> bytes:
-    def part(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + part(b"IHDR", head)
-        + part(b"IDAT", zlib.compress(bytes(99)))
-        + part(b"IEND", b"")
-    )
-
-
 LARGE = {
     **{f"WebP {chunk}": webp_header(16383, 16383, chunk) for chunk in ("VP8L", "VP8X", "VP8 ")},
     "PNG": png_header(13000, 13000),
@@ -255,6 +236,66 @@ def test_a_receiver_decodes_no_more_than_its_codec_sends(case: str) -> None:
             source_decode(LARGE[case], "image")
 
     assert memory_taken(read) < 8 << 20
+
+
+def test_the_first_frame_of_an_animation_costs_no_canvas_of_the_others() -> None:
+    side = 1400
+    frames = [Image.new("RGB", (side, side), shade) for shade in ("red", "green", "blue")]
+    raw = file_of(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True, method=0)
+    seen: list[np.ndarray] = []
+    taken = memory_taken(lambda: seen.append(Message.from_bytes(raw, "image").data))
+    assert taken < 4.5 * 4 * side**2  # with every frame in memory 5 canvases of four bytes
+    assert (seen[0] == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_an_animation_as_libwebp_shows_it(alpha: bool) -> None:
+    """Frames that cover a part of the canvas, with and without transparency."""
+    from m4sc.media.webp import first_frame
+
+    picture = Image.fromarray(rgb()).convert("RGBA" if alpha else "RGB")
+    if alpha:
+        picture.putalpha(Image.fromarray(RAMP))
+    for lossless in (True, False):
+        raw = file_of(picture, "WEBP", save_all=True, append_images=[picture.rotate(180)], lossless=lossless)
+        frame = first_frame(raw)
+        assert frame.animated and frame.canvas == (64, 48) and (frame.left, frame.top) == (0, 0)
+        with Image.open(io.BytesIO(raw)) as shown, Image.open(io.BytesIO(frame.payload)) as still:
+            assert not still.is_animated
+            assert np.array_equal(np.asarray(still.convert("RGBA")), np.asarray(shown.convert("RGBA")))
+
+
+def test_a_frame_that_covers_a_part_of_its_canvas() -> None:
+    from m4sc.media.webp import first_frame
+
+    raw = bytearray(animation())
+    assert raw[12:16] == b"VP8X"
+    raw[24:27], raw[27:30] = (99).to_bytes(3, "little"), (79).to_bytes(3, "little")  # canvas of 100 x 80
+    at = raw.index(b"ANMF") + 8
+    raw[at : at + 3], raw[at + 3 : at + 6] = (5).to_bytes(3, "little"), (4).to_bytes(3, "little")
+    frame = first_frame(bytes(raw))
+    assert (frame.left, frame.top, frame.canvas) == (10, 8, (100, 80))
+    seen = Message.from_bytes(bytes(raw), "image").data
+    assert (
+        np.array_equal(seen[8:56, 10:74], rgb()) and (seen[:8] == 255).all() and (seen[:, 74:] == 255).all()
+    )
+
+
+@pytest.mark.parametrize("change", ["size", "place", "no frame", "cut"])
+def test_a_broken_animation_is_refused(change: str) -> None:
+    raw = bytearray(animation())
+    at = raw.index(b"ANMF")
+    if change == "size":
+        raw[at + 14] += 1
+    elif change == "place":
+        raw[at + 8] = 200
+    elif change == "no frame":
+        raw[at : at + 4] = b"XXXX"
+        raw[raw.index(b"ANMF") : raw.index(b"ANMF") + 4] = b"XXXX"
+    else:
+        del raw[at + 20 :]
+    with pytest.raises(MessageError, match="broken WebP"):
+        Message.from_bytes(bytes(raw), "image")
 
 
 def test_a_photo_beyond_the_bound_is_read_at_a_fraction_of_its_size() -> None:

@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Callable
 from typing import Any
 
-import av
 import numpy as np
 import pytest
-import soundfile
 from m4sc.codecs.source_coding import source_decode, source_encode
 from m4sc.media.sounds import is_silent
 from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError
-
-TONE_HZ = 440.0
-
-
-def tone(rate: int = SAMPLE_RATE_HZ, seconds: float = 1.0) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
-
-
-def sound_file(samples: np.ndarray, rate: int, kind: str = "WAV", subtype: str | None = None) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format=kind, subtype=subtype)
-    return buffer.getvalue()
-
-
-def container(kind: str, codec: str, rate: int, sample_format: str = "fltp") -> bytes:
-    """A phone's or a browser's file, made by FFmpeg."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=kind) as out:
-        stream = out.add_stream(codec, rate=rate, layout="stereo")
-        frame = av.AudioFrame.from_ndarray(np.stack([tone(rate)] * 2), format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts = rate, 0
-        to = av.AudioResampler(format=sample_format, layout="stereo", rate=rate, frame_size=1024)
-        for piece in (*to.resample(frame), *to.resample(None)):
-            out.mux(stream.encode(piece))
-        out.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-def stereo(rate: int) -> np.ndarray:
-    return np.stack([tone(rate), tone(rate)], axis=1)
-
-
-FILES: dict[str, Callable[[], bytes]] = {
-    "8 kHz": lambda: sound_file(tone(8000), 8000),
-    "11.025 kHz": lambda: sound_file(tone(11025), 11025),
-    "22.05 kHz": lambda: sound_file(tone(22050), 22050),
-    "44.1 kHz, stereo, 24 bit": lambda: sound_file(stereo(44100), 44100, subtype="PCM_24"),
-    "48 kHz, float": lambda: sound_file(tone(48000), 48000, subtype="FLOAT"),
-    "47999 Hz": lambda: sound_file(tone(47999), 47999),
-    "192 kHz, 8 channels": lambda: sound_file(np.stack([tone(192000)] * 8, 1), 192000),
-    "mu-law": lambda: sound_file(tone(8000), 8000, subtype="ULAW"),
-    "FLAC": lambda: sound_file(stereo(44100), 44100, "FLAC"),
-    "Vorbis": lambda: sound_file(stereo(44100), 44100, "OGG"),
-    "Opus": lambda: sound_file(tone(48000), 48000, "OGG", "OPUS"),
-    "MP3": lambda: sound_file(stereo(44100), 44100, "MP3"),
-    "AIFF": lambda: sound_file(stereo(44100), 44100, "AIFF"),
-    "M4A": lambda: container("mp4", "aac", 44100),
-    "AAC": lambda: container("adts", "aac", 44100),
-    "WebM of a browser": lambda: container("webm", "libopus", 48000, "flt"),
-}
+from m4sc_app.bench.trials.sample_files import SOUND_FILES as FILES
+from m4sc_app.bench.trials.sample_files import TONE_HZ, container_file, sound_file, stereo, tone
 
 
 @pytest.mark.parametrize("case", FILES)
@@ -152,7 +101,7 @@ REFUSED = {
     "no sound": (b"words, not a sound", "cannot be read"),
     "nothing": (b"", "empty"),
     "an unknown codec": (
-        container("webm", "libopus", 48000, "flt").replace(b"A_OPUS", b"A_NONE"),
+        container_file("webm", "libopus", 48000, "flt").replace(b"A_OPUS", b"A_NONE"),
         "cannot be read",
     ),
     "a list of other files": (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "cannot be read"),

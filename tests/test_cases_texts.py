@@ -16,6 +16,8 @@ from m4sc.message import Message, MessageError
 from m4sc.mllm.instruction import END, TURN
 from m4sc.mllm.llm import LanguageModel
 from m4sc.mllm.text_chunks import JOINER, joined_text, text_chunks
+from m4sc_app.bench.trials.sample_files import TEXT_FILES as ENCODINGS
+from m4sc_app.bench.trials.sample_files import WORDS
 from tiny_model import CHATML, PLAIN, tiny_config, write_tiny_llm
 
 SPECIAL = (
@@ -111,18 +113,6 @@ def test_a_question_keeps_its_tokens(llm: LanguageModel) -> None:
 
 
 # --- files -------------------------------------------------------------------------------------------------
-
-WORDS = "Gr\u00fc\u00dfe \u2014 na\u00efve caf\u00e9, 12 \u20ac\r\n\ttabs  and lines\n"
-ENCODINGS = {
-    "UTF-8": WORDS.encode(),
-    "UTF-8 with a mark": WORDS.encode("utf-8-sig"),
-    "UTF-16 with a mark": WORDS.encode("utf-16"),
-    "UTF-16, big endian, with a mark": b"\xfe\xff" + WORDS.encode("utf-16-be"),
-    "UTF-16 without a mark": WORDS.encode("utf-16-le"),
-    "UTF-16, big endian": WORDS.encode("utf-16-be"),
-    "UTF-32": WORDS.encode("utf-32"),
-    "Windows-1252": WORDS.encode("cp1252"),
-}
 
 
 @pytest.mark.parametrize("case", ENCODINGS)

@@ -120,6 +120,8 @@ class LinkView:
         return str(v.get("text", "")) or " ".join(f"{name} {value}" for name, value in v.items())
 
     def _unread_line(self, values: dict[str, Any]) -> str:
+        if values["what"] == "strangers":  # of the stream as a whole
+            return str(values["reason"])
         number = self._unread[str(values["what"])]
         if number > _UNREAD_SHOWN:
             return ""

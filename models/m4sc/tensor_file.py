@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Net = TypeVar("Net", bound="nn.Module")
 
 SCALE = ".scale"  # behind a tensor's name: what its rows, kept as int8, are multiplied by
 
@@ -39,6 +41,36 @@ def as_int8_rows(values: Tensor) -> tuple[Tensor, Tensor]:
     """A matrix, float (n, m), as int8 (n, m) and the scale of each row, float16 (n,)."""
     scale = (values.float().abs().amax(1) / 127).clamp_min(1e-7).half()
     return (values.float() / scale.float()[:, None]).round().clamp(-127, 127).char(), scale
+
+
+def load_network(make: Callable[[], Net], folder: Path) -> Net:
+    """A network with the weights of a folder's ``model.safetensors``, ready to be used.
+
+    The shapes are compared before the network takes memory: a configuration may say anything.
+
+    Args:
+        make: a new network, all of whose state the file holds.
+        folder: of the weights.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is not whole, or the weights do not fit their configuration.
+    """
+    import torch
+
+    stored = load_tensors(folder / "model.safetensors")
+    state = {key: value.float() if value.is_floating_point() else value for key, value in stored.items()}
+    fault = f"the weights in {folder.name} do not fit their configuration"
+    try:
+        with torch.device("meta"):
+            wanted = {key: value.shape for key, value in make().state_dict().items()}
+    except (RuntimeError, OverflowError, TypeError) as exc:  # of sizes that no tensor has
+        raise ValueError(fault) from exc
+    if wanted != {key: value.shape for key, value in state.items()}:
+        raise ValueError(fault)
+    network = make()
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def take_over(network: nn.Module, state: dict[str, Tensor], folder: Path) -> None:

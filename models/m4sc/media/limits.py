@@ -17,7 +17,7 @@ class Limits:
 
     Attributes:
         file_bytes: of a file as it lies on the disk or comes from the air.
-        pixels: of a decoded picture; 16 Mi pixels of four bytes are 64 MiB.
+        pixels: of a decoded picture; 16 million of four bytes are 64 MB.
         coarse_pixels: of a JPEG picture that is decoded at a fraction of its size, down to `pixels`.
         picture_formats: Pillow's names; none of them starts another program or opens another file.
         sound_s: length of a sound, s.
@@ -26,7 +26,7 @@ class Limits:
     """
 
     file_bytes: int = 64 * MEBI
-    pixels: int = 16 * MEBI
+    pixels: int = 16_000_000
     coarse_pixels: int = 170 * MEBI
     picture_formats: tuple[str, ...] = (
         "PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "AVIF", "HEIF"

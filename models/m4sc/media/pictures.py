@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from m4sc.media.kinds import read_file
 from m4sc.media.limits import FILES, Limits, MessageError
+from m4sc.media.webp import WebPError, WebPFrame, first_frame, is_webp
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,6 +35,8 @@ _TURNS = {
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _MOST_SCANS = 100  # of a progressive JPEG picture: each goes over all coefficients
 _SCAN = b"\xff\xda"
+_ANIMATED = "the picture is animated; its first frame is sent"
+_STRIP = 1 << 20  # pixels taken over at once from Pillow, whose way to an array holds them three times
 
 
 def read_picture(payload: bytes, limits: Limits = FILES) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -52,14 +54,18 @@ def read_picture(payload: bytes, limits: Limits = FILES) -> tuple[np.ndarray, tu
     from PIL import Image, UnidentifiedImageError
 
     limits.check_bytes(payload, "picture")
-    _check_webp(payload, limits)
+    frame = _first_of_webp(payload, limits)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of what is bounded here
-            with Image.open(io.BytesIO(payload), formats=_formats(payload, limits)) as picture:
+            stored = io.BytesIO(payload if frame is None else frame.payload)
+            with Image.open(stored, formats=_formats(payload, limits)) as picture:
                 notes = _reduce(picture, payload, limits)
+                if frame is not None and frame.animated:
+                    notes.append(_ANIMATED)
+                    return _on_canvas(_to_rgb(picture), frame), tuple(notes)
                 if getattr(picture, "is_animated", False) and picture.format != "MPO":
-                    notes.append("the picture is animated; its first frame is sent")
+                    notes.append(_ANIMATED)
                 return _upright(_to_rgb(picture), _orientation(picture)), tuple(notes)
     except UnidentifiedImageError as exc:
         raise MessageError(_unknown(payload)) from exc
@@ -102,7 +108,7 @@ def as_picture(value: Any, limits: Limits = FILES) -> np.ndarray:
     _check_pixels(pixels.shape[1], pixels.shape[0], limits)
     levels = _to_bytes(pixels)
     if levels.shape[2] == 4:
-        return np.asarray(_over_white(Image.fromarray(levels, "RGBA")), np.uint8)
+        return _pixels(_over_white(Image.fromarray(levels, "RGBA")))
     return np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3)))
 
 
@@ -147,7 +153,19 @@ def _to_rgb(picture: Image.Image) -> np.ndarray:
         picture = _over_white(picture.convert("RGBA"))
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
-    return np.asarray(picture, dtype=np.uint8)
+    return _pixels(picture)
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """uint8 (H, W, 3) of an RGB picture, a strip at a time."""
+    picture.load()
+    width, height = picture.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP // max(1, width))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)), np.uint8)
+    return pixels
 
 
 def _over_white(picture: Image.Image) -> Image.Image:
@@ -217,22 +235,26 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _check_webp(payload: bytes, limits: Limits) -> None:
-    """Size of a WebP file by its header (RFC 9649): libwebp takes memory for its canvas when it is opened."""
-    if payload[:4] != b"RIFF" or payload[8:12] != b"WEBP":
-        return
-    chunk, data = payload[12:16], payload[20:30]
-    if chunk == b"VP8X" and len(data) >= 10:
-        width = int.from_bytes(data[4:7], "little") + 1
-        height = int.from_bytes(data[7:10], "little") + 1
-    elif chunk == b"VP8L" and len(data) >= 5:
-        bits = int.from_bytes(data[1:5], "little")
-        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    elif chunk == b"VP8 " and len(data) >= 10:
-        width, height = (side & 0x3FFF for side in struct.unpack("<HH", data[6:10]))
-    else:
-        raise MessageError("the picture cannot be read; it is a broken WebP file")
-    _check_pixels(width, height, limits)
+def _first_of_webp(payload: bytes, limits: Limits) -> WebPFrame | None:
+    """Of a WebP file the picture that is read, its size within the bounds; None of other files."""
+    if not is_webp(payload):
+        return None
+    try:
+        frame = first_frame(payload)
+    except WebPError as exc:
+        raise MessageError("the picture cannot be read; it is a broken WebP file") from exc
+    _check_pixels(*frame.canvas, limits)
+    return frame
+
+
+def _on_canvas(pixels: np.ndarray, frame: WebPFrame) -> np.ndarray:
+    """The first frame of an animation where it stands, over white."""
+    height, width = pixels.shape[:2]
+    if (width, height) == frame.canvas:
+        return pixels
+    canvas = np.full((frame.canvas[1], frame.canvas[0], 3), 255, np.uint8)
+    canvas[frame.top : frame.top + height, frame.left : frame.left + width] = pixels
+    return canvas
 
 
 def _is_heic(payload: bytes) -> bool:

@@ -14,6 +14,7 @@ from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.preamble_demodulator import TAIL_LOST, MoreSamplesError, Run
 from m4sc.phy.sample_buffer import SampleBuffer
 from m4sc.phy.sync.detector import Burst, BurstSearch, Search, peak_reach
+from m4sc.phy.sync.strangers import StrangerWatch
 from m4sc.phy.waveform import WaveformConfig
 
 __all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]
@@ -72,8 +73,10 @@ class Fault:
 class BurstReceiver:
     """Receiver of bursts.
 
-    ``counters`` holds ``frames``, ``header_errors``, ``old_version``, ``too_long``, ``truncated`` and
-    ``non_finite``.
+    ``counters`` holds ``frames``, ``header_errors`` (preambles of this waveform without a valid header:
+    false alarms, collisions, senders whose waveform has the same preamble), ``old_version``, ``too_long``,
+    ``truncated``, ``non_finite`` and ``strangers`` (1 once bursts of another waveform were told, before the
+    first frame: :mod:`m4sc.phy.sync.strangers`).
     A frame is dropped for its header, or because another one begins inside it, never for a noisy payload.
     Frames are the same, bit for bit, however the samples are divided into chunks.
 
@@ -86,7 +89,7 @@ class BurstReceiver:
         self, waveform: WaveformConfig | None = None, demodulator: BurstDemodulator | None = None
     ) -> None:
         self.counters: Counter[str] = Counter(
-            frames=0, header_errors=0, old_version=0, too_long=0, truncated=0, non_finite=0
+            frames=0, header_errors=0, old_version=0, too_long=0, truncated=0, non_finite=0, strangers=0
         )
         self._demodulator = demodulator or FrameDemodulator(waveform or WaveformConfig())
         self.waveform = self._demodulator.waveform
@@ -99,6 +102,7 @@ class BurstReceiver:
         self._opening: Any = None  # header read, payload under way
         self._failed: Burst | None = None  # the last one that gave no frame
         self._faults: list[Fault] = []
+        self._watch: StrangerWatch | None = StrangerWatch(self.waveform)
         self._broken = False  # the last chunk had samples that are no numbers
 
     def push(self, samples: np.ndarray) -> list[Any]:
@@ -112,10 +116,23 @@ class BurstReceiver:
         samples = np.asarray(samples, dtype=np.complex64)
         if samples.ndim != 1:
             raise ValueError(f"samples have shape {samples.shape}; give one dimension")
-        self._buffer.append(self._finite(samples))
+        samples = self._finite(samples)
+        self._buffer.append(samples)
         frames = self._advance()
         self._trim()
+        if self._watch is not None:
+            self._look_for_strangers(self._watch.push(samples))
         return frames
+
+    def _look_for_strangers(self, found: str) -> None:
+        """Tell of them, until the first frame has come or all is said."""
+        if self.counters["frames"] or self._watch is None:
+            self._watch = None
+        elif found:
+            self.counters["strangers"] += 1
+            self._note("strangers", 0, True, found)
+        if self._watch is not None and self._watch.is_over:
+            self._watch = None
 
     def _finite(self, samples: np.ndarray) -> np.ndarray:
         """Zeros where a sample is NaN or infinite; of chunk after chunk with such samples, one fault."""
@@ -141,6 +158,8 @@ class BurstReceiver:
             frames += self._advance()
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
+        if self._watch is not None:
+            self._look_for_strangers(self._watch.flush())
         self._next, self._last, self._failed = Search(0), None, None
         return frames
 

@@ -6,9 +6,10 @@ import json
 import zlib
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any
 
 import numpy as np
+
+from m4sc.json_fields import from_json
 
 _OCCUPIED = (*range(-26, -21), *range(-20, -7), *range(-6, 0), *range(1, 7), *range(8, 21), *range(22, 27))
 # Signs of the default sync words of digital.ofdm_tx on carriers -32 to 31, and of its pilot scrambler.
@@ -156,15 +157,8 @@ class WaveformConfig:
 
     @classmethod
     def from_json(cls, text: str) -> WaveformConfig:
-        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
-        values: dict[str, Any] = json.loads(text)
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown keys in the waveform: {', '.join(sorted(unknown))}")
-        for key, value in values.items():
-            if isinstance(value, list):
-                values[key] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-        return cls(**values)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
+        return from_json(cls, text, "the waveform")
 
     def fingerprint(self) -> int:
         """32-bit number that two ends compare."""

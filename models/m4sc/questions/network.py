@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from m4sc.json_fields import from_json
 from m4sc.questions.statements import KINDS
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.knowledge_base import quantised
 from m4sc.space.projector import Projector, ProjectorConfig, ResidualKan
 from m4sc.space.sentence_encoder import SPACE_DIM
+from m4sc.tensor_file import load_network
 
 JUDGES = ("kan", "mlp")
 _TOP_CLASSES = 5
@@ -58,15 +60,17 @@ class QuestionConfig:
 
     @classmethod
     def from_json(cls, text: str) -> QuestionConfig:
-        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
-        values = json.loads(text)
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(
-                f"unknown keys in a question network's configuration: {', '.join(sorted(unknown))}"
-            )
-        values["trust"] = {kind: tuple(weights) for kind, weights in values["trust"].items()}
-        return cls(**values)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
+        return from_json(cls, text, "a question network's configuration", {"trust": _trust})
+
+
+def _trust(given: dict[str, list[float]]) -> dict[str, _Trust]:
+    """Weights by kind of question, of what JSON holds."""
+    found = {}
+    for kind, weights in given.items():
+        judge, share, one = map(float, weights)
+        found[kind] = judge, share, one
+    return found
 
 
 class Judge(nn.Module):
@@ -174,13 +178,8 @@ class QuestionNetwork(nn.Module):
             FileNotFoundError: no such files.
             ValueError: the weights do not fit their configuration.
         """
-        network = cls(QuestionConfig.from_json((folder / "config.json").read_text(encoding="utf-8")))
-        state = load_file(str(folder / "model.safetensors"))
-        try:
-            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-        except RuntimeError as error:
-            raise ValueError(f"the weights in {folder.name} do not fit their configuration") from error
-        return network.eval()
+        config = QuestionConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
+        return load_network(lambda: cls(config), folder)
 
 
 def answer_odds(odds: Tensor) -> tuple[int, float]:

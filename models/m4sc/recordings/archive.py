@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,15 +18,14 @@ from m4sc.recordings.description import MAX_BYTES, parse_description
 from m4sc.recordings.error import RecordingError
 from m4sc.recordings.names import DATA, META
 
-MAX_UNPACKED = 1 << 30  # bytes of samples that a compressed archive may unpack to in memory
+MAX_UNPACKED = 1 << 30  # bytes of samples that a compressed archive may unpack to
 
 
 def read_archive(path: Path) -> tuple[bytes, np.ndarray]:
     """The description and the samples of an archive that holds one recording.
 
     Returns:
-        The bytes of the description, and those of the samples as uint8 (n,): a memory map where the archive
-        is not compressed.
+        The bytes of the description, and those of the samples as uint8 (n,), a memory map.
 
     Raises:
         RecordingError: broken, without a recording, with several, or of more than a gibibyte when unpacked.
@@ -93,14 +94,16 @@ def _description(path: Path, sizes: dict[str, int], open_: Callable[[str], IO[by
 
 
 def _pair(path: Path, sizes: dict[str, int], open_: Callable[[str], Any]) -> tuple[bytes, np.ndarray]:
-    """Description and samples, the samples unpacked in memory up to a bound."""
+    """Description and samples, the samples unpacked into a temporary file up to a bound."""
     text, name = _description(path, sizes, open_)
     if sizes[name] > MAX_UNPACKED:
         raise RecordingError(
             f"{path.name} unpacks to {sizes[name]} bytes, over the {MAX_UNPACKED} held; unpack it first"
         )
-    with open_(name) as stream:
-        data = stream.read(sizes[name])
-    if len(data) != sizes[name]:
-        raise RecordingError(f"{path.name} is cut: {len(data)} of {sizes[name]} bytes of samples are there")
-    return text, np.frombuffer(data, np.uint8)
+    with tempfile.TemporaryFile() as unpacked:  # its name is gone, its bytes stay as long as they are mapped
+        with open_(name) as stream:
+            shutil.copyfileobj(stream, unpacked)
+        if (count := unpacked.tell()) != sizes[name]:
+            raise RecordingError(f"{path.name} is cut: {count} of {sizes[name]} bytes of samples are there")
+        raw = np.memmap(unpacked, np.uint8, "r", 0, (count,)) if count else _NOTHING
+    return text, raw

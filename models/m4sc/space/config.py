@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from functools import partial
 
+from m4sc.json_fields import from_json, from_object
 from m4sc.space.channel_codec import SpaceCodecConfig
 from m4sc.space.projector import ProjectorConfig
 
 PICTURE_DIM = 2560
+_MOST_MEMBERS = 16
 
 
 @dataclass(frozen=True)
@@ -74,36 +77,23 @@ class SpaceConfig:
     symbols: int = 128
     confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.members <= _MOST_MEMBERS:
+            raise ValueError(f"members is {self.members}; give 1 to {_MOST_MEMBERS}")
+
     def to_json(self) -> str:
         """JSON text with every field."""
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> SpaceConfig:
-        """Inverse of :meth:`to_json`.
-
-        Raises:
-            ValueError: unknown keys.
-        """
-        values = json.loads(text)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
         parts = {
             "projector": ProjectorConfig,
             "codec": SpaceCodecConfig,
             "speaker": WordSpeakerShape,
             "speaking": SpeakingConfig,
         }
-        made: dict[str, object] = {}
-        for key, value in values.items():
-            kind = parts.get(key)
-            if kind is not None:
-                made[key] = kind(**_checked(value, {f.name for f in fields(kind)}))
-            else:
-                made[key] = tuple(value) if isinstance(value, list) else value
-        return cls(**_checked(made, {f.name for f in fields(cls)}))  # type: ignore[arg-type]
-
-
-def _checked(values: dict[str, object], known: set[str]) -> dict[str, object]:
-    unknown = set(values) - known
-    if unknown:
-        raise ValueError(f"unknown keys in the space's configuration: {', '.join(sorted(unknown))}")
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        what = "the space's configuration"
+        special = {key: partial(from_object, kind, what=f"{key} of {what}") for key, kind in parts.items()}
+        return from_json(cls, text, what, special)

@@ -20,6 +20,7 @@ from m4sc.space.sentence_encoder import SentenceEncoder
 FILE = "knowledge.safetensors"
 _FORMAT = "m4sc knowledge base 1"
 _PART = 2048
+_MOST_TEXT = 32 << 20  # bytes of sentences that a file may unpack to
 TEXT_SUFFIXES = (".txt", ".md")
 
 
@@ -92,14 +93,28 @@ class KnowledgeBase:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
                     raise ValueError(f"{path.name} is no knowledge base; make one with m4sc kb build")
-                text = zlib.decompress(file.get_tensor("text").numpy().tobytes()).decode()
+                text = _unpacked(file.get_tensor("text").numpy().tobytes()).decode()
                 vectors = file.get_tensor("vectors")
-        except (OSError, SafetensorError, zlib.error) as error:
+                about = str(json.loads(metadata.get("about", '""')))
+        except (OSError, SafetensorError, zlib.error, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{path.name} cannot be read as a knowledge base: {error}") from error
+        if vectors.dim() != 2 or vectors.dtype != torch.int8:
+            raise ValueError(f"{path.name} is no knowledge base: its vectors are none of int8 (n, width)")
         sentences = tuple(text.split("\n"))
         if len(sentences) != len(vectors):
             raise ValueError(f"{path.name} has {len(sentences)} sentences but {len(vectors)} vectors")
-        return cls(sentences, vectors, str(json.loads(metadata.get("about", '""'))))
+        return cls(sentences, vectors, about)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The sentences' bytes, no more than are read; a bomb is left packed."""
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(packed, _MOST_TEXT)
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"the knowledge base has more than {_MOST_TEXT:,} bytes of sentences")
+    if not unpacker.eof:
+        raise zlib.error("its sentences are cut off")
+    return text
 
 
 def quantised(points: Tensor) -> Tensor:

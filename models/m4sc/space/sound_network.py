@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m4sc.encoders import sound, yamnet
+from m4sc.json_fields import from_json
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.projector import Projector, ProjectorConfig
 from m4sc.space.sentence_encoder import SPACE_DIM
+from m4sc.tensor_file import load_network
 
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
 
@@ -61,14 +63,8 @@ class SoundConfig:
 
     @classmethod
     def from_json(cls, text: str) -> SoundConfig:
-        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
-        values = json.loads(text)
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown keys in a sound network's configuration: {', '.join(sorted(unknown))}")
-        for key, value in values.items():
-            values[key] = tuple(value) if isinstance(value, list) else value
-        return cls(**values)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
+        return from_json(cls, text, "a sound network's configuration")
 
 
 @dataclass(frozen=True)
@@ -157,13 +153,8 @@ class SoundNetwork(nn.Module):
             FileNotFoundError: no such files.
             ValueError: the weights do not fit their configuration.
         """
-        network = cls(SoundConfig.from_json((folder / "config.json").read_text(encoding="utf-8")))
-        state = {key: value.float() for key, value in load_file(str(folder / "model.safetensors")).items()}
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise ValueError(f"the weights in {folder.name} do not fit their configuration") from error
-        return network.eval()
+        config = SoundConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
+        return load_network(lambda: cls(config), folder)
 
 
 def _log_odds(probability: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m4sc.message import Message
@@ -23,6 +23,7 @@ from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig
+from m4sc.tensor_file import load_network
 
 NOT_SURE = "Not sure."
 _TOP_CLASSES = 5
@@ -277,12 +278,8 @@ class SpaceSystem:
         """
         text = (folder / "config.json").read_text(encoding="utf-8")
         words = (folder / _WORDS).read_text(encoding="utf-8").split()
-        network = SpaceNetwork(SpaceConfig.from_json(text), words)
-        state = load_file(str(folder / "model.safetensors"))
-        try:
-            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-        except RuntimeError as error:
-            raise ValueError(f"the weights in {folder.name} do not fit their configuration") from error
+        config = SpaceConfig.from_json(text)
+        network = load_network(lambda: SpaceNetwork(config, words), folder)
         crc = zlib.crc32("\n".join(words).encode(), zlib.crc32(text.encode()))
         crc = zlib.crc32((folder / "model.safetensors").read_bytes(), crc)
         return cls(network, knowledge or KnowledgeBase.load(folder / FILE), crc)

@@ -90,6 +90,11 @@ class _Partial:
         held = sum(latents.nbytes + noise_var.nbytes for latents, noise_var in self.symbols.values())
         return held + sum(map(len, self.data.values()))
 
+    def estimates(self, frame: Frame) -> None:
+        """Keep those of a frame that was taken."""
+        self.snr_db.append(float(frame.snr_db))
+        self.cfo_hz.append(float(frame.cfo_hz))
+
     @property
     def segments(self) -> set[int]:
         """Which came."""
@@ -148,7 +153,12 @@ class Assembler:
             partial = None
         if partial is None:
             partial = self._open[key] = _Partial(header, now + self.config.timeout_s)
-        self._take(partial, frame)
+        try:
+            self._take(partial, frame)
+        except ValueError:
+            if not partial.snr_db:  # of a message that this frame began nothing is there
+                del self._open[key]
+            raise
         partial.deadline = now + self.config.timeout_s
         if len(partial.segments) == header.n_segments or (header.n_segments == 1 and partial.crc_errors):
             closed.append(self._close(key))
@@ -173,8 +183,6 @@ class Assembler:
         header = frame.header
         symbols, noise_var = np.asarray(frame.symbols), np.asarray(frame.noise_var, np.float32)
         symbols, noise_var = restore(symbols, noise_var, self.n_carriers, header.interleaved, header.precoded)
-        partial.snr_db.append(float(frame.snr_db))
-        partial.cfo_hz.append(float(frame.cfo_hz))
         if header.payload_kind is PayloadKind.DIGITAL:
             data = decode_transport(symbols, noise_var, header.mcs, header.payload_bytes)
             if data is None:
@@ -182,6 +190,7 @@ class Assembler:
                 partial.crc_errors += 1
             else:
                 partial.data[header.segment] = data
+            partial.estimates(frame)
             return
         if header.payload_kind is PayloadKind.QAM:
             noise_var = noise_var + np.float32(grid_noise(1 << header.mcs))
@@ -190,6 +199,7 @@ class Assembler:
         elif partial.extent != Extent.of(header):
             raise ValueError(f"segment {header.segment} is of another length than its message's others")
         partial.symbols[header.segment] = symbols_to_latents(symbols), noise_var
+        partial.estimates(frame)
 
     def _is_repeated(self, key: _Key, header: TransportHeader, now: float) -> bool:
         if header.n_segments > 1 and key in self._done:

@@ -114,6 +114,10 @@ def _decode_h265(payload: bytes, side: int) -> np.ndarray:
     if not (1 <= height <= side and 1 <= width <= side):
         raise MessageError("the picture's size is none that is sent; its bytes are broken")
     decoder = av.CodecContext.create("hevc", "r")
+    decoder.options = {
+        "max_pixels": str((MOST_SIDE + 16) ** 2),
+        "threads": "1",
+    }  # held before memory is taken
     try:
         frames = decoder.decode(av.Packet(payload[4:])) + decoder.decode(None)
     except (ValueError, av.error.FFmpegError) as exc:

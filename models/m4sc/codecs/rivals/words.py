@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from m4sc.codecs import source_coding
+from m4sc.media.limits import check_size
 from m4sc.media.texts import expand_text
 from m4sc.message import Message, MessageError
 
@@ -17,6 +18,7 @@ DICTIONARY_BYTES = 16384
 _LETTERS = " abcdefghijklmnopqrstuvwxyz.,-'"
 """31 characters of five bits; the last of 32 leads one of eight bits in Latin-1."""
 _ESCAPE = 31
+_WINDOW = 1 << 20  # bytes that a packed text may look back: more than any text has
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,16 @@ class WordCoder:
             return Message("text", unpack_five_bits(payload))
         import zstandard
 
-        reader = zstandard.ZstdDecompressor(
-            dict_data=self._dictionary, format=zstandard.FORMAT_ZSTD1_MAGICLESS
+        most = source_coding.RECEIVED.text_bytes
+        unpacker = zstandard.ZstdDecompressor(
+            dict_data=self._dictionary, format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=_WINDOW
         )
         try:
-            plain = reader.decompress(payload, max_output_size=source_coding.RECEIVED.text_bytes)
+            with unpacker.stream_reader(
+                payload
+            ) as stream:  # what a frame says of its size counts for nothing
+                plain = stream.read(most + 1)
+            check_size(len(plain), most, "the text")
             return Message("text", plain.decode())
         except (zstandard.ZstdError, UnicodeDecodeError) as exc:
             raise MessageError("the text cannot be decoded; its bytes are broken") from exc

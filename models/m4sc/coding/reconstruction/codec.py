@@ -17,7 +17,7 @@ from m4sc.coding.reconstruction.config import ReconstructionConfig
 from m4sc.coding.reconstruction.network import ReconstructionNetwork
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
 from m4sc.coding.reconstruction.tiles import cut, tile_count, tile_pixels
-from m4sc.tensor_file import load_tensors
+from m4sc.tensor_file import load_network
 
 _PART = 16  # tiles at a time, for memory's sake
 _MOST = 0.5  # share of a tile's symbols without which it is filled from its neighbours
@@ -143,12 +143,8 @@ def load_codec(folder: Path) -> PictureCodec:
         ValueError: the weights do not fit their configuration.
     """
     text = (folder / "config.json").read_text(encoding="utf-8")
-    network = ReconstructionNetwork(ReconstructionConfig.from_json(text))
-    state = {key: value.float() for key, value in load_tensors(folder / "model.safetensors").items()}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as exc:
-        raise ValueError(f"the weights in {folder.name} do not fit their configuration") from exc
+    config = ReconstructionConfig.from_json(text)
+    network = load_network(lambda: ReconstructionNetwork(config), folder)
     fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
     return PictureCodec(network, fingerprint)
 

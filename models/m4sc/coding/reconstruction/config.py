@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 
 from m4sc.json_fields import from_json
 
+_MOST_BLOCKS = 64
+
 
 @dataclass(frozen=True)
 class ReconstructionConfig:
@@ -51,6 +53,8 @@ class ReconstructionConfig:
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"{field.name} is {value}; it must be at least 1")
+        if max(self.encoder_blocks, self.decoder_blocks) > _MOST_BLOCKS:
+            raise ValueError(f"encoder_blocks and decoder_blocks are at most {_MOST_BLOCKS}")
         if self.tile % self.patch:
             raise ValueError(f"tile {self.tile} is no multiple of patch {self.patch}")
         if self.scale_symbols & (self.scale_symbols - 1):

@@ -18,6 +18,7 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
 CODECS = (*OWN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
 _SYSTEM_KEYS = {"codec", "tasks", "symbols", "side", "quality", "bits_per_s", "words", "mcs"}
+_MOST_CHARACTERS = 1 << 18
 _KEYS = {"weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
 
 
@@ -95,15 +96,29 @@ def load_config(path: Path) -> SweepConfig:
 
     Raises:
         FileNotFoundError: no such file.
-        SweepConfigError: it cannot be read, or contradicts itself; names the line.
+        SweepConfigError: as :func:`read_config`.
     """
     try:
-        return _Reader(str(path)).read(path.read_text(encoding="utf-8"))
+        return read_config(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as exc:
+        raise SweepConfigError(f"{path}, line 1: this is no YAML text") from exc
+
+
+def read_config(text: str, name: str) -> SweepConfig:
+    """A sweep of YAML text; name: of its file, for errors.
+
+    Raises:
+        SweepConfigError: it cannot be read, or contradicts itself; names the line.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise SweepConfigError(f"{name} has {len(text):,} characters; at most {_MOST_CHARACTERS:,} are read")
+    try:
+        return _Reader(name).read(text)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise SweepConfigError(f"{path}, line {line}: {exc.problem or 'no YAML'}") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise SweepConfigError(f"{path}, line 1: this is no YAML text") from exc
+        raise SweepConfigError(f"{name}, line {line}: {exc.problem or 'no YAML'}") from exc
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise SweepConfigError(f"{name}, line 1: this is no YAML text") from exc
 
 
 class _Reader:

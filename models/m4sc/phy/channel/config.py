@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+
+from m4sc.json_fields import Convert, from_json
 
 TDL_FADINGS = ("tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e")
 FADINGS = ("none", "taps", "rayleigh", "rician", "paths", *TDL_FADINGS)
@@ -97,16 +98,14 @@ class ChannelConfig:
 
     @classmethod
     def from_json(cls, text: str) -> ChannelConfig:
-        """Inverse of :meth:`to_json`; raises ValueError on unknown keys."""
-        values: dict[str, Any] = json.loads(text)
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown keys in the channel: {', '.join(sorted(unknown))}")
-        for key, value in values.items():
-            if key == "taps":
-                values[key] = tuple(complex(*pair) for pair in value)
-            elif isinstance(value, list):
-                values[key] = tuple(value)
-            elif value == "inf":
-                values[key] = math.inf
-        return cls(**values)
+        """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
+        special: dict[str, Convert] = {"taps": _taps, "snr_db": _decibels, "amplifier_backoff_db": _decibels}
+        return from_json(cls, text, "the channel", special)
+
+
+def _taps(pairs: list[list[float]]) -> tuple[complex, ...]:
+    return tuple(complex(*pair) for pair in pairs)
+
+
+def _decibels(value: str | float) -> float:
+    return float(value)  # "inf" is written as a text: JSON knows no infinity
