@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from m4sc.shipped import SHIPPED
 from m4sc_app.doctor import command, flowgraphs, machine, model, radio
 from m4sc_app.doctor.check import FAILED, OK, ROOT, WARNING, Check, ask_interpreter
 from m4sc_app.doctor.command import doctor_command
@@ -149,11 +150,21 @@ def test_a_broken_torchvision_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_weights_and_memory(tmp_path: Path) -> None:
-    assert model.check_weights(tmp_path).status == FAILED
+    assert {check.status for check in model.check_weights(tmp_path)} == {FAILED}
     assert model.check_memory(1e9).status == FAILED
-    (tmp_path / "x.safetensors").write_bytes(b"1")
-    (tmp_path / "config.json").write_text("{}")
-    assert model.check_weights(tmp_path).status == OK
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "x.safetensors").write_bytes(b"1")
+    (tmp_path / "space" / "config.json").write_text("{}")
+    assert [check.name for check in model.check_weights(tmp_path) if check.status == OK] == ["weights space"]
+
+
+def test_all_weights_of_the_repository_are_checked_and_named_in_the_licences() -> None:
+    folder = model.shipped_weights()
+    there = {path.parent.name for path in folder.glob("*/config.json")}
+    assert there == set(SHIPPED) and all(check.status == OK for check in model.check_weights())
+    licences = (folder.parent.parent / "docs" / "licences.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in licences for name in SHIPPED)
+    assert all((folder / name / "README.md").is_file() for name in SHIPPED)
 
 
 # --- interpreter and module ---------------------------------------------------------------------------------

@@ -335,3 +335,16 @@ def test_the_loopback_runs_with_the_real_model() -> None:
     done = run(FLOWGRAPHS / "m4sc_loopback.grc", "--repeat", "1", seconds=500, MODEL="real")
     ((task, text),) = answers_of(done)
     assert (task, text) == ("classify", "cat")
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_a_note_says_what_flows_where(name: str) -> None:
+    """It names every block that samples or messages pass, and none that is not there."""
+    blocks = {block["name"]: block["id"] for block in GRAPHS[name]["blocks"]}
+    assert blocks["flow"] == "note"
+    comment = next(b for b in GRAPHS[name]["blocks"] if b["name"] == "flow")["parameters"]["comment"]
+    words = set(re.findall(r"\w+", comment))
+    joined = {end for link in GRAPHS[name]["connections"] for end in (link[0], link[2])}
+    shown = {"view", "view_1", "view_2", "spectrum", "constellation", "response", "points", "answers", "log"}
+    assert joined - shown <= words, sorted(joined - shown - words)
+    assert {word for word in words if re.search(r"_[12]$|_(in|out)$", word)} <= set(blocks)

@@ -8,6 +8,7 @@ import pytest
 from m4sc_app.demo.link import Delivery, DemoRow
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.errors import UserError
+from m4sc_app.report.equal_score import equal_score, verdict
 from m4sc_app.report.plots import comparable
 from m4sc_app.report.render import load_curves, render, write_report
 
@@ -92,3 +93,47 @@ def test_only_tasks_that_every_system_has_at_every_snr_are_averaged():
 def test_nothing_to_report():
     with pytest.raises(UserError, match="no rows"):
         render([], {})
+
+
+def compared(score, other, air_s=0.001, system="semantic", name="a", snr_db=0.0):
+    message = DemoMessage(name, "text", "text", "x", b"x", ("x",), "made up")
+    peer = {"semantic": "classical", "classical": "semantic"}[system]
+    return [
+        DemoRow(message, who, "awgn", snr_db, "accuracy", value, Delivery(1, air, 1, 0, "x"))
+        for who, value, air in ((system, score, air_s), (peer, other, 4 * air_s))
+    ]
+
+
+def test_air_time_is_compared_where_both_scored_equally():
+    rows = [
+        *compared(1.0, 0.97, 0.001),
+        *compared(0.5, 0.5, 0.003, name="b"),
+        *compared(1.0, 0.0, 9.0, name="c"),
+        *compared(0.2, 0.9, 9.0, name="d"),
+        *compared(0.0, 0.0, 9.0, name="e"),
+        compared(1.0, 1.0, 9.0, name="alone")[0],
+    ]
+    found = equal_score(rows)
+    assert found.equal == 2 and found.neither == 1 and found.better == {"semantic": 1, "classical": 1}
+    assert found.air_s == pytest.approx({"semantic": 0.002, "classical": 0.008}) and found.pairs == 5
+    assert equal_score(rows[-1:]).pairs == 0
+    assert [verdict(score) for score in (1.0, 0.5, 0.0)] == ["right", "in part", "wrong"]
+
+
+def test_the_report_leads_with_air_time_at_equal_score():
+    page = re.sub(r"\s+", " ", render(compared(1.0, 1.0, 0.001), {}))
+    lead, rest = page.index("Air time at equal score"), page.index("mean score of")
+    assert lead < rest and "semantic 1.00 ms, classical 4.00 ms" in page and "right, score 1.00" in page
+    assert "Of 1 deliveries" in page and ">4.00 ms<" in page.replace("> ", ">")
+    page = render(compared(1.0, 0.0), {})
+    assert "no air times are compared" in page and "wrong, score 0.00" in page
+
+
+def test_axes_have_units_and_every_line_a_name():
+    curve = {"channel": "awgn", "snr_db": 0.0, "score": 0.5, "ci_low": 0.4, "ci_high": 0.6, "task": "text"}
+    curves = [{**curve, "system": system} for system in ("semantic", "classical")]
+    page = render(rows(), {}, curves)
+    for name in ("frequency from the carrier, kHz", "channel |H|, dB", "in phase, of unit mean power",
+                 "semantic, this run", "classical, test set", "semantic, 95 % interval"):  # fmt: skip
+        assert name in page, name
+    assert "occupied carrier<" not in page

@@ -2,7 +2,7 @@
 
 ``m4sc --help`` imports neither torch nor GNU Radio. Every command returns an exit code:
 0 done, 1 a defect in the program, 2 bad input (one sentence on stderr, a traceback only with ``--debug``),
-130 interrupted, 141 the reader of the output went away.
+130 interrupted by Ctrl-C or SIGTERM, 141 the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -158,6 +159,8 @@ _register("train", "m4sc_app.train", "train_app", "Train the model, stage by sta
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code and never raises for bad input."""
     args = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:  # of a process of its own; a caller's signals are the caller's
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     # GNU Radio's log goes to stdout by default, into the middle of what --json prints.
     os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     open_streams()

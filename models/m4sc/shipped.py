@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SHIPPED = ("default", "listen", "questions", "reconstruct", "sound", "space", "text-prior")
+"""Names of all weights that come with the project, each a folder of ``models/weights``."""
+
 
 def weights_folder(name_or_path: str) -> Path:
     """Folder of shipped weights by name, or the folder given.

@@ -7,6 +7,7 @@ import typer
 from m4sc_app.bench.ablation import ablation
 from m4sc_app.bench.alignment import alignment
 from m4sc_app.bench.frame import frame
+from m4sc_app.bench.handed_in import handed_in
 from m4sc_app.bench.header_code import header_code
 from m4sc_app.bench.hearing import hearing
 from m4sc_app.bench.instruction import instruction
@@ -28,6 +29,7 @@ bench_app.command("ablation")(ablation)
 bench_app.command("alignment")(alignment)
 bench_app.command("frame")(frame)
 bench_app.command("header-code")(header_code)
+bench_app.command("handed-in")(handed_in)
 bench_app.command("hearing")(hearing)
 bench_app.command("instruction")(instruction)
 bench_app.command("mcs")(mcs)

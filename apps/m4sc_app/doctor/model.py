@@ -6,6 +6,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from m4sc.shipped import SHIPPED
+
 from m4sc_app.doctor.check import FAILED, OK, WARNING, Check, ask_interpreter
 
 MIN_FREE_MEMORY_GB = 3.0
@@ -74,24 +76,26 @@ def shipped_weights() -> Path:
     import m4sc
 
     package = Path(m4sc.__file__).resolve().parent
-    inside = package / "weights" / "default"
-    return inside if inside.is_dir() else package.parent / "weights" / "default"
+    inside = package / "weights"
+    return inside if inside.is_dir() else package.parent / "weights"
 
 
-def check_weights(folder: Path | None = None) -> Check:
-    """Are the trained weights of this project there? folder: the shipped ones if not given."""
-    folder = folder or shipped_weights()
-    name = "weights default"
+def check_weights(folder: Path | None = None) -> list[Check]:
+    """Are the trained weights of this project there? folder: of all of them, the shipped one if None."""
+    return [_weights_check(name, (folder or shipped_weights()) / name) for name in SHIPPED]
+
+
+def _weights_check(name: str, folder: Path) -> Check:
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     if not files or not (folder / "config.json").is_file():
         return Check(
-            name,
+            f"weights {name}",
             FAILED,
             f"no *.safetensors with config.json in {folder}",
             "Run `git checkout -- models/weights`, or train them with `m4sc train`.",
         )
     size_mb = sum(path.stat().st_size for path in files) / 1e6
-    return Check(name, OK, f"{len(files)} files, {size_mb:.1f} MB in {folder}")
+    return Check(f"weights {name}", OK, f"{size_mb:.1f} MB in {folder}")
 
 
 def check_memory(needed_gb: float = MIN_FREE_MEMORY_GB) -> Check:

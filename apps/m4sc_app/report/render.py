@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from m4sc.phy.waveform import WaveformConfig
 from m4sc.tasks import get_task
 
 from m4sc_app.demo.link import DemoRow
@@ -15,6 +17,7 @@ from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.demo.scoring import DEFINITIONS
 from m4sc_app.errors import UserError
 from m4sc_app.report import plots
+from m4sc_app.report.equal_score import equal_score, verdict
 from m4sc_app.report.versions import versions
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -50,10 +53,14 @@ def render(rows: Sequence[DemoRow], config: Mapping[str, Any], curves: Sequence[
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    compared = equal_score(rows)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         cards=[_card(message, rows) for message in messages.values()],
         signals=_signals(rows),
+        equal=compared,
+        air_plot=plots.air_time_bars(compared.air_s) if compared.air_s else "",
+        verdict=verdict,
         score_plot=plots.score_against_snr(rows, curves),
         has_curves=bool(curves),
         totals=_totals(rows),
@@ -141,11 +148,18 @@ def _signals(rows: Sequence[DemoRow]) -> list[dict[str, Any]]:
     for number, ((channel, system, snr), row) in enumerate(seen.items()):
         assert row.delivery.symbols is not None
         h_hat = row.delivery.h_hat
+        response = plots.channel_response(h_hat, _carriers_hz(), f"h{number}") if h_hat is not None else ""
         signals.append(
             {
                 "title": f"{system}, {channel}, {snr:g} dB",
                 "constellation": plots.constellation(row.delivery.symbols, system, f"c{number}"),
-                "response": plots.channel_response(h_hat, f"h{number}") if h_hat is not None else "",
+                "response": response,
             }
         )
     return signals
+
+
+def _carriers_hz() -> np.ndarray:
+    """Frequencies of the demo's data carriers, in the order of the channel estimate."""
+    waveform = WaveformConfig()
+    return np.array(waveform.occupied_carriers) * waveform.samp_rate / waveform.fft_len
