@@ -17,6 +17,7 @@ from m4sc_app.bench.papr import papr
 from m4sc_app.bench.photographs import photographs
 from m4sc_app.bench.phy import phy
 from m4sc_app.bench.questions import questions
+from m4sc_app.bench.separation import separation
 from m4sc_app.bench.soak import soak
 from m4sc_app.bench.sound import sound
 from m4sc_app.bench.space import space
@@ -39,6 +40,7 @@ bench_app.command("papr")(papr)
 bench_app.command("photographs")(photographs)
 bench_app.command("phy")(phy)
 bench_app.command("questions")(questions)
+bench_app.command("separation")(separation)
 bench_app.command("soak")(soak)
 bench_app.command("space")(space)
 bench_app.command("sound")(sound)

@@ -14,6 +14,7 @@ from m4sc.message import Message, MessageError
 MOST_SIDE = 1024
 FORMATS = ("jpeg", "jpeg2000", "webp", "avif", "heic")
 _PILLOW = {"jpeg": "JPEG", "jpeg2000": "JPEG2000", "webp": "WEBP", "avif": "AVIF"}
+_CHROMA = {420: "yuv420p", 444: "yuv444p"}
 _WORST_QP = 51  # of H.265; its quality 100 is QP 1
 
 
@@ -26,11 +27,13 @@ class PictureFiles:
         side: pixels of the longer side at most; larger pictures are scaled down.
         quality: 1 to 100, as the format understands it. Of JPEG 2000 the PSNR in dB, of H.265 on its scale of
             quantisers, coarsest to finest.
+        chroma: of H.265, 420, with colour at half the width and height, or 444.
     """
 
     form: str
     side: int = 256
     quality: int = 50
+    chroma: int = 420
 
     def __post_init__(self) -> None:
         if self.form not in FORMATS:
@@ -39,6 +42,8 @@ class PictureFiles:
             raise ValueError(
                 f"side {self.side} and quality {self.quality}: give 16 to {MOST_SIDE} and 1 to 100"
             )
+        if self.chroma not in _CHROMA:
+            raise ValueError(f"chroma {self.chroma} is none of 420 and 444")
 
     def source_encode(self, message: Message) -> bytes:
         """A picture's file.
@@ -53,7 +58,7 @@ class PictureFiles:
         picture = Image.fromarray(np.asarray(message.data))
         picture.thumbnail((self.side, self.side), Image.Resampling.LANCZOS)
         if self.form == "heic":
-            return _encode_h265(np.asarray(picture), round(_WORST_QP - 0.5 * self.quality))
+            return _encode_h265(np.asarray(picture), round(_WORST_QP - 0.5 * self.quality), self.chroma)
         buffer = io.BytesIO()
         if self.form == "jpeg2000":
             picture.save(
@@ -81,8 +86,8 @@ class PictureFiles:
         return Message.from_bytes(payload, "image", limits)
 
 
-def _encode_h265(pixels: np.ndarray, qp: int) -> bytes:
-    """One intra frame, 4:2:0; the last row and column make sides even.
+def _encode_h265(pixels: np.ndarray, qp: int, chroma: int) -> bytes:
+    """One intra frame; the last row and column make sides even.
 
     The true sides, which the frame's own may exceed by a pixel, stand in two leading numbers of 16 bits.
     """
@@ -92,7 +97,7 @@ def _encode_h265(pixels: np.ndarray, qp: int) -> bytes:
     down, right = max(height % 2, 16 - height), max(width % 2, 16 - width)
     padded = np.pad(pixels, ((0, down), (0, right), (0, 0)), mode="edge")
     encoder = av.CodecContext.create("libx265", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = padded.shape[1], padded.shape[0], "yuv420p"
+    encoder.width, encoder.height, encoder.pix_fmt = padded.shape[1], padded.shape[0], _CHROMA[chroma]
     encoder.time_base = Fraction(1)
     encoder.options = {
         "preset": "veryslow",
@@ -100,7 +105,7 @@ def _encode_h265(pixels: np.ndarray, qp: int) -> bytes:
     }
     encoder.open()
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
-    frame = frame.reformat(format="yuv420p")
+    frame = frame.reformat(format=_CHROMA[chroma])
     frame.pts = 0
     packets = encoder.encode(frame) + encoder.encode(None)
     size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
