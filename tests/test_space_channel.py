@@ -56,6 +56,25 @@ def test_symbols_have_unit_power_and_are_nested(codec: SpaceCodec) -> None:
     torch.testing.assert_close(functional.normalize(few, dim=-1), functional.normalize(all_, dim=-1))
 
 
+def test_what_a_point_means_crosses_better_than_its_error() -> None:
+    """Half of the points' deviation is error, in directions of its own that are as strong."""
+    generator = torch.Generator().manual_seed(4)
+    signal, error = torch.randn(2, 600, 8, generator=generator)
+    meant = functional.normalize(torch.cat([signal, 0 * error, torch.ones(600, 4)], 1), dim=-1)
+    seen = functional.normalize(torch.cat([signal, 1.5 * error, torch.ones(600, 4)], 1), dim=-1)
+    plain, taught = (SpaceCodec(SpaceCodecConfig(20, symbols=8, least_symbols=2)) for _ in range(2))
+    plain.fit(seen[:400])
+    taught.fit(seen[:400], meant[:400])
+
+    def near(codec: SpaceCodec, count: int) -> float:
+        sent = codec.send(seen[400:], count)
+        return (codec.receive(sent, torch.full((200, count), 1e-3)) * meant[400:]).sum(-1).mean().item()
+
+    for count in (4, 8):
+        assert near(taught, count) > near(plain, count) + 0.1
+    assert near(taught, 8) > near(taught, 4) - 0.01  # what comes later does no harm
+
+
 def test_more_symbols_and_less_noise_keep_more(codec: SpaceCodec) -> None:
     assert kept(codec, 2, 10.0) < kept(codec, 6, 10.0) < kept(codec, 16, 10.0)
     assert kept(codec, 16, -5.0) < kept(codec, 16, 5.0) < kept(codec, 16, 25.0)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.evaluate.metrics.captions import cider
-from m4sc.space.reward import CaptionReward
+from m4sc.space.reward import CaptionReward, Likeness
 from m4sc.space.reward_training import RewardStage, train_by_reward
 from m4sc.space.word_speaker import SpeakerData, WordSpeaker, WordSpeakerConfig, padded
 
@@ -45,6 +45,21 @@ def test_a_dangling_end_earns_less() -> None:
 def test_any_sentence_earns_between_0_and_10(text: str) -> None:
     (earned,) = CaptionReward(_CAPTIONS)([text], [1])
     assert 0 <= earned <= 10
+
+
+def test_likeness_reads_words_as_the_encoder_would() -> None:
+    words = ("dog", "man", "child", "runs", "climbs", "plays", "a")
+    generator = torch.Generator().manual_seed(0)
+    own = torch.randn(len(words), 16, generator=generator)
+    texts = [f"A {who} {does}." for who in words[:3] for does in words[3:6]]
+    place = {word: n for n, word in enumerate(words)}
+    points = torch.stack([own[[place[w] for w in t.lower().rstrip(".").split()]].sum(0) for t in texts])
+    points = torch.nn.functional.normalize(points, dim=-1)
+    likeness = Likeness(words, texts[:-1], points[:-1], ridge=0.01)
+    assert (likeness.points(texts[-1:]) * points[-1:]).sum() > 0.9  # a pair of words it has not met
+    near = likeness(["A dog runs.", "A child plays."], points[[0, 0], None])
+    assert near[0] > near[1] + 0.2
+    assert np.isfinite(likeness(["", "Unheard words"], points[[0, 1], None])).all()
 
 
 def test_reward_lifts_what_a_speaker_earns() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from m4sc.space import material, training
+from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.system import SpaceSystem
 from m4sc.space.training import SpacePlan, split_photographs, train_space
@@ -83,7 +85,11 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "coco_mini" / "coco_mini.json").write_text(json.dumps([mini]))
     (root / "coco_mini" / "images").mkdir()
     Image.new("RGB", (8, 8)).save(root / "coco_mini" / "images" / "000000000003.jpg")
-    captions = {str(i): [f"A {THINGS[i % 6]} stands at place {i}", "TWO PEOPLE TALK"] for i in range(20)}
+    seen = ("stands", "is", "waits", "lies")
+    captions = {
+        str(i): ["TWO PEOPLE TALK", *(f"A {THINGS[i % 6]} {verb} at place {i}" for verb in seen)]
+        for i in range(20)
+    }
     with gzip.open(root / "coco_captions_text" / "captions_val2017.json.gz", "wt") as file:
         json.dump(captions, file)
     for module in (material, training):
@@ -106,6 +112,20 @@ def test_held_out_photographs_are_not_learned_from() -> None:
     assert len(split.validate) == 12 and not set(split.learn.tolist()) & set(split.validate.tolist())
 
 
+def test_imagined_pictures_lie_as_far_from_their_captions_as_real_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    said = functional.normalize(torch.randn(400, 64, generator=generator) + 0.3, dim=-1)
+    gap = 0.2 * torch.randn(64, generator=generator)
+    seen = functional.normalize(0.5 * said + gap + 0.08 * torch.randn(400, 64, generator=generator), dim=-1)
+    others = functional.normalize(torch.randn(400, 64, generator=generator) + 0.3, dim=-1)
+    imagined = Imagination.of(seen, said)(others, generator)
+    real, made = (seen * said).sum(-1), (imagined * others).sum(-1)
+    torch.testing.assert_close(imagined.norm(dim=-1), torch.ones(400))
+    assert abs(real.mean() - made.mean()) < 0.03 and abs(real.std() - made.std()) < 0.03
+    wrong = (imagined * others.roll(1, 0)).sum(-1)
+    assert made.mean() > wrong.mean() + 0.1
+
+
 def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -> None:
     out, said = tmp_path / "run", list[str]()
     plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010, reward_share=0.2)
@@ -115,10 +135,12 @@ def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_pa
     assert len(KnowledgeBase.load(out / "knowledge.safetensors")) > 1000
     assert any("(copies)" in line for line in said)
     kept = {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()}
-    assert len(kept) == 5
+    assert len(kept) == 8
     again = train_space(data, out, plan)
     assert {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()} == kept
     assert again.fingerprint == system.fingerprint
+    further = replace(plan, speaker=out)
+    assert train_space(data, tmp_path / "further", further).config.speaker == system.config.speaker
     assert SpaceSystem.load(out).config.confidence != (0.0,) * 5
 
 

@@ -363,8 +363,15 @@ def space(
         str, typer.Option("--projector", help="Layer from features to the space: kan, linear or mlp.")
     ] = "kan",
     reward_share: Annotated[
-        float, typer.Option("--reward-share", min=0, max=0.5, help="Of the time, for learning from CIDEr-D.")
+        float, typer.Option("--reward-share", min=0, max=0.5, help="Of the time, for learning from rewards.")
     ] = 0.0,
+    likeness: Annotated[
+        float,
+        typer.Option("--likeness", min=0, help="Weight of closeness to people's captions beside CIDEr-D."),
+    ] = 2.0,
+    speaker: Annotated[
+        Path | None, typer.Option("--speaker", help="Folder of weights whose speaker is trained on.")
+    ] = None,
     bf16: Bf16Option = None,
 ) -> None:
     """Train the shared semantic space: alignment, channel codec, speaker, knowledge base, confidence.
@@ -376,7 +383,9 @@ def space(
     """
     from m4sc.space.training import SpacePlan, train_space
 
-    plan = SpacePlan(minutes, seed, bool(bf16), projector, reward_share=reward_share)
+    plan = SpacePlan(
+        minutes, seed, bool(bf16), projector, reward_share=reward_share, likeness=likeness, speaker=speaker
+    )
     train_space(data, out, plan, say=lambda text: typer.echo(text, err=True))
 
 

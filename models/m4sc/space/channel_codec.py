@@ -71,17 +71,36 @@ class SpaceCodec(nn.Module):
         self.back = nn.Linear(reals, config.dim)
 
     @torch.no_grad()
-    def fit(self, points: Tensor) -> None:
-        """Start from the principal components of unit vectors, float (n, dim)."""
-        self.mean.copy_(points.mean(0))
-        centred = points - self.mean
-        variance, columns = torch.linalg.eigh(centred.T @ centred / len(points))  # weakest first
-        reals = 2 * self.config.symbols
-        self.basis.copy_(columns.flip(1)[:, :reals].T)
-        self.variance.copy_(variance.flip(0)[:reals].clamp_min(1e-6))
+    def fit(self, points: Tensor, meant: Tensor | None = None, ridge: float = 1e-4) -> None:
+        """Start from principal components.
+
+        A picture's point is a guess at what people say of it, and the projector's error is part of it.
+        With `meant` the components are those of the posterior mean, by ridge regression: what says most
+        about the sentences comes first, the error is left behind, and the receiver's points lie where
+        sentences lie. Without it they are those of the points themselves.
+
+        Args:
+            points: unit vectors that are sent, float (n, dim).
+            meant: unit vectors of what each stands for, float (n, dim).
+            ridge: weight of the penalty beside the points' covariance.
+        """
+        mean = points.mean(0)
+        centred = points - mean
+        covariance = centred.T @ centred / len(points)
+        reading, aim = torch.eye(points.shape[1]), mean
+        if meant is not None:
+            aim = meant.mean(0)
+            penalty = ridge * torch.eye(points.shape[1])
+            reading = torch.linalg.solve(covariance + penalty, centred.T @ (meant - aim) / len(points))
+            covariance = reading.T @ covariance @ reading
+        variance, columns = torch.linalg.eigh(covariance)  # weakest first
+        kept = columns.flip(1)[:, : 2 * self.config.symbols]
+        self.mean.copy_(mean)
+        self.basis.copy_((reading @ kept).T)
+        self.variance.copy_(variance.flip(0)[: 2 * self.config.symbols].clamp_min(1e-6))
         self.log_gain.copy_(-0.25 * self.variance.log())
-        self.back.weight.copy_(self.basis.T)
-        self.back.bias.copy_(self.mean)
+        self.back.weight.copy_(kept)
+        self.back.bias.copy_(aim)
 
     def _unit(self, points: Tensor) -> Tensor:
         """Principal components in standard deviations, float (n, 2 symbols)."""
@@ -142,6 +161,7 @@ class SpaceCodecStage:
         learning_rate: of AdamW; it falls as a half cosine.
         least_snr_db, most_snr_db: Es/N0 is drawn evenly between them.
         scale, contrast: inverse temperature of the contrastive part, and its weight.
+        meaning: ask for the sentences' points instead of the sent ones.
         seed: of everything random.
     """
 
@@ -153,6 +173,7 @@ class SpaceCodecStage:
     most_snr_db: float = 20.0
     scale: float = 15.0
     contrast: float = 0.0
+    meaning: bool = False
     seed: int = 0
 
 
@@ -194,7 +215,8 @@ def train_space_codec(
         received, noise_var = transmit(sent[:, :, None], snr_db, channel, generator)
         found = codec.receive(received[:, :, 0], noise_var[:, :, 0])
         near = nn.functional.cross_entropy(found @ meant.T * stage.scale, torch.arange(stage.batch))
-        loss = (1 - (found * sent_points).sum(-1)).mean() + stage.contrast * near
+        aim = meant if stage.meaning else sent_points
+        loss = (1 - (found * aim).sum(-1)).mean() + stage.contrast * near
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -47,9 +47,18 @@ def coco_sentences(data: Path) -> list[str]:
 
     Left out: captions of COCO-mini's val pictures, and the tenth that the text tasks are tested on.
     """
+    return list(dict.fromkeys(text for group in _coco_captions(data) for text in group))
+
+
+def coco_groups(data: Path) -> list[tuple[str, ...]]:
+    """The sentences of :func:`coco_sentences`, five of each picture together."""
+    return [group[:CAPTIONS] for group in _coco_captions(data) if len(group) >= CAPTIONS]
+
+
+def _coco_captions(data: Path) -> list[tuple[str, ...]]:
     tested = {picture.image_id for picture in coco_mini.load_coco_mini(data, "test")}
     captions = coco_text.load_captions(data, "train", exclude=tested)
-    return list(dict.fromkeys(_tidy(text) for group in captions.values() for text in group))
+    return [tuple(map(_tidy, group)) for group in captions.values()]
 
 
 def _tidy(sentence: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from m4sc.space.consensus import ORDER, SIGMA, Gram, grams_of
 from m4sc.space.word_speaker import words_of
@@ -70,3 +72,39 @@ class CaptionReward:
                     alike += shared / (a * b)
             total += alike * math.exp(-((said.length - reference.length) ** 2) / (2 * SIGMA**2))
         return 10.0 * total / (ORDER * max(len(references), 1))
+
+
+class Likeness:
+    """How near a sentence lies to those of its picture in the space, as far as its words alone tell.
+
+    The sentence encoder is far too slow to ask at every step; a ridge regression of its vectors on a
+    sentence's words stands in for it.
+    """
+
+    def __init__(self, words: Sequence[str], sentences: Sequence[str], points: Tensor, ridge: float = 1.0):
+        """words: to read; sentences with their unit vectors, float (n, dim): to learn from."""
+        self._place = {word: n for n, word in enumerate(words)}
+        gram = ridge * torch.eye(len(words) + 1)
+        found = torch.zeros(len(words) + 1, points.shape[1])
+        for start in range(0, len(sentences), 4096):
+            table = self._table(sentences[start : start + 4096])
+            gram += table.T @ table
+            found += table.T @ points[start : start + 4096].float()
+        self._vectors = torch.linalg.solve(gram, found)
+
+    def _table(self, sentences: Sequence[str]) -> Tensor:
+        table = torch.zeros(len(sentences), len(self._place) + 1)
+        table[:, -1] = 1.0
+        for row, sentence in enumerate(sentences):
+            known = [self._place[word] for word in set(words_of(sentence)) if word in self._place]
+            table[row, known] = 1.0 / math.sqrt(max(len(known), 1))
+        return table
+
+    def points(self, sentences: Sequence[str]) -> Tensor:
+        """Where sentences lie, about: unit vectors, float (n, dim)."""
+        return nn.functional.normalize(self._table(sentences) @ self._vectors, dim=-1)
+
+    def __call__(self, sentences: Sequence[str], targets: Tensor) -> np.ndarray:
+        """Cosines, float32 (n,), to the nearest of each one's targets, unit vectors, float (n, m, dim)."""
+        near = torch.einsum("nd,nmd->nm", self.points(sentences), targets.float())
+        return np.asarray(near.amax(1).numpy(), dtype=np.float32)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from m4sc.space.reward import CaptionReward
 from m4sc.space.word_speaker import END, UNKNOWN, SpeakerData, WordSpeaker, padded
 
+Reward = Callable[[Sequence[str], Sequence[int]], np.ndarray]
 Through = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
@@ -50,7 +51,7 @@ class RewardStage:
 def train_by_reward(
     speaker: WordSpeaker,
     rows: Tensor,
-    reward: CaptionReward,
+    reward: Reward,
     data: SpeakerData,
     stage: RewardStage,
     through: Through | None = None,
@@ -63,7 +64,7 @@ def train_by_reward(
     Args:
         speaker: already trained by the next word.
         rows: int64 (m,), pictures of `data` to learn from.
-        reward: knows the captions of all rows of ``data.pictures``.
+        reward: of sentences, each of which describes a row of ``data.pictures``: float32 (n,).
         data: as the speaker was trained on.
         stage: how.
         through: points to what the channel leaves of them and its quality.
@@ -74,6 +75,7 @@ def train_by_reward(
     averaged = copy.deepcopy(speaker).eval()
     optimizer = torch.optim.Adam(speaker.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98))
     started = time.monotonic()
+    centre = data.pictures.mean(0) - data.points.float().mean(0)
     earned = 0.0
     for step in range(stage.steps):
         chosen = rows[torch.randint(len(rows), (stage.batch,), generator=generator)]
@@ -82,7 +84,7 @@ def train_by_reward(
         points, quality = _heard(nn.functional.normalize(points, dim=-1), through, generator)
         loss, mean = _reward_loss(speaker, points, quality, chosen, reward, stage, generator)
         if stage.kept > 0:
-            loss = loss + stage.kept * _next_word_loss(speaker, data, stage, through, generator)
+            loss = loss + stage.kept * _next_word_loss(speaker, data, stage, centre, through, generator)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(speaker.parameters(), 1.0)
@@ -109,7 +111,7 @@ def _reward_loss(
     points: Tensor,
     quality: Tensor,
     chosen: Tensor,
-    reward: CaptionReward,
+    reward: Reward,
     stage: RewardStage,
     generator: torch.Generator,
 ) -> tuple[Tensor, float]:
@@ -134,13 +136,13 @@ def _next_word_loss(
     speaker: WordSpeaker,
     data: SpeakerData,
     stage: RewardStage,
+    centre: Tensor,
     through: Through | None,
     generator: torch.Generator,
 ) -> Tensor:
     """Of people's sentences, half of them behind their picture's point where there is one."""
     speaker.train()
     chosen = torch.randint(len(data.points), (stage.sentences,), generator=generator)
-    centre = data.pictures.mean(0) - data.points.float().mean(0)
     x = data.points[chosen].float() + centre
     x = x + 0.025 * torch.randn(x.shape, generator=generator)
     row = data.seen[chosen]

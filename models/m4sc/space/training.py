@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from m4sc.space import confidence as trust
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecStage, train_space_codec
 from m4sc.space.config import SpaceConfig, WordSpeakerShape
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
+from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
-from m4sc.space.material import COCO_LICENCE, Photographs, coco_sentences, photographs
+from m4sc.space.material import COCO_LICENCE, Photographs, coco_groups, coco_sentences, photographs
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
 from m4sc.space.prototypes import prototype_features, with_prototypes
-from m4sc.space.reward import CaptionReward
+from m4sc.space.reward import CaptionReward, Likeness
 from m4sc.space.reward_training import RewardStage, train_by_reward
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceNetwork, SpaceSystem
@@ -40,6 +41,8 @@ _HELD_OUT = 500
 _PROTOTYPES = 0.3  # draws of class prototypes beside those of photographs
 _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
+_IMAGINED_HELD_OUT = 300  # of COCO's groups of captions, for validation
+_REWARD_ROUNDS = 4  # an interrupted training goes on behind the last whole one
 _CHANNELS = 8  # draws of symbols, SNR and channel that the confidence is fitted over
 
 
@@ -56,8 +59,9 @@ class SpacePlan:
         epochs: of the alignment at most.
         known: sentences of the knowledge base at most.
         reward_share: of the minutes in which the speaker learns from what its captions earn. It lifts CIDEr
-            and lowers how many sentences are near to a human's, and what ordinary photographs show is named
-            less often: 0 leaves it out.
+            and, without `likeness`, lowers how many sentences are near to a human's: 0 leaves it out.
+        likeness: weight of a caption's closeness to people's beside its CIDEr-D.
+        speaker: folder of weights whose speaker is trained on instead of a new one.
     """
 
     minutes: float = 30.0
@@ -68,6 +72,8 @@ class SpacePlan:
     epochs: int = 15
     known: int = _MOST_KNOWN
     reward_share: float = 0.0
+    likeness: float = 2.0
+    speaker: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -101,29 +107,45 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     say(f"{len(photos)} photographs, {len(known)} sentences without pictures")
 
     projector_config = ProjectorConfig(photos.views.shape[2], kind=plan.projector, dropout=0.5)
-    projector = ProjectorEnsemble(projector_config, SpaceConfig().members)
-    crossed = _stage(out, "crossed", lambda: {"points": cross_fitted(photos, split, projector_config, plan)})
+    members = SpaceConfig().members
+    projector = ProjectorEnsemble(projector_config, members)
+    crossed = _stage(
+        out,
+        "crossed",
+        lambda: {"points": cross_fitted(photos, split, projector_config, members, classes, plan)},
+    )
     say("each photograph has a point from a projector that has not seen it")
     _stage(out, "projector", lambda: _all_aligned(projector, photos, split.learn, classes, plan), projector)
     with torch.inference_mode():
         points = crossed["points"].clone()
         points[split.validate] = projector(photos.views[0, split.validate].float())
+        scores = PictureFeatures().class_scores(photos.views[0].float())
     say("projector aligned")
 
+    old = None if plan.speaker is None else SpaceSystem.load(plan.speaker).network.speaker
     words = vocabulary([s for n in split.learn.tolist() for s in photos.captions[n]] + known, 4)
     config = SpaceConfig(projector=projector_config, speaker=WordSpeakerShape())
-    network = SpaceNetwork(config, words)
+    network = SpaceNetwork(config, words if old is None else old.config.words)
     network.projector.load_state_dict(projector.state_dict())
     network.set_classes(classes)
-    _stage(out, "codec", lambda: _coded(network.codec, points, photos, split, plan), network.codec)
+    with torch.inference_mode():
+        points = network.named(points, scores)
+    groups = coco_groups(data)
+    groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
+    world = described(photos, split, points, groups, dict(zip(known, known_points, strict=True)), plan.seed)
+    _stage(out, "codec", lambda: _coded(network.codec, world, plan), network.codec)
     say("channel codec trained")
     speaker = network.speaker
     assert speaker is not None  # there are words
-    told = speaker_data(speaker, photos, split, points, known, known_points)
+    if old is not None:
+        speaker.load_state_dict(old.state_dict())
+        speaker.requires_grad_(True)
+    told = speaker_data(speaker, world)
     stage = SpeakerStage(
         minutes=(0.55 - plan.reward_share) * plan.minutes,
         steps=10**6,
         pictures=0.6,
+        learning_rate=2e-3 if old is None else 5e-4,
         bf16=plan.bf16,
         seed=plan.seed,
     )
@@ -139,15 +161,16 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         return dict(speaker.state_dict())
 
     _stage(out, "speaker", speaking, speaker)
-    with torch.inference_mode():
-        scores = PictureFeatures().class_scores(photos.views[0].float())
-        seen = network.named(points, scores)
-    told = replace(told, pictures=seen.clone())
-    if plan.reward_share > 0:
-        _stage(out, "rewarded", lambda: rewarded(network, photos, split, told, plan, say), speaker)
+    for number in range(_REWARD_ROUNDS if plan.reward_share > 0 else 0):
+        _stage(
+            out,
+            f"rewarded-{number + 1}",
+            lambda n=number: rewarded(network, world, told, plan, n, say),
+            speaker,
+        )
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
-    system = calibrated(system, photos, split, seen)
+    system = calibrated(system, photos, split, points)
     system.save(out)
     say(f"weights in {out}")
     return SpaceSystem.load(out)
@@ -194,18 +217,28 @@ def _aligned(
 
 
 def _all_aligned(
-    ensemble: ProjectorEnsemble, photos: Photographs, rows: Tensor, classes: Tensor, plan: SpacePlan
+    ensemble: ProjectorEnsemble,
+    photos: Photographs,
+    rows: Tensor,
+    classes: Tensor,
+    plan: SpacePlan,
+    share: float = 0.15,
 ) -> dict[str, Tensor]:
-    """The first member learns from photographs alone, the others from prototypes of classes too."""
-    budget = 60 * 0.15 * plan.minutes / len(ensemble.members)
+    """The first member learns from photographs alone, the others from prototypes of classes too.
+
+    share: of the plan's minutes.
+    """
+    budget = 60 * share * plan.minutes / len(ensemble.members)
     for n, member in enumerate(ensemble.members):
         assert isinstance(member, Projector)
         _aligned(member, photos, rows, replace(plan, seed=plan.seed + n), budget, classes if n else None)
     return dict(ensemble.state_dict())
 
 
-def cross_fitted(photos: Photographs, split: Split, config: ProjectorConfig, plan: SpacePlan) -> Tensor:
-    """A point of each photograph from a projector that was not trained on it, float (n, dim).
+def cross_fitted(
+    photos: Photographs, split: Split, config: ProjectorConfig, members: int, classes: Tensor, plan: SpacePlan
+) -> Tensor:
+    """A point of each photograph from an ensemble that was not trained on it, float (n, dim).
 
     A projector knows its own training pictures too well: their points lie nearer to their captions than any
     new picture's will. What is learned behind it has to see points as they will come.
@@ -215,22 +248,78 @@ def cross_fitted(photos: Photographs, split: Split, config: ProjectorConfig, pla
     learn = torch.zeros(len(photos), dtype=torch.bool)
     learn[split.learn] = True
     for k in range(_FOLDS):
-        projector = Projector(config)
+        ensemble = ProjectorEnsemble(config, members)
         rows = ((fold != k) & learn).nonzero()[:, 0]
-        budget = 60 * plan.minutes * 0.2 / _FOLDS
-        _aligned(projector, photos, rows, replace(plan, seed=plan.seed + k), budget)
+        seeded = replace(plan, seed=plan.seed + 10 * (k + 1))
+        _all_aligned(ensemble, photos, rows, classes, seeded, 0.2 / _FOLDS)
         with torch.inference_mode():
-            points[fold == k] = projector(photos.views[0, fold == k].float())
+            points[fold == k] = ensemble(photos.views[0, fold == k].float())
     return points
 
 
-def _coded(
-    codec: SpaceCodec, points: Tensor, photos: Photographs, split: Split, plan: SpacePlan
-) -> dict[str, Tensor]:
-    learn = points[split.learn]
-    codec.fit(learn)
-    stage = SpaceCodecStage(minutes=0.1 * plan.minutes, seed=plan.seed)
-    train_space_codec(codec, learn, photos.points[split.learn], stage)
+@dataclass(frozen=True)
+class Described:
+    """Points of pictures with what people wrote of them.
+
+    Attributes:
+        points: unit vectors as they are sent, float (n, dim): of photographs, then imagined ones.
+        captions: five of each.
+        said: unit vectors of the captions, float (n, 5, dim).
+        learn: int64 (m,): photographs to learn from.
+        imagined: int64 (k,): the rows of points that no photograph has.
+    """
+
+    points: Tensor
+    captions: list[tuple[str, ...]]
+    said: Tensor
+    learn: Tensor
+    imagined: Tensor
+
+    @property
+    def mean_said(self) -> Tensor:
+        """Unit vectors of the captions' means, float (n, dim)."""
+        return nn.functional.normalize(self.said.mean(1), dim=-1)
+
+
+def described(
+    photos: Photographs,
+    split: Split,
+    points: Tensor,
+    groups: list[tuple[str, ...]],
+    point_of: dict[str, Tensor],
+    seed: int,
+) -> Described:
+    """The photographs, and pictures that captions without one might describe.
+
+    The photographs' captions know people and dogs; what else a point may stand for, the others tell.
+
+    Args:
+        photos, split: the photographs.
+        points: theirs, as they are sent, float (n, dim).
+        groups: captions of the same pictures.
+        point_of: of each of these.
+        seed: of what is imagined.
+    """
+    said = torch.stack([torch.stack([point_of[text] for text in group]) for group in groups])
+    learn = nn.functional.normalize(photos.points[split.learn].mean(1), dim=-1)
+    imagine = Imagination.of(points[split.learn], learn)
+    mean = nn.functional.normalize(said.mean(1), dim=-1)
+    imagined = imagine(mean, torch.Generator().manual_seed(seed))
+    return Described(
+        torch.cat([points, imagined]),
+        [*photos.captions, *groups],
+        torch.cat([photos.points, said]),
+        split.learn,
+        len(photos) + torch.arange(len(groups)),
+    )
+
+
+def _coded(codec: SpaceCodec, world: Described, plan: SpacePlan) -> dict[str, Tensor]:
+    rows = torch.cat([world.learn, world.imagined])
+    meant = world.mean_said[rows]
+    codec.fit(world.points[rows], meant)
+    stage = SpaceCodecStage(minutes=0.1 * plan.minutes, meaning=True, seed=plan.seed)
+    train_space_codec(codec, world.points[rows], meant[:, None], stage)
     return dict(codec.state_dict())
 
 
@@ -250,47 +339,59 @@ def through_channel(codec: SpaceCodec, points: Tensor, generator: torch.Generato
     return codec.receive(received[:, :, 0], noise), codec.quality(noise)
 
 
-def speaker_data(
-    speaker: WordSpeaker,
-    photos: Photographs,
-    split: Split,
-    points: Tensor,
-    known: list[str],
-    known_points: Tensor,
-) -> SpeakerData:
-    """Captions with their own points and their pictures', and sentences alone."""
-    rows = split.learn
-    own = [text for n in rows.tolist() for text in photos.captions[n]]
-    each = photos.points.shape[1]
+def speaker_data(speaker: WordSpeaker, world: Described) -> SpeakerData:
+    """Captions with their own points and their pictures', in the style of each source."""
+    rows = torch.cat([world.learn, world.imagined])
+    each = world.said.shape[1]
+    style = torch.cat([torch.zeros(len(world.learn)), torch.ones(len(world.imagined))]).long()
     return SpeakerData(
-        torch.cat([photos.points[rows].flatten(0, 1), known_points]).half(),
-        padded(speaker, [*own, *known]),
-        torch.cat([torch.zeros(len(own)), torch.ones(len(known))]).long(),
-        torch.cat([rows.repeat_interleave(each), torch.full((len(known),), -1)]),
-        points,
+        world.said[rows].flatten(0, 1).half(),
+        padded(speaker, [text for n in rows.tolist() for text in world.captions[n]]),
+        style.repeat_interleave(each),
+        rows.repeat_interleave(each),
+        world.points.clone(),
     )
 
 
 def rewarded(
     network: SpaceNetwork,
-    photos: Photographs,
-    split: Split,
+    world: Described,
     told: SpeakerData,
     plan: SpacePlan,
+    number: int,
     say: Say = lambda text: None,
 ) -> dict[str, Tensor]:
-    """The speaker, taught by what its own captions earn; pictures of `told` are points as they are sent."""
+    """One round in which the speaker is taught by what its own captions earn.
+
+    Photographs are drawn about three times as often as imagined pictures; all are spoken of in one style, so
+    that it has words for both.
+    """
     speaker = network.speaker
     assert speaker is not None  # there are words
-    learn = set(split.learn.tolist())  # what is kept for validation does not even say which words are rare
+    rows = torch.cat([world.learn, world.learn, world.imagined])
+    known = set(rows.tolist())  # what is kept for validation does not even say which words are rare
+    captions = [c if n in known else () for n, c in enumerate(world.captions)]
+    agreed = CaptionReward(captions)
+    texts = [text for group in captions for text in group]
+    used = torch.tensor(sorted(known))
+    like = Likeness(speaker.config.words, texts, world.said[used].flatten(0, 1))
+
+    def reward(sentences: Sequence[str], pictures: Sequence[int]) -> np.ndarray:
+        near = like(sentences, world.said[torch.tensor(pictures)])
+        return np.asarray(agreed(sentences, pictures) + plan.likeness * near)
+
     train_by_reward(
         speaker.requires_grad_(True),
-        split.learn,
-        CaptionReward([c if n in learn else () for n, c in enumerate(photos.captions)]),
+        rows,
+        reward,
         told,
-        RewardStage(minutes=plan.reward_share * plan.minutes, steps=10**6, seed=plan.seed),
+        RewardStage(
+            minutes=plan.reward_share * plan.minutes / _REWARD_ROUNDS,
+            steps=10**6,
+            seed=plan.seed + number,
+        ),
         through=lambda x, generator: through_channel(network.codec, x, generator),
-        progress=lambda step, earned: say(f"speaker, reward step {step}: {earned:.3f}"),
+        progress=lambda step, earned: say(f"speaker, round {number + 1}, step {step}: {earned:.3f}"),
     )
     return dict(speaker.state_dict())
 
