@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from m4sc.space.config import SpaceConfig, SpeakingConfig, WordSpeakerShape
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.projector import ProjectorConfig
 from m4sc.space.system import NOT_SURE, SpaceNetwork, SpaceSystem
+from m4sc.space.word_speaker import says_twice
 from m4sc.tasks import get_task
 from torch.nn import functional
 
@@ -132,6 +134,34 @@ def test_weights_and_knowledge_make_the_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**values, "colour": 1}))
     with pytest.raises(ValueError, match="unknown keys"):
         SpaceSystem.load(tmp_path)
+
+
+def test_of_its_beams_the_speaker_says_what_is_near_and_says_nothing_twice() -> None:
+    system = make_system(("a", "dog", "cat", "runs"))
+    point = Sentences()(["A dog runs."])
+    beams = [[("A cat runs.", -0.5), ("A dog runs a dog runs.", -0.5), ("A dog runs.", -0.6)]]
+    assert system.network.speaker is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system.network.speaker, "beam_search", lambda *_: beams)
+        (own,) = system._spoken(point, torch.ones(1))
+        assert own == ("A dog runs.", pytest.approx(1.0))
+        system.config = replace(system.config, speaking=replace(system.config.speaking, fluency=50.0))
+        (own,) = system._spoken(point, torch.ones(1))
+        assert own is not None and own[0] == "A cat runs."  # the likeliest
+
+
+@pytest.mark.parametrize(
+    ("sentence", "twice"),
+    [
+        ("A man and a dog.", False),
+        ("A bus parked on the side of a bus.", False),
+        ("A toilet and a toilet.", True),
+        ("A kitchen is in the kitchen.", True),
+        ("", False),
+    ],
+)
+def test_repetition_is_of_pairs_and_of_long_words(sentence: str, twice: bool) -> None:
+    assert says_twice(sentence) == twice
 
 
 def test_the_codec_carries_captions(system: SpaceSystem) -> None:

@@ -368,7 +368,7 @@ def space(
     likeness: Annotated[
         float,
         typer.Option("--likeness", min=0, help="Weight of closeness to people's captions beside CIDEr-D."),
-    ] = 2.0,
+    ] = 1.0,
     speaker: Annotated[
         Path | None, typer.Option("--speaker", help="Folder of weights whose speaker is trained on.")
     ] = None,

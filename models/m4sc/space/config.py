@@ -24,6 +24,9 @@ class SpeakingConfig:
         nearness: weight of a known sentence's cosine to the point beside the votes.
         beams: of the speaker's search.
         style: of the speaker, by its name.
+        fluency: weight of log-probability, over words to the power 0.7, beside the cosine to the point when
+            the speaker chooses among its beams.
+        repeats: what is taken off a sentence that says something twice.
         margin: the speaker's sentence is said unless its cosine to the point falls short of the known
             sentence's by more than this over the point's quality: what the speaker has no words for, the
             knowledge base may have.
@@ -34,6 +37,8 @@ class SpeakingConfig:
     nearness: float = 0.2
     beams: int = 5
     style: str = "flickr"
+    fluency: float = 0.5
+    repeats: float = 0.1
     margin: float = 0.15
 
     def __post_init__(self) -> None:

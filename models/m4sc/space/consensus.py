@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,11 +46,11 @@ class Rarity:
 
     @cached_property
     def _most(self) -> float:
-        return float(np.log(max(self.sentences, 2)))
+        return math.log(max(self.sentences, 2))
 
     def weight(self, gram: Gram) -> float:
         """Inverse document frequency: log(sentences / sentences with the n-gram)."""
-        return self._most - float(np.log(max(1, self.counts[gram])))
+        return self._most - math.log(max(1, self.counts[gram]))
 
 
 def agreement(sentences: Sequence[str], rarity: Rarity) -> np.ndarray:

@@ -22,7 +22,7 @@ from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import SentenceEncoder
-from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig
+from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig, says_twice
 from m4sc.tensor_file import load_network
 
 NOT_SURE = "Not sure."
@@ -218,22 +218,21 @@ class SpaceSystem:
         """
         c = self.config.speaking
         cosines, which = (points @ self._points.T).topk(min(c.neighbours, len(self.knowledge)))
-        own = self._spoken(points, quality)
-        own_points = self.sentences([text for text in own if text]) if any(own) else points[:0]
-        own_near = iter((own_points * points[[bool(text) for text in own]]).sum(-1).tolist())
+        spoken = self._spoken(points, quality)
         answers = []
-        for n, (near, rows) in enumerate(zip(cosines.numpy(), which.tolist(), strict=True)):
+        for near, rows, own, whole in zip(
+            cosines.numpy(), which.tolist(), spoken, quality.tolist(), strict=True
+        ):
             known = [self.knowledge.sentences[row] for row in rows]
             votes = np.exp(c.sharpness * (near - near.max()))
             votes /= votes.sum()
-            alike = agreement([*known, own[n]], self._rarity)[:, :-1] @ votes  # with the neighbours
-            best = int(np.argmax(alike[:-1] + c.nearness * near))
+            said = [] if own is None else [own[0]]
+            alike = agreement([*known, *said], self._rarity)[:, : len(known)] @ votes  # with the neighbours
+            best = int(np.argmax(alike[: len(known)] + c.nearness * near))
             text, closeness, agreed = known[best], float(near[best]), float(alike[best])
-            if own[n]:
-                other = next(own_near)
-                if other + c.margin / max(float(quality[n]), _LEAST_QUALITY) >= closeness:
-                    text, closeness, agreed = own[n], other, float(alike[-1])
-            seen = evidence(closeness, float(near.mean()), agreed, float(quality[n]))
+            if own is not None and own[1] + c.margin / max(whole, _LEAST_QUALITY) >= closeness:
+                text, closeness, agreed = own[0], own[1], float(alike[-1])
+            seen = evidence(closeness, float(near.mean()), agreed, whole)
             answers.append(
                 SpaceAnswer(
                     text,
@@ -244,13 +243,29 @@ class SpaceSystem:
             )
         return answers
 
-    def _spoken(self, points: Tensor, quality: Tensor) -> list[str]:
-        """The speaker's own sentence for each point; empty without a speaker."""
+    def _spoken(self, points: Tensor, quality: Tensor) -> list[tuple[str, float] | None]:
+        """The speaker's own sentence for each point, with its cosine to the point; None without a speaker.
+
+        Of the likeliest few the one is said that is near to the point too, and says nothing twice.
+        """
         c, speaker = self.config.speaking, self.network.speaker
         if speaker is None:
-            return [""] * len(points)
+            return [None] * len(points)
         style = self.config.speaker.styles.index(c.style)
-        return [best[0][0] for best in speaker.beam_search(points, quality, style, c.beams)]
+        found = speaker.beam_search(points, quality, style, c.beams)
+        texts = list(dict.fromkeys(text for beams in found for text, _ in beams))
+        place = {text: row for row, text in enumerate(texts)}
+        vectors = self.sentences(texts)
+        chosen: list[tuple[str, float] | None] = []
+        for point, beams in zip(points, found, strict=True):
+            near = (vectors[[place[text] for text, _ in beams]] @ point).tolist()
+            worth = [
+                cosine + c.fluency * likely - c.repeats * says_twice(text)
+                for cosine, (text, likely) in zip(near, beams, strict=True)
+            ]
+            best = int(np.argmax(worth))
+            chosen.append((beams[best][0], near[best]))
+        return chosen
 
     def save(self, folder: Path) -> None:
         """Write configuration, weights (float16), vocabulary and knowledge base."""

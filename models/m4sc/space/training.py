@@ -42,8 +42,9 @@ _PROTOTYPES = 0.3  # draws of class prototypes beside those of photographs
 _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
 _IMAGINED_HELD_OUT = 300  # of COCO's groups of captions, for validation
+_PHOTOGRAPHS = 5  # times that they are among what is drawn, for once an imagined picture
 _REWARD_ROUNDS = 4  # an interrupted training goes on behind the last whole one
-_CHANNELS = 8  # draws of symbols, SNR and channel that the confidence is fitted over
+_CHANNELS = 4  # draws of symbols, SNR and channel that the confidence is fitted over
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ class SpacePlan:
         held_out: train photographs kept for validation.
         epochs: of the alignment at most.
         known: sentences of the knowledge base at most.
-        reward_share: of the minutes in which the speaker learns from what its captions earn. It lifts CIDEr
-            and, without `likeness`, lowers how many sentences are near to a human's: 0 leaves it out.
+        reward_share: of the minutes in which the speaker learns from what its captions earn. With imagined
+            pictures among them what ordinary photographs show is named more often and captions of Flickr8k
+            agree less with people's: 0 leaves it out.
         likeness: weight of a caption's closeness to people's beside its CIDEr-D.
         speaker: folder of weights whose speaker is trained on instead of a new one.
     """
@@ -72,7 +74,7 @@ class SpacePlan:
     epochs: int = 15
     known: int = _MOST_KNOWN
     reward_share: float = 0.0
-    likeness: float = 2.0
+    likeness: float = 1.0
     speaker: Path | None = None
 
 
@@ -363,12 +365,12 @@ def rewarded(
 ) -> dict[str, Tensor]:
     """One round in which the speaker is taught by what its own captions earn.
 
-    Photographs are drawn about three times as often as imagined pictures; all are spoken of in one style, so
+    Photographs are drawn about seven times as often as imagined pictures; all are spoken of in one style, so
     that it has words for both.
     """
     speaker = network.speaker
     assert speaker is not None  # there are words
-    rows = torch.cat([world.learn, world.learn, world.imagined])
+    rows = torch.cat([world.learn.repeat(_PHOTOGRAPHS), world.imagined])
     known = set(rows.tolist())  # what is kept for validation does not even say which words are rare
     captions = [c if n in known else () for n, c in enumerate(world.captions)]
     agreed = CaptionReward(captions)

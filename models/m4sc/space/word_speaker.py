@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -16,6 +17,7 @@ END, UNKNOWN = 0, 1  # numbers of the end mark, which also begins a sentence, an
 _SPECIAL = 2
 _NEVER = -1e9
 _LEAST_WORDS = 3
+_SHORT = 3  # letters of a word that may well stand twice in a sentence
 
 
 def words_of(sentence: str) -> list[str]:
@@ -27,6 +29,14 @@ def as_sentence(words: Sequence[str]) -> str:
     """Words with a capital and a full stop."""
     text = " ".join(words)
     return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def says_twice(sentence: str) -> bool:
+    """Whether a pair of words, or a word of more than three letters, occurs twice."""
+    words = words_of(sentence)
+    pairs = list(itertools.pairwise(words))
+    long = [word for word in words if len(word) > _SHORT]
+    return len(set(pairs)) < len(pairs) or len(set(long)) < len(long)
 
 
 def vocabulary(sentences: Sequence[str], least_count: int = 3) -> tuple[str, ...]:
