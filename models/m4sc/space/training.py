@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -164,12 +165,8 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
 
     _stage(out, "speaker", speaking, speaker)
     for number in range(_REWARD_ROUNDS if plan.reward_share > 0 else 0):
-        _stage(
-            out,
-            f"rewarded-{number + 1}",
-            lambda n=number: rewarded(network, world, told, plan, n, say),
-            speaker,
-        )
+        work = partial(rewarded, network, world, told, plan, number, say)
+        _stage(out, f"rewarded-{number + 1}", work, speaker)
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
     system = calibrated(system, photos, split, points)
