@@ -139,7 +139,7 @@ def test_weights_and_knowledge_make_the_fingerprint(tmp_path: Path) -> None:
 def test_of_its_beams_the_speaker_says_what_is_near_and_says_nothing_twice() -> None:
     system = make_system(("a", "dog", "cat", "runs"))
     point = Sentences()(["A dog runs."])
-    beams = [[("A cat runs.", -0.5), ("A dog runs a dog runs.", -0.5), ("A dog runs.", -0.6)]]
+    beams = [[("A cat runs.", -0.4), ("A dog runs a dog runs.", -0.5), ("A dog runs.", -0.6)]]
     assert system.network.speaker is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system.network.speaker, "beam_search", lambda *_: beams)
