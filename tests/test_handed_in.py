@@ -108,11 +108,6 @@ def test_a_stop_that_goes_wrong_is_counted(program: str, wrong: str, monkeypatch
     assert wrong in found.first and (not wrong or found.first.startswith("SIGINT"))
 
 
-def test_a_light_command_ends_quietly_when_stopped() -> None:
-    found = stop_trial.stop_trial("tasks", 1, 4)
-    assert found.runs == 2 and found.wrong == 0, found
-
-
 def test_the_command_prints_figures(capsys: pytest.CaptureFixture[str]) -> None:
     argv = [
         "bench",
