@@ -67,7 +67,7 @@ def handed_in(
                     if not as_json:
                         typer.echo(f"{row['name']}: {row['value']} {row['unit']} ({row['detail']})")
     if as_json:
-        config = {"seed": seed, "inputs": trial.inputs, **vars(work)}
+        config = {**vars(work), "seed": seed, "inputs": trial.inputs}
         typer.echo(json.dumps({"config": config, "versions": versions(), "figures": rows}, indent=1))
 
 
