@@ -29,9 +29,12 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from flow import wait_until
 from m4sc_app.bench.trials import stop_trial
 from m4sc_app.bench.trials.stop_trial import Command
 from m4sc_app.bench.trials.text_trial import random_text, text_trial
@@ -94,15 +97,27 @@ def python(program: str, within_s: float = 1.5) -> Command:
         ("import time, sys\ntry: time.sleep(20)\nexcept KeyboardInterrupt: sys.exit(7)", "exit code 7"),
     ],
 )
-def test_a_stop_that_goes_wrong_is_counted(program: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_that_goes_wrong_is_counted(
+    program: str, wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import sys
 
-    started = "import signal; signal.signal(signal.SIGTERM, signal.default_int_handler)\n" + program
+    ready = tmp_path / "ready"
+    started = (
+        "import signal, time, sys; signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        f"open({str(ready)!r}, 'w').close()\n{program}"
+    )
     if wrong == "x.part":
         started = started.replace("time.sleep(20)", "\ntry: time.sleep(20)\nexcept KeyboardInterrupt: pass")
+
+    def until_ready(_: float) -> None:
+        assert wait_until(ready.exists, 30.0)
+        ready.unlink()
+        time.sleep(0.5)
+
     monkeypatch.setattr(stop_trial, "_line", lambda argv, folder: [sys.executable, "-S", "-c", *argv])
     monkeypatch.setitem(stop_trial.COMMANDS, "made up", Command((started,), 3.0))
-    monkeypatch.setattr(stop_trial.random.Random, "uniform", lambda self, low, high: 2.0)
+    monkeypatch.setattr(stop_trial, "time", SimpleNamespace(sleep=until_ready))
     found = stop_trial.stop_trial("made up", 1, 1)
     assert found.runs == 2 and found.wrong == (2 if wrong else 0)
     assert wrong in found.first and (not wrong or found.first.startswith("SIGINT"))

@@ -243,20 +243,22 @@ def test_a_step_trains_both_ends_adapters(network: Network) -> None:
 
 @pytest.mark.parametrize("count", [4, 16])
 def test_system_sends_semantic_latents(network: Network, tmp_path: Path, count: int) -> None:
-    network.config = replace(network.config, tasks=("summarize",))
+    network.config = replace(network.config, tasks=("text-question",))
     message = Message("text", "two cats sleep on a red chair. a cat lies on a chair.")
-    before = SemanticSystem(network).encode(message, "summarize", latents=count)
+    before = SemanticSystem(network).encode(message, "text-question", latents=count)
     network.save(tmp_path)
     system = load(str(tmp_path))
-    encoded = system.encode(message, "summarize", latents=count)
+    encoded = system.encode(message, "text-question", latents=count)
     assert encoded.latents.shape == (count * network.config.latent_symbols, 2)
     assert np.abs(encoded.latents - before.latents).mean() < 0.05  # bfloat16 beside float32
     symbols = (encoded.latents[:, 0] + 1j * encoded.latents[:, 1]).astype(np.complex64)
-    assert isinstance(system.decode(symbols, np.full(len(symbols), 0.1, np.float32), "summarize").text, str)
+    assert isinstance(
+        system.decode(symbols, np.full(len(symbols), 0.1, np.float32), "text-question").text, str
+    )
     with pytest.raises(ValueError, match="latents are no rate"):
-        system.encode(message, "summarize", latents=5)
+        system.encode(message, "text-question", latents=5)
     with pytest.raises(ValueError, match="whole tokens"):
-        system.decode(symbols[:-8], np.ones(len(symbols) - 8, np.float32), "summarize")
+        system.decode(symbols[:-8], np.ones(len(symbols) - 8, np.float32), "text-question")
 
 
 def test_system_says_what_is_wrong(network: Network) -> None:
