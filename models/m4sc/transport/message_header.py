@@ -213,6 +213,8 @@ class TransportHeader:
     def join(cls, frame: FrameHeader, message: bytes) -> TransportHeader:
         """Inverse of :meth:`split`; raises HeaderError where the message's fields are missing or wrong."""
         of_group = 0
+        if frame.announced and not message:
+            raise HeaderError("the frame's header came through, the fields of its message did not")
         if frame.announced:
             about, short = unpack_message_header(message), False
         else:
