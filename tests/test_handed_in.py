@@ -103,8 +103,9 @@ def test_a_stop_that_goes_wrong_is_counted(
     import sys
 
     ready = tmp_path / "ready"
-    started = (
-        "import signal, time, sys; signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+    started = (  # SIGINT too: a shell in the background has its children ignore it
+        "import signal, time, sys\n"
+        "for by in (signal.SIGINT, signal.SIGTERM): signal.signal(by, signal.default_int_handler)\n"
         f"open({str(ready)!r}, 'w').close()\n{program}"
     )
     if wrong == "x.part":
