@@ -64,10 +64,12 @@ class GistCodec(Codec):
         if question is not None:
             points = np.asarray(self.sentences([*parts, question]), np.float64)
             return parts[int(np.argmax(points[:-1] @ points[-1]))]
-        points = np.asarray(self.sentences([*sentences, *parts]), np.float64)
+        texts = list(dict.fromkeys([*sentences, *parts]))  # without a budget the two are the same
+        points = np.asarray(self.sentences(texts), np.float64)
+        rows = {text: row for row, text in enumerate(texts)}
         words = np.array([len(sentence.split()) for sentence in sentences])
-        whole = words @ points[: len(sentences)]  # by words: a greeting is a sentence too
-        return parts[int(np.argmax(points[len(sentences) :] @ whole))]
+        whole = words @ points[[rows[sentence] for sentence in sentences]]  # by words: a greeting is one too
+        return parts[int(np.argmax(points[[rows[part] for part in parts]] @ whole))]
 
     def first(self, text: str, budget: Budget) -> str:
         """The first part of a text that the budget carries, which needs no reading: a rival of `choose`."""
