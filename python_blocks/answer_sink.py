@@ -11,7 +11,7 @@ from .inbox import Waiting
 from .message_worker import message_worker
 from .pdu import done_pdu, read_pdu
 
-_FAULTS = ("error", "dropped", "lost", "stopped", "crc_error")
+_FAULTS = ("error", "dropped", "lost", "private_lost", "stopped", "crc_error")
 
 
 class answer_sink(message_worker):  # noqa: N801

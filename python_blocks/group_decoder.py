@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pmt
 
 from .frame_assembly import frame_of
+from .pdu import make_pdu
 from .worker import pdu_worker
 
 _CLEAN = 1e-6  # complex noise variance of bytes that were decoded already
@@ -16,14 +18,15 @@ _CLEAN = 1e-6  # complex noise variance of bytes that were decoded already
 class group_decoder(pdu_worker):  # noqa: N801
     """Group decoder: received symbols PDU in, one user's message as a symbols PDU of its own out.
 
-    Ports: ``symbols`` in, ``symbols`` and ``status`` out; behind :class:`frame_receiver`, before a user's
-    :class:`message_decoder`. Frames of one message pass unchanged.
+    Ports: ``symbols`` in, ``symbols``, ``feedback`` and ``status`` out; behind :class:`frame_receiver`,
+    before a user's :class:`message_decoder`. Frames of one message pass unchanged.
 
     Of a frame of several users the public tokens and the user's own are put together: out goes a PDU of kind
     ``analog`` (``digital`` of bytes) for this user. Where the own part did not arrive or is hidden, the
     public part goes on with the rest erased, ``private_lost`` and ``reason`` in the metadata, and ``status``
     says so (``event`` ``private_lost``). A frame whose directory failed, and bytes that failed their check,
-    are reported as ``lost``.
+    are reported as ``lost``. Of every frame of several users, readable or not, ``feedback`` tells ``user_id``
+    and ``snr_db``: where there is a way back, the :class:`group_encoder` protects the next one accordingly.
 
     Counters: ``groups`` read, ``others`` (frames with nothing for this user), ``lost``, ``private_lost``.
 
@@ -48,6 +51,7 @@ class group_decoder(pdu_worker):  # noqa: N801
         self._user_id = int(user_id)
         self._carriers = (WaveformConfig() if waveform is None else waveform).n_data_carriers
         self.counters.update(groups=0, others=0, lost=0, private_lost=0)
+        self.message_port_register_out(pmt.intern("feedback"))
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One frame; yields this user's message, or nothing."""
@@ -58,6 +62,9 @@ class group_decoder(pdu_worker):  # noqa: N801
             yield meta, payload
             return
         frame = frame_of(meta, payload)
+        if np.isfinite(frame.snr_db):
+            heard = make_pdu({"user_id": self._user_id, "snr_db": float(frame.snr_db)}, b"")
+            self.publish("feedback", heard)
         try:
             size = int(meta.get("payload_bytes", 0))
             parts = read_parts(frame.symbols, frame.noise_var, int(meta.get("mcs", 0)), size, self._carriers)

@@ -31,8 +31,8 @@ class group_encoder(pdu_worker):  # noqa: N801
     ``wait_s`` after the first of them came, or ``queue_len`` messages of one user wait, so that users may
     join and leave at any time. Of more users than
     a frame holds the first go, the others with the next frame. A message that cannot be encoded is counted
-    and reported with its user's id; the others go on. A ``feedback`` PDU has ``user_id`` and ``snr_db``, such
-    as that user's receiver tells.
+    and reported with its user's id; the others go on. A ``feedback`` PDU has ``user_id`` and ``snr_db``, as
+    that user's :class:`group_decoder` tells.
 
     The symbols PDU has ``payload_kind`` ``group``, ``sequence``, ``source_id``, ``mcs``, ``payload_bytes``,
     ``model_fingerprint``, ``protection``, and for people ``users``, ``public_symbols``, ``public_share``.
@@ -51,6 +51,7 @@ class group_encoder(pdu_worker):  # noqa: N801
         source_id: of this transmitter, 0 to 255.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
         queue_len, on_error: see :class:`pdu_worker`.
+        n_sources: message sources connected, >= 1: ``done`` goes on when so many have sent theirs.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class group_encoder(pdu_worker):  # noqa: N801
         waveform: Any = None,
         queue_len: int = 16,
         on_error: str = "skip",
+        n_sources: int = 1,
     ) -> None:
         super().__init__("m4sc_group_encoder", "messages", "symbols", queue_len, on_error)
         from m4sc.phy.waveform import WaveformConfig
@@ -76,6 +78,8 @@ class group_encoder(pdu_worker):  # noqa: N801
 
         if users < 1 or wait_s < 0:
             raise ValueError(f"users is {users} and wait_s {wait_s}; give at least 1 and 0")
+        if n_sources < 1:
+            raise ValueError(f"n_sources is {n_sources}; give at least 1")
         if layout not in LAYOUTS:
             raise ValueError(f"layout is '{layout}'; use {' or '.join(map(repr, LAYOUTS))}")
         if not 0 <= source_id <= 0xFF:
@@ -87,6 +91,7 @@ class group_encoder(pdu_worker):  # noqa: N801
         self._keys = KeyRing(Path(keys)) if keys else None
         self._waveform = WaveformConfig() if waveform is None else waveform
         self._most = int(queue_len)
+        self._n_sources = self._open = int(n_sources)
         self._reader, self._numbers = MessageReader(), message_ids()
         self._waiting: dict[int, deque[Any]] = {}
         self._since = 0.0  # when the first of the users that wait came
@@ -94,6 +99,19 @@ class group_encoder(pdu_worker):  # noqa: N801
         self.counters.update(frames=0, refused=0)
         self.message_port_register_in(pmt.intern("feedback"))
         self.set_msg_handler(pmt.intern("feedback"), self._accept_feedback)
+
+    def start(self) -> bool:
+        """Wait for every source again; called by the scheduler."""
+        self._open = self._n_sources
+        return super().start()
+
+    def handle(self, waiting: Any) -> None:
+        """One PDU, or a source's ``done``, of which the last goes on."""
+        if waiting.done:
+            self._open -= 1
+            if self._open > 0:
+                return
+        super().handle(waiting)
 
     def set_user_snr(self, user_id: int, snr_db: float) -> None:
         """Expect this of a user's receiver from now on, dB; safe while running."""
@@ -105,7 +123,10 @@ class group_encoder(pdu_worker):  # noqa: N801
         try:
             meta, _ = read_pdu(message)
             if not is_done(meta):
-                self.set_user_snr(meta["user_id"], meta["snr_db"])
+                snr_db = float(meta["snr_db"])
+                if not np.isfinite(snr_db):
+                    raise ValueError(f"snr_db is {snr_db}")
+                self.set_user_snr(meta["user_id"], snr_db)
         except (KeyError, ValueError, TypeError, RuntimeError) as exc:
             self.counters["errors"] += 1
             self.report("error", f"feedback needs user_id and snr_db ({exc})")

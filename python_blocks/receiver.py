@@ -7,19 +7,23 @@ from typing import Any
 from gnuradio import gr
 
 from .frame_receiver import frame_receiver
+from .group_decoder import group_decoder
 from .message_decoder import message_decoder
 
 
 class receiver(gr.hier_block2):  # noqa: N801
     """M4SC receiver: complex baseband samples in, answer PDU out.
 
-    Ports: stream in, complex64; message ``query`` in; ``answers``, ``symbols`` and ``status`` out. Inside:
-    frame receiver and message decoder, which answers messages of every system. ``symbols`` are the frames
-    received, for a frame probe.
+    Ports: stream in, complex64; message ``query`` in; ``answers``, ``symbols``, ``feedback`` and ``status``
+    out. Inside: frame receiver and message decoder, which answers messages of every system; between them, for
+    a receiver with a ``user_id``, a group decoder, which takes that user's part of frames of several users.
+    ``symbols`` are the frames received, for a frame probe; ``feedback`` is the group decoder's.
 
     Args:
         model, zero_latents, timeout_s, user_id, source_id, min_confidence: see :class:`message_decoder`.
         waveform, on_full: see :class:`frame_receiver`.
+        key: see :class:`group_decoder`; only with a ``user_id``.
+        question: asked of every message that no ``query`` names; empty for the task's own wording.
     """
 
     def __init__(
@@ -32,13 +36,18 @@ class receiver(gr.hier_block2):  # noqa: N801
         waveform: Any = None,
         min_confidence: float = 0.0,
         on_full: str = "wait",
+        key: str = "",
+        question: str = "",
     ) -> None:
         gr.hier_block2.__init__(
             self, "m4sc_receiver", gr.io_signature(1, 1, gr.sizeof_gr_complex), gr.io_signature(0, 0, 0)
         )
         self.message_port_register_hier_in("query")
-        for port in ("answers", "symbols", "status"):
+        for port in ("answers", "symbols", "feedback", "status"):
             self.message_port_register_hier_out(port)
+
+        if key and user_id < 0:
+            raise ValueError("a key is one user's: give its user_id too")
 
         # --- frames, messages, answers ------------------------------------------------------------------
         self.frames = frame_receiver(waveform, on_full)
@@ -51,8 +60,16 @@ class receiver(gr.hier_block2):  # noqa: N801
             min_confidence=min_confidence,
             waveform=waveform,
         )
+        self.decoder.set_default_query(question or None)
         self.connect(self, self.frames)
-        self.msg_connect(self.frames, "symbols", self.decoder, "symbols")
+        if user_id < 0:
+            self.msg_connect(self.frames, "symbols", self.decoder, "symbols")
+        else:
+            self.own = group_decoder(user_id, key, waveform)
+            self.msg_connect(self.frames, "symbols", self.own, "symbols")
+            self.msg_connect(self.own, "symbols", self.decoder, "symbols")
+            self.msg_connect(self.own, "feedback", self, "feedback")
+            self.msg_connect(self.own, "status", self, "status")
 
         # --- border -------------------------------------------------------------------------------------
         self.msg_connect(self.frames, "symbols", self, "symbols")

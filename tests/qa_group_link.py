@@ -117,6 +117,8 @@ def test_feedback_chooses_the_protection() -> None:
 def test_wrong_parameters_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"give|use"):
         m4sc.group_encoder(FakeSystem(), **options)
+    with pytest.raises(ValueError, match="n_sources is 0"):
+        m4sc.group_encoder(FakeSystem(), n_sources=0)
     with pytest.raises(ValueError, match="give 0 to 65535"):
         m4sc.group_decoder(70000)
     with pytest.raises(ValueError, match="64 hex digits"):
@@ -211,3 +213,56 @@ def test_other_frames_pass_and_broken_groups_are_told() -> None:
     sink = run_block(block, "symbols", "symbols", [make_pdu(*one) for one in broken])
     assert not sink.pdus and block.counters["lost"] == 3
     assert [status["event"] for status in sink.status] == ["lost"] * 3
+
+
+def test_what_a_users_receiver_reports_protects_its_next_frames() -> None:
+    tb, sink = gr.top_block("loop", catch_exceptions=True), Sink()
+    head, sender = m4sc.group_encoder(FakeSystem(), users=2), m4sc.frame_transmitter()
+    radio = m4sc.channel(seed=3, snr_db=-2.0)
+    ear = m4sc.receiver(FakeSystem(), user_id=2, question="Is it near?")
+    tb.msg_connect(head, "symbols", sender, "symbols")
+    tb.connect(sender, radio, ear)
+    tb.msg_connect(ear, "feedback", head, "feedback")
+    tb.msg_connect(ear, "answers", sink, "out")
+    tb.msg_connect(ear, "status", sink, "status")
+    tb.start()
+    try:
+        for turn in range(8):  # a frame is read when samples of the next one come
+            for user in (1, 2):
+                put(head, "messages", make_pdu(*asked(user, 60, "vqa")), 20.0)
+            wait_until(lambda turn=turn: len(sink.pdus) + len(sink.status) >= turn, 10.0)
+        put(head, "messages", done_pdu(), 20.0)
+        assert sink.done.wait(60.0)
+    finally:
+        tb.stop()
+        tb.wait()
+    assert "the directory failed its check" in sink.status[0]["reason"]  # 10 dB were expected
+    assert len(sink.pdus) >= 4
+    assert all(text.tobytes() == b"Is it near? dog" for _, text in sink.pdus)
+
+
+def test_done_goes_on_when_the_last_source_has_ended_and_not_before() -> None:
+    head, tb, sink = m4sc.group_encoder(FakeSystem(), users=2, n_sources=2), gr.top_block("two"), Sink()
+    tb.msg_connect(head, "symbols", sink, "out")
+    tb.start()
+    try:
+        put(head, "messages", make_pdu(*asked(1)), 5.0)
+        put(head, "messages", done_pdu(), 5.0)
+        put(head, "messages", make_pdu(*asked(2)), 5.0)
+        assert wait_until(lambda: bool(sink.pdus)) and not sink.done.is_set()
+        put(head, "messages", done_pdu(), 5.0)
+        assert sink.done.wait(10.0)
+    finally:
+        tb.stop()
+        tb.wait()
+    assert [meta["users"] for meta, _ in sink.pdus] == [2]
+
+
+def test_a_receiver_without_a_user_says_what_a_frame_of_several_needs() -> None:
+    group, _ = frames([asked(1), asked(2)], users=2)
+    meta, symbols = group.pdus[0]
+    heard = make_pdu({**meta, "noise_var": np.full(len(symbols), 1e-3, np.float32)}, symbols)
+    sink = run_block(m4sc.message_decoder(FakeSystem()), "symbols", "answers", [heard])
+    assert not sink.pdus and "give this receiver its user id" in sink.status[0]["reason"]
+    with pytest.raises(ValueError, match="give its user_id too"):
+        m4sc.receiver(FakeSystem(), key="00" * 32)

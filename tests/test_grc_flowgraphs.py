@@ -32,6 +32,14 @@ ANSWERS = {
     "m4sc_classical": ["classify", "ship"],
     "m4sc_side_by_side": ["classify", "ship"],
 }
+USERS = {  # what they are told, in all of two rounds
+    "m4sc_multi_user": [
+        ("caption", "ship"),
+        ("vqa", "Is there a dog? ship"),
+        ("vqa", "What animal is it? ship"),
+    ],
+    "m4sc_taking_turns": [("classify", "ship"), ("digits", "seven")],
+}
 OPTIONS = {"m4sc_text": ["--message", "storm ahead"]}
 
 
@@ -61,7 +69,7 @@ def answers_of(done: Any) -> list[tuple[str, str]]:
 
 
 def test_all_are_there_and_no_generated_line_is() -> None:
-    assert len(GRAPHS) == 19 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
+    assert len(GRAPHS) == 20 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
     for name, graph in GRAPHS.items():
         radio = any(block["id"].startswith(("uhd_", "soapy_")) for block in graph["blocks"])
         assert radio == bool(re.search("usrp|soapy", name))
@@ -145,16 +153,22 @@ def test_a_twin_keeps_all_but_the_displays() -> None:
     assert after["snr_now_db"] == "variable"
 
 
-@pytest.mark.parametrize("name", [n for n in ALONE if n != "m4sc_multi_user"])
+@pytest.mark.parametrize("name", [n for n in ALONE if n not in USERS])
 def test_headless_twin_runs_to_its_end(name: str) -> None:
     heard = answers_of(run(FLOWGRAPHS / f"{name}.grc", *FAST, *OPTIONS.get(name, [])))
     task, text = ANSWERS[name]
     assert heard == [(task, text)] * (4 if name == "m4sc_side_by_side" else 2)
 
 
-def test_each_user_gets_what_is_its_own() -> None:
-    heard = answers_of(run(FLOWGRAPHS / "m4sc_multi_user.grc", *FAST))
-    assert sorted(heard) == [("classify", "ship")] * 2 + [("digits", "seven")] * 2
+@pytest.mark.parametrize("name", sorted(USERS))
+def test_each_user_gets_what_is_its_own(name: str) -> None:
+    heard = answers_of(run(FLOWGRAPHS / f"{name}.grc", *FAST))
+    assert sorted(heard) == sorted(USERS[name] * 2)
+
+
+def test_a_user_whose_channel_is_all_noise_disturbs_nobody() -> None:
+    heard = answers_of(run(FLOWGRAPHS / "m4sc_multi_user.grc", *FAST, "--snr-2-db", "-40"))
+    assert sorted(heard) == sorted([one for one in USERS["m4sc_multi_user"] if "animal" not in one[1]] * 2)
 
 
 def test_a_recording_is_replayed(tmp_path: Path) -> None:
@@ -292,7 +306,8 @@ def test_flowgraph_runs_to_its_end_with_its_displays(name: str, display: str, tm
     script = compile_grc(FLOWGRAPHS / f"{name}.grc", tmp_path)
     picture = tmp_path / "window.png"
     done = run(script, *FAST, *OPTIONS.get(name, []), DISPLAY=display, PICTURE=str(picture))
-    assert len(answers_of(done)) == (4 if name in ("m4sc_side_by_side", "m4sc_multi_user") else 2)
+    answers = {"m4sc_side_by_side": 4, **{graph: 2 * len(said) for graph, said in USERS.items()}}
+    assert len(answers_of(done)) == answers.get(name, 2)
     assert picture.stat().st_size > 10_000
 
 

@@ -288,7 +288,7 @@ def test_a_frame_crosses_the_radio_and_the_assembler_leaves_it_alone() -> None:
         assert found.received is not None
         error = np.abs(found.received.symbols - payload(latents).symbols)
         assert np.mean(error**2) < 0.3
-    with pytest.raises(ValueError, match=r"read by m4sc\.sharing"):
+    with pytest.raises(ValueError, match=r"give this receiver its user id"):
         Assembler(CARRIERS).push(HeardFrame(header, frame.symbols, frame.noise_var), 0.0)
 
 

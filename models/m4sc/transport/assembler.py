@@ -136,7 +136,7 @@ class Assembler:
         """
         header = frame.header
         if header.payload_kind is PayloadKind.GROUP:
-            raise ValueError("a frame of several users is read by m4sc.sharing, not put together")
+            raise ValueError("a frame of several users: give this receiver its user id to take its own part")
         closed = self.expire(now)
         if header.segment >= header.n_segments:
             self.counters["contradictions"] += 1
