@@ -6,10 +6,12 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.receiver import BurstReceiver
-from m4sc.phy.sync.strangers import StrangerWatch, repetition
+from m4sc.phy.sync.strangers import StrangerWatch, burst_lengths, repetition
 from m4sc.phy.waveform import WaveformConfig
 
 OWN = WaveformConfig()
@@ -122,3 +124,26 @@ def test_the_lag_of_a_repetition() -> None:
     rest = rng.standard_normal((600, 2)) @ [1, 1j]
     assert repetition(np.concatenate([half, half, rest]).astype(np.complex64)) == [48]
     assert repetition(rest.astype(np.complex64)) == []
+
+
+def test_nobody_looks_for_strangers_in_samples_that_hold_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: StrangerWatch, samples: np.ndarray) -> str:
+        raise AssertionError("it costs more than the frame")
+
+    monkeypatch.setattr(StrangerWatch, "push", fail)
+    receiver = BurstReceiver(OWN)
+    assert len(receiver.push(stream(OWN, 3, 20.0))) == 3
+    with pytest.raises(AssertionError):  # without a frame it is looked for them
+        BurstReceiver(OWN).push(np.zeros(5000, np.complex64))
+
+
+@given(st.lists(st.sampled_from([0.01, 0.02, 0.5, 1.0, 3.0]), min_size=1, max_size=60), st.integers(1, 59))
+def test_lengths_of_bursts_go_on_where_they_ended(powers: list[float], cut: int) -> None:
+    samples = np.sqrt(np.repeat(powers, 64)).astype(np.complex64)
+    whole, floor = burst_lengths(samples, np.inf, 0)
+    first, low = burst_lengths(samples[: 64 * cut], np.inf, 0)
+    second, low = burst_lengths(samples[64 * cut :], low, int(first[-1]))
+    assert np.array_equal(np.concatenate([first, second]), whole) and low == floor
+    for number, power in enumerate(powers):  # a burst is what is over four times the quietest before it
+        quietest = min((p for p, n in zip(powers[:number], whole, strict=False) if n == 0), default=np.inf)
+        assert (whole[number] > 0) == (power > 4 * quietest * (1 + 1e-6))

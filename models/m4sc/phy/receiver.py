@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -120,18 +121,21 @@ class BurstReceiver:
         self._buffer.append(samples)
         frames = self._advance()
         self._trim()
-        if self._watch is not None:
-            self._look_for_strangers(self._watch.push(samples))
+        self._look_for_strangers(lambda watch: watch.push(samples))
         return frames
 
-    def _look_for_strangers(self, found: str) -> None:
+    def _look_for_strangers(self, look: Callable[[StrangerWatch], str]) -> None:
         """Tell of them, until the first frame has come or all is said."""
-        if self.counters["frames"] or self._watch is None:
+        if self._watch is None:
+            return
+        if self.counters["frames"]:
             self._watch = None
-        elif found:
+            return
+        found = look(self._watch)
+        if found:
             self.counters["strangers"] += 1
             self._note("strangers", 0, True, found)
-        if self._watch is not None and self._watch.is_over:
+        if self._watch.is_over:
             self._watch = None
 
     def _finite(self, samples: np.ndarray) -> np.ndarray:
@@ -158,8 +162,7 @@ class BurstReceiver:
             frames += self._advance()
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
-        if self._watch is not None:
-            self._look_for_strangers(self._watch.flush())
+        self._look_for_strangers(StrangerWatch.flush)
         self._next, self._last, self._failed = Search(0), None, None
         return frames
 

@@ -14,6 +14,7 @@ from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.modulation.digital import decode_transport, encode_transport
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.receiver import BurstReceiver
+from m4sc.phy.sync.strangers import repetition
 from m4sc.phy.waveform import WaveformConfig
 
 _SYMBOLS, _BYTES = 96, 24
@@ -36,7 +37,9 @@ def _receive(receiver: BurstReceiver, burst: np.ndarray) -> int:
     silence = np.zeros(_SILENCE, np.complex64)
     samples = np.concatenate([silence, burst, silence])
     noise = np.random.default_rng(0).standard_normal((len(samples), 2), np.float32).view(np.complex64).ravel()
-    found = receiver.push(samples + np.float32(_NOISE) * noise)
+    samples = samples + np.float32(_NOISE) * noise
+    receiver.push(samples[:_SILENCE])  # nothing but noise goes another way
+    found = receiver.push(samples[_SILENCE:])
     return len(found) + len(receiver.flush())
 
 
@@ -51,12 +54,18 @@ def warm_up_bytes() -> int:
     return right
 
 
+def warm_up_strangers() -> int:
+    """Look for a repetition in what has none; how many there are."""
+    return len(repetition(np.arange(_SILENCE).astype(np.complex64) ** 2 % 7))
+
+
 def main() -> None:
     """Compile what the default waveform's receivers run; the machine code is kept."""
     waveform, packet_format = WaveformConfig(), PacketFormat()
     warm_up_frames(BurstReceiver(waveform))
     warm_up_packets(packet_receiver(waveform, packet_format), packet_format)
     warm_up_bytes()
+    warm_up_strangers()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.waveform import WaveformConfig
 
 _BLOCK = 64  # samples whose mean power is looked at
@@ -28,11 +29,10 @@ class StrangerWatch:
 
     def __init__(self, waveform: WaveformConfig) -> None:
         self._own = waveform.fft_len // 2
-        self._rest = np.zeros(0, np.complex64)
+        self._rest = np.zeros(0, np.complex64)  # less than a block
         self._floor = np.inf
-        self._burst: list[np.ndarray] = []  # blocks of the one under way, with one before it
-        self._length = 0
-        self._quiet = np.zeros(0, np.complex64)
+        self._length = 0  # blocks of the burst under way
+        self._heard = np.zeros(0, np.complex64)  # its beginning, with one block before it
         self._lags: list[int] = []
         self._bursts = 0
         self._told = False
@@ -46,36 +46,35 @@ class StrangerWatch:
         """Take samples, complex64 (n,); a sentence once enough bursts were heard, else ""."""
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) - len(samples) % _BLOCK
-        self._rest = samples[whole:]
-        blocks = samples[:whole].reshape(-1, _BLOCK)
-        powers = np.mean(blocks.real**2 + blocks.imag**2, axis=1)
-        for block, power in zip(blocks, powers, strict=True):
-            self._take(block, float(power))
+        self._rest, samples = samples[whole:].copy(), np.concatenate([self._heard, samples[:whole]])
+        first = len(self._heard)  # sample of the first new block
+        lengths, self._floor = burst_lengths(samples[first:], self._floor, self._length)
+        lengths = np.concatenate([[self._length], lengths])
+        for block in np.flatnonzero((lengths[:-1] > 0) & (lengths[1:] == 0)).tolist():
+            self._length = int(lengths[block])
+            self._heard = self._beginning(samples, first, block)
+            self._end()
+        self._length = max(int(lengths[-1]), 0)
+        self._heard = self._beginning(samples, first, len(lengths) - 1).copy()
         return self._sentence(_SURE)
+
+    def _beginning(self, samples: np.ndarray, first: int, block: int) -> np.ndarray:
+        """Of the burst before a block, whose samples begin at `first`, and the block before that burst."""
+        begin = first + (block - self._length - 1) * _BLOCK
+        if self._length > block:
+            begin = 0  # it is what was kept
+        return samples[max(begin, 0) :][: _BLOCK + _KEPT]
 
     def flush(self) -> str:
         """The end of the stream: one burst that is clearly a stranger's is enough."""
         self._end()
         return self._sentence(1)
 
-    def _take(self, block: np.ndarray, power: float) -> None:
-        if power > _ABOVE * self._floor:
-            if not self._length:
-                self._burst = [self._quiet]
-            self._length += 1
-            if self._length * _BLOCK <= _KEPT:
-                self._burst.append(block.copy())
-            if self._length > _MOST_BLOCKS:
-                self._floor, self._length = power, 0
-            return
-        self._end()
-        self._floor, self._quiet = min(self._floor, power), block.copy()
-
     def _end(self) -> None:
         """The burst under way is over."""
         if self._length >= _LEAST_BLOCKS:
             self._bursts += 1
-            self._lags += repetition(np.concatenate(self._burst))
+            self._lags += repetition(self._heard)
         self._length = 0
 
     def _sentence(self, sure: int) -> str:
@@ -98,18 +97,50 @@ class StrangerWatch:
         return ""
 
 
+@compiled
+def burst_lengths(samples, floor, length):  # type: ignore[no-untyped-def]
+    """For each block of complex64 (n,) the blocks of the burst so far, int32: 0 where there is none, -1 where
+    it has become too long to be one; and the quietest power.
+
+    floor, length: where the blocks before these ended.
+    """
+    lengths = np.empty(len(samples) // _BLOCK, np.int32)
+    for block in range(len(lengths)):
+        power = 0.0
+        for x in samples[block * _BLOCK : (block + 1) * _BLOCK]:
+            power += np.float64(x.real) ** 2 + np.float64(x.imag) ** 2
+        power /= _BLOCK
+        length = length + 1 if power > _ABOVE * floor else 0
+        if length == 0:
+            floor = min(floor, power)
+        lengths[block] = length
+        if length > _MOST_BLOCKS:
+            floor, length, lengths[block] = power, 0, -1
+    return lengths, floor
+
+
 def repetition(burst: np.ndarray) -> list[int]:
     """The longest lag, samples, after which a burst's beginning, complex64 (n,), is repeated; or none."""
-    found: list[int] = []
-    for lag in range(_SHORTEST, min(_LONGEST, (len(burst) - _BLOCK) // 2) + 1):
+    lag = repeated_after(burst.astype(np.complex128))
+    return [lag] if lag else []
+
+
+@compiled
+def repeated_after(burst):  # type: ignore[no-untyped-def]
+    """The same of complex128 (n,); 0 for none."""
+    energy = np.zeros(len(burst) + 1)
+    energy[1:] = np.cumsum(burst.real**2 + burst.imag**2)
+    for lag in range(min(_LONGEST, (len(burst) - _BLOCK) // 2), _SHORTEST - 1, -1):
         room = min(len(burst) - 2 * lag, 2 * _BLOCK + lag)
-        product = np.cumsum(np.conj(burst[: room + lag]) * burst[lag : room + 2 * lag])
-        energy = np.cumsum(np.abs(burst[: room + 2 * lag]) ** 2)
-        correlation = np.abs(product[lag:] - product[:-lag])
-        first = energy[lag : lag + len(correlation)] - energy[: len(correlation)]
-        second = energy[2 * lag : 2 * lag + len(correlation)] - energy[lag : lag + len(correlation)]
-        loud = first > 0.25 * energy[-1] / len(energy) * lag
-        alike = correlation / np.sqrt(np.maximum(first * second, 1e-30))
-        if loud.any() and alike[loud].max() > _ALIKE:
-            found = [lag]
-    return found
+        loud = 0.25 * energy[room + 2 * lag] / (room + 2 * lag) * lag
+        product = 0j  # of the `lag` samples from `place` on with those behind them
+        for n in range(lag):
+            product += np.conj(burst[n]) * burst[n + lag]
+        for place in range(room):
+            first = energy[place + lag] - energy[place]
+            second = energy[place + 2 * lag] - energy[place + lag]
+            if min(first, second) > loud and abs(product) > _ALIKE * np.sqrt(first * second):
+                return lag
+            old, middle, new = burst[place], burst[place + lag], burst[place + 2 * lag]
+            product += np.conj(middle) * new - np.conj(old) * middle
+    return 0
