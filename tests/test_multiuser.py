@@ -21,10 +21,13 @@ from m4sc.evaluate.multiuser import (
     divide,
     prepare,
 )
+from m4sc.evaluate.multiuser_sets import sessions
 from m4sc.message import Message
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.group import SharingConfig
+from m4sc.sharing.privacy import UserKey
 from m4sc.tasks import get_task
+from m4sc_app.bench.trials.hidden_trial import WORDS, Seen, attack
 from m4sc_app.bench.trials.multiuser_trial import SETS, Trial
 from m4sc_app.cli import main
 from m4sc_app.multiuser import multiuser_command
@@ -236,3 +239,41 @@ def test_views_and_scores_come_from_the_data_they_name(tmp_path: Path) -> None:
     found = {figure.name: figure.value for figure in SETS["views"](trial)}
     assert 0.4 < found["public share, two views, 1 apart"] < 0.7  # the still scene's, of both
     assert found["air time, four views, 1 apart, over unicast"] < 0.5
+
+
+def test_crops_of_a_photograph_are_each_users_own_and_of_the_size_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "flickr8k_1000" / "images"
+    folder.mkdir(parents=True)
+    captions = ["A dog runs over the grass.", "A brown dog plays.", "A dog is outside.", "The dog runs."]
+    entries = []
+    for k in range(8):
+        Image.fromarray(np.full((40, 60, 3), 20 * k, np.uint8)).save(folder / f"{k}.jpg")
+        entries.append({"image": f"{k}.jpg", "split": "dev", "captions": [*captions, "A dog."]})
+    (folder.parent / "captions.json").write_text(json.dumps(entries))
+    made = sessions("cutouts", tmp_path, 4, (10.0, 5.0, 0.0), side=0.5)
+    assert made
+    for one in made:
+        assert len({example.media_id for example in one.examples}) == 3
+        assert {np.asarray(example.load()).shape for example in one.examples} == {(20, 30, 3)}
+        assert all(example.task == "vqa" and example.answers[0] for example in one.examples)
+    with pytest.raises(ValueError, match="none of"):
+        sessions("fields", tmp_path, 4, (10.0,))
+
+
+def seen(n: int, seed: int) -> Seen:
+    """Messages of which a label makes the first symbol strong."""
+    rng = np.random.default_rng(seed)
+    symbols = rng.normal(size=(n, 24)) + 1j * rng.normal(size=(n, 24))
+    labels = rng.random((n, len(WORDS))) < 0.5
+    symbols[:, 0] *= np.where(labels[:, 0], 6.0, 1.0)
+    symbols *= np.sqrt(24 / np.sum(np.abs(symbols) ** 2, axis=1, keepdims=True))  # as codecs do
+    return Seen(symbols, labels[:, :1])
+
+
+def test_the_attacker_finds_what_is_open_or_merely_permuted_and_nothing_of_what_is_hidden() -> None:
+    train, test = seen(1500, 1), seen(600, 2)
+    key = UserKey(1, bytes(32))
+    assert attack(train, test, lambda x, _: x, 0)[0].auc > 0.9
+    assert attack(train, test, key.turned, 0)[0].auc > 0.8
+    hidden = attack(train, test, key.hide, 0)[0]
+    assert hidden.low < 0.5 < hidden.high

@@ -105,6 +105,8 @@ class SemanticSystem:
             self.codecs["space"] = points if pictures is None else WithPicture(points, pictures)
         if questions is not None:
             questions.fingerprint = fingerprint
+            if space is not None and space.config.vision == questions.config.vision:
+                questions.look_with = lambda: space.pictures  # a picture is looked at once for both
             sized = BySizeCodec(semantic, questions)
             self.codecs["questions"] = questions if pictures is None else WithPicture(questions, pictures)
             self.codecs["by-size"] = sized if pictures is None else WithPicture(sized, pictures)

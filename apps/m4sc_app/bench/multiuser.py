@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-_DEFAULT = "questions,tasks,crops,rooms,unrelated,views,sizes,layouts"
+_DEFAULT = "questions,tasks,crops,cutouts,rooms,unrelated,views,sizes,layouts,hidden"
 
 
 def multiuser(
@@ -21,8 +21,8 @@ def multiuser(
         str,
         typer.Option(
             help="With commas: questions about one mosaic, tasks on one photograph, crops of a "
-            "mosaic, rooms, unrelated photographs, views, sizes, layouts; tolerances "
-            "measures what the tolerance was chosen by."
+            "mosaic, cutouts of a photograph, rooms, unrelated photographs, views, sizes, layouts, hidden "
+            "(what an attacker without the key learns); tolerances: what the tolerance was chosen by."
         ),
     ] = _DEFAULT,
     n: Annotated[int, typer.Option(min=1, help="Sessions of a set at most.")] = 200,

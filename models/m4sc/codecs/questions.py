@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -33,6 +33,9 @@ class QuestionCodec(Codec):
     Args:
         network: projector, channel codec and judge.
         fingerprint: of configuration and weights.
+
+    Attributes:
+        look_with: what gives the picture's features, so that another codec's backbone serves this one too.
     """
 
     name = "questions"
@@ -41,12 +44,13 @@ class QuestionCodec(Codec):
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
         self.fingerprint = fingerprint
+        self.look_with: Callable[[], PictureFeatures] = lambda: PictureFeatures(self.config.vision)
         self._statements = lru_cache(_KEPT_QUESTIONS)(self._embedded)
 
     @cached_property
     def pictures(self) -> PictureFeatures:
         """Loaded when the first picture comes."""
-        return PictureFeatures(self.config.vision)
+        return self.look_with()
 
     @cached_property
     def sentences(self) -> SentenceEncoder:

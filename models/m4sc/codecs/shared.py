@@ -89,12 +89,12 @@ def _encode(system: Encoder, request: Request, snr_db: float, rate: int | None) 
 def _highest_rate(requests: Sequence[Request], served: Sequence[Served], number: int) -> int | None:
     """The rate at which a request's tokens are sent to others too; None where its own is as high."""
     payload = served[number].payload
-    if payload.latents is None:
+    if payload.latents is None or payload.unit == 1:
         return None
     tokens, unit = shape_of(payload)
     rates = [unit]
     for other, theirs in zip(requests, served, strict=True):
-        if other.message is requests[number].message and theirs.payload.latents is not None:
+        if other.message is requests[number].message and theirs.payload.unit > 1:
             count, rate = shape_of(theirs.payload)
             rates += [rate] if count == tokens > 1 else []
     return max(rates) if max(rates) > unit else None

@@ -15,8 +15,8 @@ from m4sc.data import caption_questions, cifar10, daquar, flickr8k, mosaic
 from m4sc.data.example import Example, ImageFile, require
 from m4sc.evaluate.multiuser import Session
 
-SETS = ("questions", "tasks", "crops", "rooms", "unrelated")
-_CROP = 0.92  # of a side
+SETS = ("questions", "tasks", "crops", "cutouts", "rooms", "unrelated")
+CROP = 0.92  # of a side
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,29 @@ class View:
 
 
 def sessions(
-    name: str, data_dir: Path, n: int, snrs_db: Sequence[float], *, split: str = "test", seed: int = 0
+    name: str,
+    data_dir: Path,
+    n: int,
+    snrs_db: Sequence[float],
+    *,
+    split: str = "test",
+    seed: int = 0,
+    side: float = CROP,
 ) -> list[Session]:
     """Up to `n` sessions of as many users as there are SNRs; a user's SNR turns from session to session.
 
     "questions": questions of different kinds about one mosaic; "crops": the same, and each user
     has a crop of its own of the mosaic; "tasks": a caption, a name and questions
-    about one photograph; "rooms": a question about each of consecutive DAQUAR pictures; "unrelated":
-    one about each of different photographs.
+    about one photograph; "cutouts": a question about a photograph to each user of a crop of it;
+    "rooms": a question about each of consecutive DAQUAR pictures; "unrelated": one about each of different
+    photographs.
 
     Args:
         name: of `SETS`.
         data_dir: folder of the data sets.
         n, snrs_db, seed: as said.
         split: "test", or "train" to choose by.
+        side: of a crop, over the picture's own, 0 to 1.
 
     Raises:
         ValueError: no such set.
@@ -53,13 +62,17 @@ def sessions(
         made = mosaic.mosaic_examples(pictures, n, seed=seed)
         groups = [_take(group, users) for group in _by_picture(made)]
         if name == "crops":
-            groups = [[_cropped(e, k, users) for k, e in enumerate(group)] for group in groups]
+            groups = [_cropped(group, side) for group in groups]
     elif name == "tasks":
         captions = flickr8k.caption_examples(data_dir, "dev" if split == "test" else "train", seed=seed)
         asked = {e.media_id: list[Example]() for e in captions}
         for example in caption_questions.picture_questions(captions, seed=seed):
             asked[example.media_id].append(example)
         groups = [[e, _named(e), *asked[e.media_id]][:users] for e in captions]
+    elif name == "cutouts":
+        captions = flickr8k.caption_examples(data_dir, "dev" if split == "test" else "train", seed=seed)
+        asked_of = _by_picture(caption_questions.picture_questions(captions, seed=seed))
+        groups = [_cropped(_take(group, users), side) for group in asked_of]
     elif name == "rooms":
         groups = _runs(daquar.vqa_examples(data_dir, split), users, n, seed)
     elif name == "unrelated":
@@ -114,25 +127,30 @@ def _take(group: list[Example], users: int) -> list[Example]:
 
 @dataclass(frozen=True)
 class _Crop:
-    """Loads a part of a picture: `_CROP` of each side, from a corner between top left and bottom right."""
+    """Loads a part of a picture: `side` of each side, from a corner between top left and bottom right."""
 
     whole: Callable[[], Any]
+    side: float
     right: float
     down: float
 
     def __call__(self) -> np.ndarray:
         """Return the part, uint8 (h, w, 3)."""
         picture = np.asarray(self.whole())
-        height, width = (round(_CROP * side) for side in picture.shape[:2])
+        height, width = (round(self.side * whole) for whole in picture.shape[:2])
         top = round(self.down * (picture.shape[0] - height))
         left = round(self.right * (picture.shape[1] - width))
         return picture[top : top + height, left : left + width]
 
 
-def _cropped(example: Example, user: int, users: int) -> Example:
-    angle = 2 * np.pi * user / users
-    corner = 0.5 + 0.5 * np.cos(angle), 0.5 + 0.5 * np.sin(angle)
-    return replace(example, source=_Crop(example.load, *corner), media_id=f"{example.media_id}-crop{user}")
+def _cropped(group: Sequence[Example], side: float) -> list[Example]:
+    """To each user a crop of its own, at the edge and as far apart as they can be."""
+    found = []
+    for user, example in enumerate(group):
+        angle = 2 * np.pi * user / len(group)
+        crop = _Crop(example.load, side, 0.5 + 0.5 * np.cos(angle), 0.5 + 0.5 * np.sin(angle))
+        found.append(replace(example, source=crop, media_id=f"{example.media_id}-crop{user}"))
+    return found
 
 
 def _named(example: Example) -> Example:

@@ -15,6 +15,14 @@ class BitWriter:
             raise ValueError(f"{value} does not fit {width} bits")
         self._number, self._count = self._number << width | value, self._count + width
 
+    def put_small(self, value: int) -> None:
+        """Append a number of any size that is mostly small: 1 bit for 0, 3 for 1 and 2, 5 for 3 to 6, ...
+
+        Exponential Golomb code of order 0, as of ITU-T H.264, Sec. 9.1.
+        """
+        width = (value + 1).bit_length()
+        self.put(value + 1, 2 * width - 1)
+
     def bytes(self) -> bytes:
         """All fields, filled with zero bits to whole bytes."""
         size = -(-self._count // 8)
@@ -33,6 +41,18 @@ class BitReader:
             raise ValueError("the fields end before they should")
         self._left -= width
         return self._number >> self._left & (1 << width) - 1
+
+    def take_small(self, most: int) -> int:
+        """Inverse of :meth:`BitWriter.put_small`; raises ValueError for what is above `most`."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > most.bit_length():
+                raise ValueError("a number is larger than it may be")
+        value = (1 << zeros | self.take(zeros)) - 1
+        if value > most:
+            raise ValueError(f"{value} is more than {most}")
+        return value
 
     def finish(self) -> None:
         """Raise ValueError unless only filling is left."""

@@ -33,6 +33,7 @@ from m4sc.transport.message_header import Modality, TransportHeader
 
 _MOST_DIRECTORY = 255
 _HEADER_MARGIN_DB = 4.0  # less than of one user's frame: a repeated preamble is lost more often at middle SNR
+_POINT_UNIT = 8
 TOLERANCE = 0.1
 
 
@@ -277,23 +278,22 @@ def _parts(
     nonce: int | None,
 ) -> _Parts:
     """Divide users into families of like messages, and each family's content into public and private."""
-    shapes, same = dict[tuple[int, int], list[int]](), dict[tuple[bytes, int], list[int]]()
+    units, same = dict[int, list[int]](), dict[tuple[bytes, int], list[int]]()
     for number, user in enumerate(users):
         if user.payload.latents is not None:
-            shapes.setdefault(shape_of(user.payload), []).append(number)
+            units.setdefault(shape_of(user.payload)[1], []).append(number)
         else:  # sealed bytes are one user's, whatever others get
             alone = number if user.user_id in sealers else -1
             same.setdefault((user.payload.data, alone), []).append(number)
     found, bits = _Parts(), _directory_rate(weakest - config.margin_db)
-    for shape, numbers in shapes.items():
-        family, split = _shared(users, numbers, shape, config.tolerance, bits, sealers, nonce)
+    for unit, numbers in units.items():
+        family, split = _shared(users, numbers, unit, config.tolerance, bits, sealers, nonce)
         found.symbols.append(family)
         found.public.append(split.public.ravel())
         for number, part in zip(numbers, split.private, strict=True):
             found.private.append(_hidden(part.ravel(), users[number], sealers, nonce))
             found.order.append(number)
-        unit = shape[1]
-        found.count(unit * int(np.sum(split.places != PRIVATE)), unit * split.places.size)
+        found.count(unit * split.n_shared, unit * sum(len(split.places_of(k)) for k in range(len(numbers))))
     for numbers in same.values():
         block, sent = _block(users, numbers, config, sealers, nonce)
         found.data.append(block)
@@ -310,27 +310,33 @@ def _parts(
 def _shared(
     users: Sequence[Served],
     numbers: Sequence[int],
-    shape: tuple[int, int],
+    unit: int,
     tolerance: float,
     bits: float,
     sealers: Mapping[int, Sealer],
     nonce: int | None,
 ) -> tuple[SymbolFamily, Split]:
-    """Split messages of one shape; a bit of the directory costs 1 / `bits` symbols."""
-    messages = np.array([users[number].payload.symbols.reshape(shape) for number in numbers])
+    """Split messages of tokens of one size; a bit of the directory costs 1 / `bits` symbols."""
+    messages = [users[number].payload.symbols.reshape(-1, unit) for number in numbers]
 
     def overhead(split: Split) -> int:
-        family = _family(users, numbers, shape, split, sealers, nonce)
+        family = _family(users, numbers, unit, split, sealers, nonce)
         return round(8 * len(Directory(symbols=(family,)).pack()) / bits)
 
     split = choose_split(messages, tolerance, overhead)
-    return _family(users, numbers, shape, split, sealers, nonce), split
+    return _family(users, numbers, unit, split, sealers, nonce), split
 
 
 def shape_of(payload: Payload) -> tuple[int, int]:
-    """Tokens of a payload of symbols and complex symbols of each; one token where it has no such parts."""
+    """Tokens of a payload of symbols and complex symbols of each; one token where it has no such parts.
+
+    The symbols of a point have no tokens of their own; they are compared by eights, of which the first say
+    most, so that a shorter message of the same point has its symbols in common with a longer one.
+    """
     assert payload.latents is not None
     count, unit = len(payload.latents), payload.unit
+    if unit == 1:
+        unit = _POINT_UNIT
     if unit < 2 or count % unit or not 1 <= count // unit <= MAX_TOKENS or payload.essential:
         return 1, count
     return count // unit, unit
@@ -345,20 +351,18 @@ def _directory_rate(snr_db: float) -> float:
 def _family(
     users: Sequence[Served],
     numbers: Sequence[int],
-    shape: tuple[int, int],
+    unit: int,
     split: Split,
     sealers: Mapping[int, Sealer],
     nonce: int | None,
 ) -> SymbolFamily:
     members = []
-    for number, places in zip(numbers, split.places, strict=True):
-        user = users[number]
+    for k, number in enumerate(numbers):
+        user, places = users[number], split.places_of(k)
         sealer = sealers.get(user.user_id) if PRIVATE in places else None
-        members.append(
-            Member(user.user_id, user.payload.task_id, tuple(map(int, places)), *_seal(sealer, nonce))
-        )
+        members.append(Member(user.user_id, user.payload.task_id, places, *_seal(sealer, nonce)))
     others = len(split.public) - len(split.firsts)
-    return SymbolFamily(*shape, split.firsts, others, tuple(members))
+    return SymbolFamily(split.places.shape[1], unit, split.firsts, others, tuple(members))
 
 
 def _seal(sealer: Sealer | None, nonce: int | None) -> tuple[bool, int]:

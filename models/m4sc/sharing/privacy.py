@@ -1,8 +1,10 @@
 """A user's own part, hidden with its key.
 
 Analogue symbols are permuted and each is turned by a phase and perhaps mirrored, all from a ChaCha20
-keystream; bytes go through ChaCha20-Poly1305, which also tells that they were changed. Energy and number of
-the symbols, when they are sent and what is public stay visible.
+keystream, three times with a Fourier transform between. Without the transforms the magnitudes stay as they
+are, in another order, and tell much of a picture (``m4sc bench multiuser --sets hidden``); with them each
+symbol is a sum of all, turned at random. Bytes go through ChaCha20-Poly1305, which also tells that they were
+changed. Total energy and number of the symbols, when they are sent and what is public stay visible.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from filelock import FileLock
 
 KEY_BYTES = 32
 _RESERVED = 1 << 20  # nonces that a start sets aside, so that the file is written seldom
-_SYMBOLS, _DATA, _CHECK = b"\x00\x00", b"\x01\x00", b"\x02\x00"
+_DATA, _CHECK = b"\x01\x00", b"\x02\x00"
+_STAGES = tuple(bytes([0, stage]) for stage in range(3))  # of analogue symbols
+_LEAST_POWER, _MOST_POWER = 0.05, 20.0  # of a part's symbols, as a receiver may take it to be
 
 
 class KeyFileError(ValueError):
@@ -60,18 +64,46 @@ class UserKey:
             raise ValueError(f"a key has {KEY_BYTES} bytes; got {len(self.key)}")
 
     def hide(self, symbols: np.ndarray, nonce: int) -> np.ndarray:
-        """Complex (n,) to complex64 (n,), permuted, mirrored and turned."""
-        order, mirrored, turn = self._pattern(len(symbols), nonce)
-        out = np.where(mirrored, symbols.conj(), symbols) * turn
-        return np.asarray(out[order], np.complex64)
+        """Complex (n,) to complex64 (n,), of the same energy."""
+        if not len(symbols):
+            return np.zeros(0, np.complex64)
+        out = self.turned(symbols, nonce, _STAGES[0])
+        for stage in _STAGES[1:]:
+            out = self.turned(np.fft.fft(out, norm="ortho"), nonce, stage)
+        return np.asarray(out, np.complex64)
 
     def show(self, symbols: np.ndarray, noise_var: np.ndarray, nonce: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inverse of :meth:`hide`, for received symbols and their noise variances."""
-        order, mirrored, turn = self._pattern(len(symbols), nonce)
-        y, n = np.empty(len(symbols), np.complex64), np.empty(len(symbols), np.float32)
-        y[order], n[order] = symbols, noise_var
-        y = y * turn.conj()
-        return np.where(mirrored, y.conj(), y).astype(np.complex64), n
+        """Inverse of :meth:`hide`, for received symbols and their noise variances.
+
+        Each symbol was spread over all, so that noise on a few is noise on all. With weights
+        w = P / (P + noise_var) of the linear MMSE estimate, for symbols of mean power P, and their mean m, an
+        unbiased symbol has the noise variance P (1 - m) / m, the same for all.
+        """
+        if not len(symbols):
+            return np.zeros(0, np.complex64), np.zeros(0, np.float32)
+        power = _power(symbols, noise_var)
+        weights = power / (power + noise_var.astype(np.float64))
+        mean = float(weights.mean())
+        if mean <= 0:
+            return np.zeros(len(symbols), np.complex64), np.full(len(symbols), np.inf, np.float32)
+        out = np.where(weights > 0, symbols, 0) * (weights / mean)
+        for stage in reversed(_STAGES[1:]):
+            out = np.fft.ifft(self._turned_back(out, nonce, stage), norm="ortho")
+        out = self._turned_back(out, nonce, _STAGES[0])
+        return out.astype(np.complex64), np.full(len(out), power * (1 - mean) / mean, np.float32)
+
+    def turned(self, symbols: np.ndarray, nonce: int, stage: bytes = _STAGES[0]) -> np.ndarray:
+        """Permuted, mirrored and turned: complex (n,) to (n,). Magnitudes stay: hides too little alone."""
+        order, mirrored, turn = self._pattern(len(symbols), nonce, stage)
+        out: np.ndarray = (np.where(mirrored, symbols.conj(), symbols) * turn)[order]
+        return out
+
+    def _turned_back(self, symbols: np.ndarray, nonce: int, stage: bytes) -> np.ndarray:
+        order, mirrored, turn = self._pattern(len(symbols), nonce, stage)
+        out = np.empty(len(symbols), np.complex128)
+        out[order] = symbols
+        out *= turn.conj()
+        return np.where(mirrored, out.conj(), out)
 
     def lock(self, data: bytes, nonce: int) -> bytes:
         """Bytes to as many and 16 more."""
@@ -97,13 +129,23 @@ class UserKey:
         start = (0).to_bytes(4, "little") + self._nonce(nonce, what)
         return bytes(_ciphers()[1](self.key, start).update(bytes(size)))
 
-    def _pattern(self, count: int, nonce: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _pattern(self, count: int, nonce: int, stage: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Order of the symbols, which are mirrored, and the phase that each is turned by."""
-        words = np.frombuffer(self._stream(16 * count, nonce, _SYMBOLS), "<u8").reshape(count, 2)
+        words = np.frombuffer(self._stream(16 * count, nonce, stage), "<u8").reshape(count, 2)
         order = np.argsort(words[:, 0], kind="stable")
         mirrored = (words[:, 1] & np.uint64(1)).astype(bool)
         turn = np.exp(2j * np.pi * (words[:, 1] >> np.uint64(1)).astype(np.float64) / 2.0**63)
         return order, mirrored, turn
+
+
+def _power(symbols: np.ndarray, noise_var: np.ndarray) -> float:
+    """Mean power of symbols without their noise, the clean ones counting most."""
+    trust = 1.0 / (1.0 + noise_var.astype(np.float64)) ** 2
+    there = trust > 0
+    if not there.any():
+        return 1.0
+    excess = np.abs(symbols[there]) ** 2 - noise_var[there]
+    return float(np.clip(np.average(excess, weights=trust[there]), _LEAST_POWER, _MOST_POWER))
 
 
 class KeyRing:

@@ -107,8 +107,8 @@ class Parts:
     ) -> Delivered:
         unit = family.unit
         places = np.array(member.places)
-        symbols = np.zeros((family.tokens, unit), np.complex64)
-        noise_var = np.full((family.tokens, unit), _ERASED, np.float32)
+        symbols = np.zeros((len(places), unit), np.complex64)
+        noise_var = np.full((len(places), unit), _ERASED, np.float32)
         shared = places != PRIVATE
         symbols[shared] = self.symbols[public].reshape(-1, unit)[places[shared]]
         noise_var[shared] = self.noise_var[public].reshape(-1, unit)[places[shared]]

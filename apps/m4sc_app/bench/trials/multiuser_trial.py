@@ -21,11 +21,14 @@ from m4sc.evaluate.multiuser import (
     prepare,
     scores_of,
 )
-from m4sc.evaluate.multiuser_sets import scene_views, sessions, view_session
+from m4sc.evaluate.multiuser_sets import CROP, scene_views, sessions, view_session
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.directory import OFDMA
 from m4sc.sharing.group import SharingConfig
 from m4sc.sharing.layout import carriers_of, equal_share_rows
+from m4sc.sharing.privacy import UserKey
+
+from m4sc_app.bench.trials.hidden_trial import WORDS, attack, photographs, ways
 
 EQUAL_DB = (10.0,) * 4
 MIXED_DB = (0.0, 5.0, 10.0, 20.0)
@@ -72,9 +75,11 @@ class Trial:
         """The same payloads divided in another way."""
         return divide(one.session, one.shared, one.alone, self.waveform, config or self.config)
 
-    def prepared(self, name: str, snrs_db: Sequence[float], split: str = "test") -> list[Prepared]:
+    def prepared(
+        self, name: str, snrs_db: Sequence[float], split: str = "test", side: float = CROP
+    ) -> list[Prepared]:
         """Sessions of a set, encoded both ways."""
-        made = sessions(name, self.data, self.n, snrs_db, split=split)
+        made = sessions(name, self.data, self.n, snrs_db, split=split, side=side)
         found = []
         for k, session in enumerate(made):
             found.append(prepare(self.model, session, self.waveform, self.config))
@@ -83,9 +88,15 @@ class Trial:
         return found
 
 
-def scored_set(trial: Trial, name: str) -> list[Figure]:
-    """Air time and scores of a set of sessions, users at 0, 5, 10 and 20 dB in one frame."""
-    prepared = trial.prepared(name, MIXED_DB)
+def scored_set(
+    trial: Trial, name: str, label: str = "", side: float = CROP, snrs_db: Sequence[float] = MIXED_DB
+) -> list[Figure]:
+    """Air time and scores of a set of sessions, users at 0, 5, 10 and 20 dB in one frame.
+
+    label: of the figures; the set's name if empty.
+    """
+    prepared = trial.prepared(name, snrs_db, side=side)
+    name = label or name
     figures = _air(trial, name, prepared)
     everyone = [example for one in prepared for example in one.session.examples]
     judged = [bool(example.answers[0]) for example in everyone]  # of others nobody knows the right answer
@@ -113,7 +124,8 @@ def scored_set(trial: Trial, name: str) -> list[Figure]:
     tasks = np.array([example.task for example in examples])
     for task in sorted(set(tasks)):
         figures += _difference(f"{name}, {task}", both, tasks == task, detail)
-    for snr in MIXED_DB:
+    figures += _difference(f"{name}, all users", both, np.full(len(snrs), True), detail)
+    for snr in sorted(set(snrs_db)):
         figures += _difference(f"{name}, {snr:g} dB", both, snrs == snr, detail)
     return figures
 
@@ -297,33 +309,71 @@ def layouts(trial: Trial) -> list[Figure]:
     ]
 
 
-def tolerances(trial: Trial, name: str, values: Sequence[float]) -> list[Figure]:
+def tolerances(trial: Trial, name: str, values: Sequence[float], side: float = CROP) -> list[Figure]:
     """Score, symbols and public share of a set of the training split at several tolerances, all at 10 dB."""
-    made = trial.prepared(name, EQUAL_DB, "train")
+    made = trial.prepared(name, EQUAL_DB, "train", side)
     examples = [example for one in made for example in one.session.examples]
     ends, figures = Ends(trial.waveform), []
     for value in values:
         divided = [trial.divided(one, replace(trial.config, tolerance=value)) for one in made]
-        rng = np.random.default_rng([trial.seeds[0], 19])
-        received = [None if d is None else d.received for one in divided for d in ends.together(one, rng)]
-        score = 100 * float(scores_of(answer_all(trial.model, received, examples), examples).mean())
+        scores = []
+        for seed in trial.seeds:
+            rng = np.random.default_rng([seed, 19])
+            received = [None if d is None else d.received for one in divided for d in ends.together(one, rng)]
+            scores.append(scores_of(answer_all(trial.model, received, examples), examples).mean())
+        score = 100 * float(np.mean(scores))
         share = _shares(trial, "", divided)
         detail = f"n = {len(examples)}; public share {share.value:.3f}; {share.detail}"
-        label = f"score, {name} of the training split, tolerance {value:g}"
+        label = f"score, {name} ({side:g}) of the training split, tolerance {value:g}"
         figures.append(Figure(label, score, "points", detail))
         trial.progress(f"{label}: {score:.2f}; {detail}")
     return figures
 
 
-_TOLERANCES = (-1.0, 0.05, 0.1, 0.2, 0.3)
+def choose(trial: Trial) -> list[Figure]:
+    """What the tolerance is chosen by: crops of photographs, narrow and wide, and pictures of rooms."""
+    figures = []
+    for name, side in (("cutouts", 0.9), ("cutouts", 0.7), ("rooms", CROP)):
+        figures += tolerances(trial, name, _TOLERANCES, side)
+    return figures
+
+
+def cutouts(trial: Trial) -> list[Figure]:
+    """Crops of a photograph, smaller and smaller: the more they differ, the less is public."""
+    figures = []
+    for side in (0.95, 0.85, 0.7, 0.5):
+        figures += scored_set(trial, "cutouts", f"cutouts of {side:g}", side, EQUAL_DB)
+    return figures
+
+
+def hidden(trial: Trial) -> list[Figure]:
+    """What an attacker without the key learns; every way by as many attackers as there are seeds."""
+    key = UserKey(1, bytes(range(32)))
+    train, test = (photographs(trial.model, trial.data, split, trial.progress) for split in ("train", "dev"))
+    figures = []
+    for name, hide in ways(key).items():
+        tried = [attack(train, test, hide, seed)[0] for seed in trial.seeds]
+        best = max(tried, key=lambda one: one.auc)
+        detail = (
+            f"95 % {best.low:.3f} to {best.high:.3f}; the best of {len(tried)} attackers; 0.5 is nothing; "
+            f"{', '.join(WORDS)}; n = {len(test.symbols)}"
+        )
+        figures.append(Figure(f"attacker, {name}", best.auc, "area under the curve", detail))
+        trial.progress(f"attacker, {name}: {best.auc:.3f}; {detail}")
+    return figures
+
+
+_TOLERANCES = (-1.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
 SETS: dict[str, Callable[[Trial], list[Figure]]] = {
     "questions": lambda trial: scored_set(trial, "questions"),
     "tasks": lambda trial: scored_set(trial, "tasks"),
     "crops": lambda trial: scored_set(trial, "crops"),
+    "cutouts": cutouts,
     "rooms": lambda trial: scored_set(trial, "rooms"),
     "unrelated": lambda trial: _air(trial, "unrelated", trial.prepared("unrelated", MIXED_DB)),
     "views": views,
     "sizes": sizes,
     "layouts": layouts,
-    "tolerances": lambda trial: tolerances(trial, "crops", _TOLERANCES),
+    "hidden": hidden,
+    "tolerances": choose,
 }
