@@ -48,6 +48,10 @@ class FakeSystem:
         text = self.words[best] if scores[best] > 0.0 else "nothing"
         return Answer(text if instruction is None else f"{instruction} {text}", None, 0.0)
 
+    def decode_many(self, received: Any, task: str, instructions: Any) -> list[Any]:
+        pairs = zip(received, instructions, strict=True)
+        return [self.decode(y, np.asarray(n), task, asked) for (y, n), asked in pairs]
+
     def answer_without_channel(self, message: Any, task: str, instruction: str | None = None) -> Any:
         if task == "text":
             return Answer(str(message.data), None, 0.0)

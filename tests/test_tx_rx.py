@@ -23,6 +23,7 @@ from m4sc_app.calibrate import GainStep, best_step
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
 from m4sc_app.link_options import Listening, Sending
+from m4sc_app.multiuser import multiuser_command
 from m4sc_app.outgoing import outgoing_messages
 from m4sc_app.patience import patience
 from m4sc_app.rx import run_rx
@@ -106,6 +107,53 @@ def test_record_then_replay_ends_by_itself(capsys: pytest.CaptureFixture[str], t
     capsys.readouterr()
     assert main(["rx", f"file:{tmp_path / 'air'}", "--json"]) == 0
     assert [row["answer"] for row in rows(capsys.readouterr().out, "answer")] == list(WORDS)
+
+
+def users_recording(folder: Path, keys: Path | None = None) -> str:
+    """A recording of one frame for users 1 to 3, of whom the second has a picture of its own."""
+    files = []
+    for level in (10, 60, 10):
+        files.append(folder / f"{level}.png")
+        Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(files[-1])
+    place = folder / "users.sigmf-meta"
+    multiuser_command(files, ["classify@15"] * 3, out=place, keys=keys, model=FakeSystem())  # type: ignore[arg-type]
+    return str(place)
+
+
+def test_each_user_takes_its_part_of_a_recording(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    place = users_recording(tmp_path)
+    capsys.readouterr()
+    for user, word in (("1", "cat"), ("2", "dog"), ("3", "cat")):
+        assert main(["rx", place, "--user-id", user, "--snr-db", "12", "--query", "What?", "--json"]) == 0
+        (answer,) = rows(capsys.readouterr().out, "answer")
+        assert answer["answer"] == f"What? {word}" and answer["task"] == "classify"
+    assert main(["rx", place, "--user-id", "9", "--json"]) == 2
+    assert not rows(capsys.readouterr().out, "answer")
+    assert main(["rx", place]) == 2
+    assert "give this receiver its user id" in "".join(capsys.readouterr())
+
+
+def test_a_hidden_part_of_a_recording_needs_the_users_key(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    keys, others = str(tmp_path / "keys.json"), str(tmp_path / "others.json")
+    for file in (keys, others):
+        assert main(["keys", "add", "2", "--file", file]) == 0
+    place = users_recording(tmp_path, Path(keys))
+    capsys.readouterr()
+    assert main(["rx", place, "--user-id", "2", "--keys", keys, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert [row["answer"] for row in rows(out, "answer")] == ["dog"] and not rows(out, "private_lost")
+    for options in ([], ["--keys", others]):
+        assert main(["rx", place, "--user-id", "2", "--count", "1", "--json", *options]) == 0
+        out = capsys.readouterr().out
+        (told,) = rows(out, "private_lost")
+        assert "its own part is hidden" in told["reason"]
+        assert [row["answer"] for row in rows(out, "answer")] == ["nothing"]
+    assert main(["rx", place, "--keys", keys]) == 2
+    assert "--keys needs --user-id" in capsys.readouterr().err
+    assert main(["rx", place, "--user-id", "1", "--keys", keys]) == 2
+    assert "no key for user 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("end", ["tx", "rx"])

@@ -18,7 +18,7 @@ from m4sc.tasks import task_by_id
 from m4sc.transport.answering import Answering, system_name
 from m4sc.transport.assembler import ReceivedMessage
 from m4sc.transport.offline import Arrival, SampleReceiver
-from m4sc_flowgraphs.link_event import LinkEvent
+from m4sc_flowgraphs.link_event import LinkEvent, private_lost
 from m4sc_flowgraphs.radio_ends.address import Address, read_options
 from m4sc_flowgraphs.radio_ends.files import FileOptions, recorded_waveform
 from m4sc_flowgraphs.radio_ends.sim import simulator, split_channel
@@ -54,7 +54,7 @@ class FileListener:
         self.described = f"{self._iq.path.name} has {len(self._iq)} samples"
         waveform = recorded_waveform(self._iq, waveform, lambda kind, text: view.say(kind, text=text))
         self._channel = None if channel.is_clear else simulator(channel, waveform)
-        self._receiver = SampleReceiver(waveform, options.user_id, options.source_id)
+        self._receiver = SampleReceiver(waveform, options.user_id, options.source_id, key=options.key())
         self._answering = Answering(self._find_model, options.min_confidence)
         self._model: Any = None
         self._gaps, self._keeper = SequenceGaps(), Keeper(options.pictures)
@@ -145,7 +145,10 @@ class FileListener:
             complex_symbols=int(frame.symbols.size),
             **({} if arrival.wanted else {"wanted": False}),
         )
-        if arrival.reason:
+        if arrival.reason and arrival.messages:
+            known = {"sequence": header.sequence, "source_id": header.source_id}
+            self._view.say("private_lost", **known, **private_lost(header.sequence, arrival.reason))
+        elif arrival.reason:
             self._fault(header, "error", arrival.reason)
 
     # --- messages ---------------------------------------------------------------------------------------

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from m4sc.sharing.privacy import UserKey
 
 _EXPECTED_SNR_DB = 15.0
 
@@ -64,6 +68,7 @@ class Listening:
         snr_db, cfo_hz, seed: of a simulated channel behind a recording.
         source_id, user_id: the wanted transmitter and this receiver, -1 for any.
         min_confidence: below it an answer is "not sure".
+        keys: file of ``m4sc keys`` with this receiver's own, None for none.
         waveform, model, as_json: as of :class:`Sending`.
     """
 
@@ -80,6 +85,24 @@ class Listening:
     source_id: int = -1
     user_id: int = -1
     min_confidence: float = 0.0
+    keys: Path | None = None
     waveform: Path | None = None
     model: object = "default"
     as_json: bool = False
+
+    def key(self) -> UserKey | None:
+        """This receiver's own key.
+
+        Raises:
+            UserError: there is a key file, but it is not said whose key is meant.
+            KeyFileError: it has none for this user.
+        """
+        if self.keys is None:
+            return None
+        from m4sc.sharing.privacy import KeyRing
+
+        from m4sc_app.errors import UserError
+
+        if self.user_id < 0:
+            raise UserError("--keys needs --user-id: a key is one user's")
+        return KeyRing(self.keys).get(self.user_id)

@@ -71,6 +71,10 @@ def multiuser_command(
     receiver_keys: Annotated[
         Path | None, typer.Option(help="Keys that the receivers have, where they are not the sender's.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write the frame as a recording, for m4sc rx NAME --user-id N."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     seed: Annotated[int, typer.Option(help="Of noise and fading.")] = 1,
@@ -102,6 +106,8 @@ def multiuser_command(
     nonce = ring.nonce() if ring is not None and sealers else None
     system = load_model(model)
     prepared = _prepare(system, Session(tuple(examples), tuple(snrs)), config, sealers, nonce)
+    if out is not None:
+        _record(out, prepared)
     rows, totals = serve(system, prepared, air, openers, seed)
     if report is not None:
         write_page(report, rows, totals)
@@ -167,6 +173,26 @@ def _prepare(system: Any, session: Session, config: Any, sealers: Keys, nonce: i
     if not sealers:
         return made
     return divide(session, made.shared, made.alone, waveform, config, sealers, nonce)
+
+
+def _record(place: Path, prepared: Prepared) -> None:
+    """The frame as it leaves the transmitter, silence around it; raises RecordingError."""
+    import numpy as np
+    from m4sc.phy.waveform import WaveformConfig
+    from m4sc.recordings import RecordingWriter
+
+    waveform = WaveformConfig()
+    burst, quiet = prepared.group.frame.modulate(waveform), np.zeros(800, np.complex64)
+    extra = {"waveform": json.loads(waveform.to_json())}
+    writer = RecordingWriter(place, float(waveform.samp_rate), extra=extra)
+    try:
+        writer.append(quiet)
+        writer.annotate(writer.n_samples, len(burst), "M4SC frame")
+        writer.append(np.asarray(burst, np.complex64))
+        writer.append(quiet)
+        writer.finish()
+    finally:
+        writer.discard()
 
 
 def serve(

@@ -24,7 +24,7 @@ def run_radio_rx(where: Address, options: Listening, waveform: WaveformConfig, v
     from m4sc_flowgraphs.radio_ends.sigmf import SigmfSink
     from m4sc_flowgraphs.station import Station, StationConfig
 
-    events = Events()
+    events, key = Events(), options.key()
     end = open_receive(where, waveform, events.notify)  # it connects when the station begins
     system = loading.warm_up(options.model, False)
     recorder = None
@@ -35,6 +35,7 @@ def run_radio_rx(where: Address, options: Listening, waveform: WaveformConfig, v
         user_id=options.user_id,
         wanted_source_id=options.source_id,
         min_confidence=options.min_confidence,
+        key="" if key is None else key.key.hex(),
     )
     station = Station(system, events, receive=end, config=config, recorder=recorder)
     events.keeper = Keeper(options.pictures)

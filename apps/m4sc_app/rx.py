@@ -38,8 +38,16 @@ def rx_command(
     source_id: Annotated[int, typer.Option(min=-1, max=255, help="Transmitter to hear; -1: any.")] = -1,
     user_id: Annotated[
         int,
-        typer.Option(min=-1, max=65535, help="Who listens: messages for it and for all; -1: for anybody."),
+        typer.Option(
+            min=-1,
+            max=65535,
+            help="Who listens: messages for it and for all, and its part of frames of several users; -1: "
+            "messages for anybody.",
+        ),
     ] = -1,
+    keys: Annotated[
+        Path | None, typer.Option(help="Key file that has this user's key (m4sc keys); with --user-id.")
+    ] = None,
     min_confidence: Annotated[
         float, typer.Option(min=0.0, max=1.0, help='Below it an answer is "not sure"; 0: never.')
     ] = 0.0,
@@ -55,7 +63,7 @@ def rx_command(
     """
     listening = Listening(
         query, count, seconds, record, pictures, datatype, rate, snr_db, cfo_hz, seed, source_id, user_id,
-        min_confidence, waveform, model, json_,
+        min_confidence, keys, waveform, model, json_,
     )  # fmt: skip
     code = run_rx(address, listening)
     if code:

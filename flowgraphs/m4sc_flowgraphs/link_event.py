@@ -56,3 +56,8 @@ class LinkEvent:
     def to_json(self) -> dict[str, Any]:
         """The event without its arrays."""
         return {"event": self.kind, "time_s": round(self.time_s, 6), **self.values}
+
+
+def private_lost(sequence: object, reason: object) -> dict[str, Any]:
+    """Values of the event that of a frame of several users the public part alone is left for this one."""
+    return {"reason": str(reason), "text": f"#{sequence} public part alone: {reason}"}

@@ -12,7 +12,7 @@ import pmt
 from gnuradio import gr
 from gnuradio.m4sc.pdu import is_done, read_pdu
 
-from m4sc_flowgraphs.link_event import ANSWER_KEYS, FRAME_KEYS, LinkEvent
+from m4sc_flowgraphs.link_event import ANSWER_KEYS, FRAME_KEYS, LinkEvent, private_lost
 
 _FAULTS = ("error", "dropped", "lost", "stopped")
 
@@ -70,6 +70,10 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
     if event == "fault":  # of the receiver: a header that cannot be read, samples that are no numbers
         values = {"what": str(meta.get("kind")), "start_sample": int(meta.get("start_sample", 0))}
         return LinkEvent("unread", time_s, {**values, "reason": str(meta.get("reason", ""))})
+    if event == "private_lost":  # an answer to what is public follows
+        return LinkEvent(
+            "private_lost", time_s, {**known, **private_lost(meta.get("sequence"), meta["reason"])}
+        )
     if event in _FAULTS:
         fault = {"block": meta["block"], "fault": event, "reason": str(meta.get("reason", event))}
         if "count" in meta:

@@ -38,6 +38,7 @@ class StationConfig:
         user_id: for whom messages are sent, -1 for every receiver; who receives them, -1 for anybody's.
         wanted_source_id: the transmitter to listen to, -1 for any.
         min_confidence: below it an answer is replaced by "not sure"; 0 for never.
+        key: of the user who receives, as of ``gnuradio.m4sc.group_decoder``; empty for none.
     """
 
     classical: bool = False
@@ -51,6 +52,7 @@ class StationConfig:
     user_id: int = -1
     wanted_source_id: int = -1
     min_confidence: float = 0.0
+    key: str = ""
 
 
 class LastSample(gr.sync_block):
@@ -162,7 +164,13 @@ class Station(gr.top_block):
             min_confidence=c.min_confidence,
         )
         self.decoder.set_default_query(c.query)
-        self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
+        if c.user_id < 0:
+            self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
+        else:
+            self.own = m4sc.group_decoder(c.user_id, c.key, shape)
+            self.msg_connect(self.receiver, "symbols", self.own, "symbols")
+            self.msg_connect(self.own, "symbols", self.decoder, "symbols")
+            self.msg_connect(self.own, "status", self.sink, "events")
         self.msg_connect(self.decoder, "answers", self.sink, "events")
         for block in (self.receiver, self.decoder):
             self.msg_connect(block, "status", self.sink, "events")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from m4sc.codecs.base import Payload
-from m4sc.phy.header.fields import HeaderError
+from m4sc.phy.header.fields import HeaderError, PayloadKind
 from m4sc.phy.receiver import BurstReceiver, Fault, ReceivedFrame
 from m4sc.phy.waveform import WaveformConfig
+from m4sc.sharing.receiving import Delivered, DirectoryError, NotServedError, Opener, read_parts
 from m4sc.transport.assembler import Assembler, ReceivedMessage
 from m4sc.transport.config import AssemblerConfig, TransportConfig
 from m4sc.transport.frames import Address, OutgoingFrame, to_frames
-from m4sc.transport.message_header import HeardFrame, TransportHeader
+from m4sc.transport.message_header import HeardFrame, TransportHeader, modality_of_task
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Arrival:
         header: of the frame and its message, None where its message fields cannot be read.
         wanted: whether it is of the wanted transmitter and for this receiver.
         messages: that the frame completes or closes.
-        reason: why the frame is none of a message, else empty.
+        reason: why the frame is none of a message, or what of it is missing, else empty.
     """
 
     frame: ReceivedFrame | None
@@ -72,8 +73,10 @@ class SampleReceiver:
 
     Args:
         waveform: of both ends.
-        user_id, source_id: this receiver and the wanted transmitter, -1 for any.
+        user_id, source_id: this receiver and the wanted transmitter, -1 for any. Of frames of several users a
+            receiver with a user id takes its own part.
         config: of the messages under way.
+        key: the user's, where it has one.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class SampleReceiver:
         user_id: int = -1,
         source_id: int = -1,
         config: AssemblerConfig | None = None,
+        key: Opener | None = None,
     ) -> None:
+        self._key = key
         self.waveform, self._user_id, self._source_id = waveform, user_id, source_id
         self._receiver = BurstReceiver(waveform)
         self._assembler = Assembler(waveform.n_data_carriers, config)
@@ -126,9 +131,40 @@ class SampleReceiver:
         mine = self._user_id < 0 or header.public or header.user_id == self._user_id
         if not mine or self._source_id not in (-1, header.source_id):
             return Arrival(frame, header, False, ())
+        if header.payload_kind is PayloadKind.GROUP and self._user_id >= 0:
+            return self._part(frame, header)
         heard = HeardFrame(header, frame.symbols, frame.noise_var, frame.snr_db, frame.cfo_hz)
         try:
             closed = self._assembler.push(heard, frame.start_sample / self.waveform.samp_rate)
         except ValueError as exc:  # lengths that contradict the header
             return Arrival(frame, header, True, (), str(exc))
         return Arrival(frame, header, True, tuple(closed))
+
+    def _part(self, frame: ReceivedFrame, header: TransportHeader) -> Arrival:
+        """This user's message of a frame of several."""
+        size, carriers = header.payload_bytes, self.waveform.n_data_carriers
+        try:
+            parts = read_parts(frame.symbols, frame.noise_var, header.mcs, size, carriers)
+            taken = parts.take(self._user_id, self._key)
+        except NotServedError:
+            return Arrival(frame, header, False, ())
+        except DirectoryError as exc:
+            return Arrival(frame, header, True, (), str(exc))
+        own, lost = _header_of(header, taken), taken.received is None
+        reason = taken.reason if lost else ""
+        message = ReceivedMessage(own, taken.received, int(lost), 1, frame.snr_db, frame.cfo_hz, reason)
+        return Arrival(frame, own, True, (message,), "" if lost else taken.reason)
+
+
+def _header_of(header: TransportHeader, taken: Delivered) -> TransportHeader:
+    """A user's message as if it had been sent alone."""
+    digital = taken.received is None or bool(taken.received.data)
+    own = replace(
+        header,
+        payload_kind=PayloadKind.DIGITAL if digital else PayloadKind.ANALOG,
+        user_id=taken.user_id,
+        task_id=taken.task_id,
+        modality=modality_of_task(taken.task_id),
+        public=False,
+    )
+    return replace(own, model_fingerprint=0, short=False) if digital else own
