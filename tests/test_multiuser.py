@@ -28,7 +28,7 @@ from m4sc.sharing.group import SharingConfig
 from m4sc.sharing.privacy import UserKey
 from m4sc.tasks import get_task
 from m4sc_app.bench.trials.hidden_trial import WORDS, Seen, attack
-from m4sc_app.bench.trials.multiuser_trial import SETS, Trial
+from m4sc_app.bench.trials.multiuser_trial import SETS, Trial, scored_set
 from m4sc_app.cli import main
 from m4sc_app.multiuser import multiuser_command
 from PIL import Image
@@ -241,8 +241,8 @@ def test_views_and_scores_come_from_the_data_they_name(tmp_path: Path) -> None:
     assert found["air time, four views, 1 apart, over unicast"] < 0.5
 
 
-def test_crops_of_a_photograph_are_each_users_own_and_of_the_size_asked_for(tmp_path: Path) -> None:
-    folder = tmp_path / "flickr8k_1000" / "images"
+def photographs_of_dogs(data: Path) -> None:
+    folder = data / "flickr8k_1000" / "images"
     folder.mkdir(parents=True)
     captions = ["A dog runs over the grass.", "A brown dog plays.", "A dog is outside.", "The dog runs."]
     entries = []
@@ -250,6 +250,10 @@ def test_crops_of_a_photograph_are_each_users_own_and_of_the_size_asked_for(tmp_
         Image.fromarray(np.full((40, 60, 3), 20 * k, np.uint8)).save(folder / f"{k}.jpg")
         entries.append({"image": f"{k}.jpg", "split": "dev", "captions": [*captions, "A dog."]})
     (folder.parent / "captions.json").write_text(json.dumps(entries))
+
+
+def test_crops_of_a_photograph_are_each_users_own_and_of_the_size_asked_for(tmp_path: Path) -> None:
+    photographs_of_dogs(tmp_path)
     made = sessions("cutouts", tmp_path, 4, (10.0, 5.0, 0.0), side=0.5)
     assert made
     for one in made:
@@ -258,6 +262,22 @@ def test_crops_of_a_photograph_are_each_users_own_and_of_the_size_asked_for(tmp_
         assert all(example.task == "vqa" and example.answers[0] for example in one.examples)
     with pytest.raises(ValueError, match="none of"):
         sessions("fields", tmp_path, 4, (10.0,))
+
+
+def test_a_scored_set_compares_together_and_alone_and_counts_what_else_could_be_sent(tmp_path: Path) -> None:
+    photographs_of_dogs(tmp_path)
+    trial = Trial(Reader(), tmp_path, 2, [0], SharingConfig(0.01))
+    found = {
+        figure.name: figure for figure in scored_set(trial, "cutouts", "small", 0.5, (10.0, 10.0, 20.0, 20.0))
+    }
+    assert found["public share, small"].value == 1.0  # the pictures are of one colour each
+    assert 0.1 < found["air time, small, all at 10 dB, over unicast"].value < 0.25
+    assert found["air time, small, over answers found at the transmitter"].value > 0
+    assert (
+        "n = 8; 2 sessions, 1 seeds; messages lost: 0"
+        in found["score together less alone, small, all users"].detail
+    )
+    assert "n = 4" in found["score together less alone, small, 20 dB"].detail
 
 
 def seen(n: int, seed: int) -> Seen:

@@ -106,18 +106,18 @@ def scored_set(
     said: list[str] = []
     for seed in trial.seeds:
         rng = np.random.default_rng([seed, 19])
-        shared = [None if d is None else d.received for one in prepared for d in ends.together(one, rng)]
+        heard = [None if d is None else d.received for one in prepared for d in ends.together(one, rng)]
         alone = [r for one in prepared for r in ends.apart(one, rng)]
-        shared, alone = ([r for r, judge in zip(rs, judged, strict=True) if judge] for rs in (shared, alone))
+        if not said:
+            said = [str(answer or "") for answer in answer_all(trial.model, heard, everyone)]
+        shared, alone = ([r for r, judge in zip(rs, judged, strict=True) if judge] for rs in (heard, alone))
         lost += [sum(r is None for r in shared), sum(r is None for r in alone)]
         trial.progress(f"{name}, seed {seed}: received")
         answers = answer_all(trial.model, shared, examples)
         together.append(scores_of(answers, examples))
         apart.append(scores_of(answer_all(trial.model, alone, examples), examples))
-        said = said or [str(answer or "") for answer in answers]
         trial.progress(f"{name}, seed {seed}: answered")
-    if all(judged):
-        figures.append(_answers(trial, name, prepared, said))
+    figures.append(_answers(trial, name, prepared, said))
     both = np.mean(together, axis=0), np.mean(apart, axis=0)
     seeds = len(trial.seeds)
     detail = f"{len(prepared)} sessions, {seeds} seeds; messages lost: {lost[0]} together, {lost[1]} alone"
@@ -133,12 +133,11 @@ def scored_set(
 def _air(trial: Trial, name: str, prepared: Sequence[Prepared]) -> list[Figure]:
     """Air time of users at mixed and at equal SNRs; symbols; public share; a classical file for all."""
     figures = []
-    for label, snrs in (("0, 5, 10 and 20 dB", None), ("all at 10 dB", EQUAL_DB)):
-        chosen = prepared
-        if snrs is not None:
-            chosen = [
-                trial.divided(replace(one, session=replace(one.session, snr_db=snrs))) for one in prepared
-            ]
+    for label, snrs in (("0, 5, 10 and 20 dB", MIXED_DB), ("all at 10 dB", EQUAL_DB)):
+        chosen = []
+        for k, one in enumerate(prepared):  # a user's SNR turns from session to session
+            turned = replace(one.session, snr_db=tuple(np.roll(snrs, k).tolist()))
+            chosen.append(trial.divided(replace(one, session=turned)))
         times = [air_times(one, trial.waveform) for one in chosen]
         group = np.mean([t.group for t in times])
         detail = f"{len(chosen)} sessions; {1e3 * group:.2f} ms for all"
@@ -174,7 +173,7 @@ def _ratio(times: Sequence[Any], name: str) -> float:
 
 
 def _answers(trial: Trial, name: str, prepared: Sequence[Prepared], said: Sequence[str]) -> Figure:
-    users = len(MIXED_DB)
+    users = len(prepared[0].session.examples)
     group = np.sum([one.group.frame.air_time_s(trial.waveform) for one in prepared])
     texts = sum(
         answers_air_time(one.session, said[users * k : users * (k + 1)], trial.waveform)
