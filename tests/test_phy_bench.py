@@ -101,7 +101,7 @@ def test_noise_voltage_error_is_small() -> None:
 
 def test_bench_phy_prints_figures_and_refuses_unknown_groups() -> None:
     runner = CliRunner()
-    result = runner.invoke(app, ["bench", "phy", "--quick", "--only", "noise", "--json"])
+    result = runner.invoke(app, ["bench", "phy", "--quick", "--only", "voltage", "--json"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)["figures"]
     assert figures[0]["name"] == "noise_voltage_error_db" and abs(figures[0]["value"]) < 0.1

@@ -39,10 +39,12 @@ class Work:
     exchanged: int
     header_frames: int
     turns: int  # of each transmitter and receiver, in alternation; the median counts
+    told_frames: int
+    interfered_frames: int
 
 
-FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5)
-QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1)
+FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5, 200, 400)
+QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1, 10, 40)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
 _REPEATED_HEADER_SNRS = tuple(0.5 * n for n in range(-12, -29, -1))
@@ -53,13 +55,14 @@ def phy(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="Groups: link, header, false, equalizer, stock, compat, ldpc, noise. All if not given."
+            help="Groups: link, header, false, equalizer, stock, compat, ldpc, noise, interference, voltage. "
+            "All if not given."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of payloads, channels and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
-    """Measure the physical layer: losses, header, equaliser, throughput, GNU Radio's packets, LDPC, noise.
+    """Measure the physical layer: losses, header, equaliser, throughput, foreign packets, LDPC, noise.
 
     Examples:
 
@@ -82,7 +85,9 @@ def phy(
         "stock": _stock,
         "compat": partial(_compat, meter),
         "ldpc": _ldpc,
-        "noise": _noise,
+        "noise": partial(_noise, meter),
+        "interference": partial(_interference, meter),
+        "voltage": _voltage,
     }
     unknown = sorted(set(only or ()) - set(groups))
     if unknown:
@@ -270,7 +275,46 @@ def _ldpc(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     yield _figure("ldpc_gap_db", gap_db, "dB", cases)
 
 
-def _noise(work: Work, seed: int) -> Iterator[dict[str, Any]]:
+def _noise(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.noise_trial import TOLD, told_noise
+
+    found = []
+    with meter.track("noise told", len(TOLD)) as advance:
+        for trial in TOLD:
+            found.append((trial.name, told_noise(trial, work.told_frames, WaveformConfig(), seed)))
+            advance(1)
+    worst = max((told.worst_db for _, told in found), key=abs)
+    every = "; ".join(
+        f"{name}: {told.ratio_db:+.2f}, deciles {min(told.deciles_db):+.1f} to {max(told.deciles_db):+.1f}"
+        for name, told in found
+    )
+    detail = f"|error|^2 over told, worst of all symbols and of deciles of what was told; {every}"
+    yield _figure("told_ratio_db", worst, "dB", f"{detail}; {work.told_frames} frames each")
+    overall = max((told.ratio_db for _, told in found), key=abs)
+    yield _figure("told_overall_db", overall, "dB", "the same over all symbols of a condition")
+
+
+def _interference(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.noise_trial import INTERFERED, told_noise
+
+    found = []
+    with meter.track("interference", len(INTERFERED)) as advance:
+        for trial in INTERFERED:
+            found.append((trial.name, told_noise(trial, work.interfered_frames, WaveformConfig(), seed)))
+            advance(1)
+    fewest = min(40 * told.decoded / told.frames for _, told in found)
+    every = "; ".join(f"{name}: {told.decoded}, {told.lost} not received" for name, told in found)
+    detail = (
+        f"payloads decoded, in the worst row, of 40; of {work.interfered_frames} frames at 15 dB: {every}"
+    )
+    yield _figure("interference_decoded", fewest, "frames", detail)
+
+
+def _voltage(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     from m4sc.phy.waveform import WaveformConfig
 
     from m4sc_app.bench.trials.link_trial import noise_voltage_error_db

@@ -13,6 +13,7 @@ from m4sc.phy.equalizer.kernels import (
     turn_clock_back,
 )
 from m4sc.phy.equalizer.sparse import sparse_channel
+from m4sc.phy.equalizer.strange import decisions_differ, stands_out
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
 
@@ -222,13 +223,14 @@ def finish_frame(straight, undone, known, pilots, bins, clock, training, limits)
     training: sync words, complex64 (words, fft_len); weight of all on a bin, float32 (fft_len,); and what
     :func:`sparse_channel` takes, and its rounds;
     limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's narrowest
-    window, least noise.
-    Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail.
+    window, least noise, and what :func:`decisions_differ` takes last.
+    Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail,
+    and whether noise of one level does not explain the frame.
     """
     words, h, sent, noise_var = known
     sync, weight, prior, rounds = training
     data_bins, pilot_bins, used = bins
-    n_symbols, tail_rows, window, least = limits
+    n_symbols, tail_rows, window, least, fields, side = limits
     products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
     more = lever_sums(straight, h, data_bins, clock[0], sent)
     ppm = clock_offset(products + more[0], spread + more[1], noise_var, clock[1])
@@ -250,7 +252,10 @@ def finish_frame(straight, undone, known, pilots, bins, clock, training, limits)
     for i in range(n_symbols):
         turned = noise * unsure[n_head + i // len(gain)]
         variances[i] = max((noise + doubt) / gain[i % len(gain)] + turned, least)
-    return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail if len(pilot_bins) else 1.0
+    strange = stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head)
+    strange = strange or decisions_differ(symbols[:n_symbols], variances, fields, side)
+    tail = tail if len(pilot_bins) else 1.0
+    return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail, strange
 
 
 @compiled

@@ -14,6 +14,7 @@ from m4sc.phy.frame_reader import (
     FrameTooLongError,
     Opening,
     ReceivedFrame,
+    grid_side,
 )
 from m4sc.phy.frame_run import (
     MORE,
@@ -126,6 +127,7 @@ class FrameDemodulator:
             tail_rows=TAIL_SYMBOLS,
             window=PHASE_WINDOW,
             noise=MIN_NOISE_VAR,
+            sides=np.array([grid_side(mcs) for mcs in range(16)]),
         )
 
     def open(self, samples: np.ndarray, burst: Burst) -> Opening:

@@ -10,6 +10,7 @@ import numpy as np
 
 from m4sc.phy.air_time import header_ofdm_symbols, message_ofdm_symbols, payload_ofdm_symbols
 from m4sc.phy.burst_kernels import close_frame, finish_frame, undo_noisy_phase, undo_phase, with_body
+from m4sc.phy.close_look import Received, Setting, grid_levels, look_closely
 from m4sc.phy.equalizer.estimator import (
     PHASE_WINDOW,
     ChannelSmoother,
@@ -22,8 +23,9 @@ from m4sc.phy.equalizer.estimator import (
 from m4sc.phy.frame import frame_waveform
 from m4sc.phy.frame_run import HeaderTables
 from m4sc.phy.header.code import binary_share, header_code
-from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError
+from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError, PayloadKind
 from m4sc.phy.header.protection import NORMAL, Protection
+from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.preamble_demodulator import (
     TAIL_SYMBOLS,
     MoreSamplesError,
@@ -116,6 +118,19 @@ class Opening:
     h: np.ndarray
     noise_var: float
     noisy: bool
+
+
+def grid_side(mcs: int) -> int:
+    """Points of a scheme's grid in one dimension; 0 where there is no such scheme."""
+    if mcs >= len(MCS_TABLE):
+        return 0
+    return 1 << max(MCS_TABLE[mcs].bits_per_symbol // 2, 1)  # BPSK lies on two points of QPSK's four
+
+
+def _side_of(header: FrameHeader) -> int:
+    """Of the grid that the carriers' values lie on; 0 where they lie on none."""
+    digital = header.payload_kind == PayloadKind.DIGITAL and not header.precoded
+    return grid_side(header.mcs) if digital else 0
 
 
 class FrameReader(PreambleDemodulator):
@@ -231,13 +246,20 @@ class FrameReader(PreambleDemodulator):
         body, pilots, ppm = self.body_of(samples, opening.burst, n_body, skipped), w.pilots(count), 0.0
         bins = self.data_bins, self.pilot_bins, self.used_bins
         fields = len(self.data_bins) * self._message_symbols if header.announced else 0
-        limits = fields + header.n_symbols, TAIL_SYMBOLS, PHASE_WINDOW, MIN_NOISE_VAR
+        limits = (
+            fields + header.n_symbols,
+            TAIL_SYMBOLS,
+            PHASE_WINDOW,
+            MIN_NOISE_VAR,
+            fields,
+            _side_of(header),
+        )
         known = opening.words, opening.h, opening.sent, opening.noise_var
         rounds = ROUNDS if opening.noisy or n_body > len(self._sync) + self.header_symbols else 1
         how = bins, self.clock, (*self._training, rounds), limits
         most = self._most_turn if opening.noisy else np.pi
+        phase, spectra, undone = phase_tables(count, PHASE_WINDOW, most), None, None
         if is_short(count) and self.pilot_bins.size:
-            phase = phase_tables(count, PHASE_WINDOW, most)
             found = close_frame((opening.bins, known), *body, phase, pilots, *how)
         else:
             every = with_body(opening.bins, *body[0], *body[1], *body[2])
@@ -245,11 +267,49 @@ class FrameReader(PreambleDemodulator):
             ppm, straight = tracked.ppm, straighten(every, tracked.phase, tracked.slope, w)
             if not self.pilot_bins.size:
                 straight = self._steady(straight, opening)
-            found = finish_frame(straight, (tracked.phase, tracked.frequency), known, pilots, *how)
-        symbols, noise_var, h, power, noise, more, tail = found
+            spectra, undone = straight, (tracked.phase, tracked.frequency)
+            found = finish_frame(spectra, undone, known, pilots, *how)
+        symbols, noise_var, h, power, noise, more, tail, strange = found
+        if strange and self.pilot_bins.size:
+            if spectra is None:
+                spectra = with_body(opening.bins, *body[0], *body[1], *body[2])
+            setting = self._setting(phase, rounds)
+            symbols, noise_var, h, power, noise, more = look_closely(
+                self._received(opening, spectra, undone, pilots), setting
+            )
         start, cfo = origin + opening.burst.start, opening.burst.cfo
         estimates = Estimates(start, cfo, power, noise, ppm + more, tail)
         return self.frame(header, symbols, noise_var, h, estimates)
+
+    def _setting(self, phase: tuple[int, int, np.ndarray, float], rounds: int) -> Setting:
+        """What a closer look takes of waveform and protection."""
+        basis = self._training[2][1]
+        bins = self.data_bins, self.pilot_bins
+        return Setting(self._sync, *bins, self.clock, basis, phase, PHASE_WINDOW, rounds)
+
+    def _received(
+        self,
+        opening: Opening,
+        bins: np.ndarray,
+        tracked: tuple[np.ndarray, float] | None,
+        pilots: np.ndarray,
+    ) -> Received:
+        """What a closer look takes of a frame; bins: complex64 (rows, fft_len), header and payload."""
+        header = opening.header
+        fields = self._message_symbols if header.announced else 0
+        return Received(
+            bins,
+            tracked,
+            opening.words,
+            opening.h,
+            opening.noise_var,
+            opening.sent,
+            pilots,
+            fields,
+            fields * len(self.data_bins) + header.n_symbols,
+            grid_levels(_side_of(header)),
+            header.precoded,
+        )
 
     def frame(
         self,

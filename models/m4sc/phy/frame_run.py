@@ -3,8 +3,8 @@
 A short frame is two dozen OFDM symbols, in whose time calls from Python cost as much as their sums. This
 loop makes the same calls in the same order as :class:`m4sc.phy.demodulator.FrameDemodulator`, so that what it
 finds is the same bit for bit. It ends at the first burst that needs a decision: repeated preambles, noise
-that calls for pruned taps, a header that is none, samples that are missing, a long frame, or one that was cut
-off.
+that calls for pruned taps, a header that is none, samples that are missing, a long frame, one that was cut
+off, or one whose noise has more than one level.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class FrameTables(NamedTuple):
         backoff: samples that the search goes back behind a frame.
         tail: least mean of the last pilots; tail_rows: OFDM symbols of them.
         window: narrowest of the phase; noise: least variance.
+        sides: by scheme, points of a digital payload's grid in one dimension, int64 (16,).
     """
 
     light: HeaderTables
@@ -83,6 +84,7 @@ class FrameTables(NamedTuple):
     tail_rows: int
     window: int
     noise: float
+    sides: np.ndarray
 
 
 @compiled
@@ -178,7 +180,7 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
             how, cfo = OPENED, fine
             break
         n_values = fields * len(data_bins) + n_symbols
-        y, noise_var, channel, power, floor, ppm, tail = close_frame(
+        y, noise_var, channel, power, floor, ppm, tail, strange = close_frame(
             (
                 head[tables.preamble :].copy(),
                 (head[: tables.preamble].copy(), h, sent, noise),
@@ -196,9 +198,16 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
                 kind.training[2],
                 tables.rounds[1] if body > tables.preamble + kind.rows else tables.rounds[0],
             ),
-            (n_values, tables.tail_rows, tables.window, tables.noise),
+            (
+                n_values,
+                tables.tail_rows,
+                tables.window,
+                tables.noise,
+                fields * len(data_bins),
+                _side(bits, tables.sides),
+            ),
         )
-        if tail < tables.tail:
+        if tail < tables.tail or strange:
             how, cfo = OPENED, fine
             break
         symbols[used : used + n_values], variances[used : used + n_values] = y, noise_var
@@ -225,6 +234,12 @@ def _payload_size(bits, sizes):  # type: ignore[no-untyped-def]
         return 0, False
     digital = _field(bits, 3, 2) == 2
     return sizes[_field(bits, 7, 4), size] if digital else size, announced
+
+
+@compiled
+def _side(bits, sides):  # type: ignore[no-untyped-def]
+    """Points in one dimension of the grid that the carriers' values lie on; 0 where on none."""
+    return sides[_field(bits, 7, 4)] if _field(bits, 3, 2) == 2 and bits[6] == 0 else 0
 
 
 @compiled

@@ -1,0 +1,213 @@
+"""Noise by carrier and OFDM symbol: what pilots, a decoded header, decisions and empty carriers say together.
+
+The model is v[row, carrier] = c[carrier] + a[row] + local[row, carrier]: a carrier in the band, a burst over
+all carriers, and what moves through both. Each is estimated by Fisher scoring for exponential energies (the
+maximum-likelihood step of Fevotte, Bertin, Durrieu, "Nonnegative matrix factorization with the
+Itakura-Saito divergence", Neural Computation 2009, for a sum of two profiles), and is kept only where noise
+of one level does not explain it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_ROUNDS, _FIRST_ROUNDS, _LOCAL_ROUNDS = 9, 3, 3
+_HIT = 0.3  # of the cells where neighbours stand out, before a cell itself is looked at
+_SURE = 2.0  # observations of the common level that an estimate of one carrier or row is mixed with
+_FEW = 0.25  # of the carriers, whose levels say what the common one is
+_TREND = 11  # OFDM symbols over which a slow change is averaged
+_LEAST = 1e-12
+
+
+def most_by_chance(count: np.ndarray | float) -> np.ndarray:
+    """A mean of `count` exponential energies of mean 1 is larger about once in 10^5 times."""
+    count = np.maximum(count, 0.5)
+    return np.asarray(1.0 + 4.3 / np.sqrt(count) + 6.0 / count)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What was received, phases undone: OFDM symbols by carriers.
+
+    Attributes:
+        seen: complex (rows, carriers).
+        h: complex (carriers,), the channel; 0 of an empty carrier.
+        sent: complex (rows, carriers), 0 where `kind` is not `KNOWN`.
+        kind: uint8 (rows, carriers), one of those below.
+        levels: amplitudes of one dimension of a square grid, float (levels,).
+    """
+
+    KNOWN, GRID, GAUSSIAN, NOTHING = 0, 1, 2, 3
+
+    seen: np.ndarray
+    h: np.ndarray
+    sent: np.ndarray
+    kind: np.ndarray
+    levels: np.ndarray
+
+    def energies(self, variance: np.ndarray, decide: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Energy of each cell's error, and what the symbol itself adds to that of an unknown one.
+
+        A symbol of a grid counts with every point as probable as it is at `variance`, if to `decide`.
+        """
+        error = np.abs(self.seen - self.h * self.sent) ** 2
+        own = np.zeros(error.shape)
+        grid = self.kind == self.GRID
+        if decide and grid.any():
+            power = np.broadcast_to(np.abs(self.h) ** 2, error.shape)[grid] + _LEAST
+            y = (self.seen * np.conj(self.h))[grid] / power
+            error[grid] = power * grid_error(y, variance[grid] / power, self.levels)
+        unknown = self.kind == self.GAUSSIAN
+        own[unknown] = np.broadcast_to(np.abs(self.h) ** 2, error.shape)[unknown]
+        return error, own
+
+
+def grid_error(y: np.ndarray, variance: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Expected |y - x|^2 for x on a square grid, float (n,).
+
+    y: complex (n,), unbiased; variance: float (n,), complex; levels: float (levels,), of one dimension.
+    """
+    total = np.zeros(len(y))
+    for part in (y.real, y.imag):
+        distance = (part[:, None] - levels) ** 2
+        odds = np.exp(
+            -(distance - distance.min(axis=1, keepdims=True)) / np.maximum(variance, _LEAST)[:, None]
+        )
+        total += (odds * distance).sum(axis=1) / odds.sum(axis=1)
+    return total
+
+
+def noise_field(
+    cells: Cells, floor: float, inside: np.ndarray, decide: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Noise variance of each cell, float (rows, carriers), of each carrier and of each row alone.
+
+    Args:
+        cells: what was received.
+        floor: variance to begin with.
+        inside: bool (carriers,), those in use; the others are empty, and say only which rows are hit.
+        decide: whether symbols of a grid are looked at too; much work.
+    """
+    rows, carriers = cells.seen.shape
+    known = cells.kind == cells.KNOWN
+    energy = np.where(known, cells.energies(np.full((rows, carriers), floor), decide=False)[0], np.nan)
+    of_carrier = _typical_levels(energy, floor, inside)
+    of_row, local = np.zeros(rows), np.zeros((rows, carriers))
+    for turn in range(_ROUNDS if decide else _FIRST_ROUNDS):
+        # Decisions do not show noise that is far above what they were made with: begin without them.
+        looks = decide and turn >= _FIRST_ROUNDS
+        variance = of_carrier + of_row[:, None] + local
+        energy, own = cells.energies(variance, looks)
+        counts = (cells.kind != cells.NOTHING) & (looks | (cells.kind != cells.GRID))
+        weight = counts / (own + variance) ** 2
+        if looks:
+            of_carrier = _carrier_levels(energy - own - of_row[:, None] - local, weight, variance, inside)
+        alone = counts / (own + of_carrier + local) ** 2  # weights of a row that nothing hits
+        of_row = _row_levels(energy - own - of_carrier - local, weight, alone, variance)
+        if looks and turn % 2:
+            local = _local(cells, of_carrier + of_row[:, None], inside)
+    return of_carrier + of_row[:, None] + local, of_carrier, of_row
+
+
+def _typical_levels(energy: np.ndarray, floor: float, inside: np.ndarray) -> np.ndarray:
+    """Level of each carrier by the median of its known cells, which a burst or a sweep does not move.
+
+    energy: float (rows, carriers), NaN where not known.
+    """
+    count = np.sum(np.isfinite(energy), axis=0)
+    seen = np.where(count > 0, np.nan_to_num(np.nanmedian(np.where(count > 0, energy, floor), axis=0)), floor)
+    levels = np.asarray(seen / np.log(2.0) + _LEAST)
+    for some in (inside & (count > 0), ~inside & (count > 0)):
+        if some.any():
+            levels[some] = _shrunk(levels[some], 0.7 * count[some])
+    return levels
+
+
+def _carrier_levels(
+    energy: np.ndarray, weight: np.ndarray, variance: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
+    """Level of each carrier: the common one where the observations do not say otherwise."""
+    total = weight.sum(axis=0)
+    found = np.maximum((energy * weight).sum(axis=0) / np.maximum(total, _LEAST), _LEAST)
+    count = (weight * variance**2).sum(axis=0)  # observations that these weights are worth
+    levels = found.copy()
+    for some in (inside, ~inside):
+        some = some & (count > 0)
+        if some.any():
+            levels[some] = _shrunk(found[some], count[some])
+    return levels
+
+
+def _shrunk(found: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Levels of carriers, mixed with the common one as far as they differ no more than chance has it."""
+    common = np.quantile(found, _FEW)
+    for _ in range(6):
+        usual = found < common * most_by_chance(count)
+        common = max(np.sum((found * count)[usual]) / max(np.sum(count[usual]), _LEAST), _LEAST)
+    by_chance = np.mean(1.0 / np.maximum(count[usual], 0.5))
+    spread = np.mean((found[usual] / common - 1.0) ** 2) - by_chance
+    sure = np.where(usual, 1.0 / max(spread, 2e-3), _SURE)
+    return np.asarray((sure * common + count * found) / (sure + count))
+
+
+def _row_levels(
+    energy: np.ndarray, weight: np.ndarray, alone: np.ndarray, variance: np.ndarray
+) -> np.ndarray:
+    """What each row has on top: of a burst its own estimate, of slow changes a moving mean, or nothing."""
+    total, count = alone.sum(axis=1) + _LEAST, (alone > 0).sum(axis=1)
+    found = (energy * alone).sum(axis=1) / total
+    hit = found > (3.0 + 4.0 / np.sqrt(np.maximum(count, 1.0))) / np.sqrt(total)
+    usual = np.where(hit, 0.0, total)
+    window = np.ones(min(_TREND, len(found)))
+    near = np.convolve(usual, window, "same") + _LEAST
+    slow = np.convolve(usual * found, window, "same") / near
+    slow = np.where(slow > 2.5 / np.sqrt(near), slow, 0.0)
+    own = (energy * weight).sum(axis=1) / (weight.sum(axis=1) + _LEAST)
+    worth = (weight * variance**2).sum(axis=1)  # observations that these weights are worth
+    own = (worth * own + _SURE * slow) / (worth + _SURE)
+    return np.where(hit, np.maximum(own, 0.0), slow)
+
+
+def _local(cells: Cells, variance: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """What cells have on top where neighbours together stand out: of what moves over the carriers; else 0.
+
+    float (rows, carriers): the level around a cell times the probability that it is hit itself.
+    """
+    ours = (cells.kind != cells.NOTHING) & inside
+    energy, own = cells.energies(variance)
+    ratio = np.where(ours, energy / (own + variance), 0.0)
+    out = np.zeros(ratio.shape, bool)
+    for height, width in ((1, 3), (3, 1), (3, 3), (1, 5)):
+        count = _box(ours.astype(float), height, width)
+        mean = _box(ratio, height, width) / np.maximum(count, 1.0)
+        out |= _box((mean > most_by_chance(count)).astype(float), height, width) > 0
+    if not out.any():
+        return np.zeros(ratio.shape)
+    hit, level, base = (out & ours).astype(float), np.zeros(ratio.shape), own + variance
+    excess = level
+    for _ in range(_LOCAL_ROUNDS):
+        louder, _ = cells.energies(variance + level)
+        excess = np.maximum(louder - base, 0.0)
+        level = _box(hit * excess, 3, 3) / (_box(hit, 3, 3) + _LEAST)
+        odds = base / (base + level) * np.exp(np.minimum(energy / base - louder / (base + level), 50.0))
+        hit = np.where(out & ours, _HIT * odds / (_HIT * odds + 1.0 - _HIT), 0.0)
+    # Beside a sweep's centre levels fall steeply: a cell's own energy says more than its neighbours' mean.
+    # This is about the mean of a level of any order of magnitude up to theirs that has shown that energy.
+    own_level = np.maximum(np.maximum(excess, variance), _LEAST)
+    return np.asarray(hit * own_level * (0.5 + np.log1p(level / own_level)))
+
+
+def _box(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Sum over a box around each cell, float (rows, carriers)."""
+    for axis, size in ((0, height), (1, width)):
+        if size > 1:
+            half = size // 2
+            edges = [(half, half) if axis == n else (0, 0) for n in (0, 1)]
+            sums = np.cumsum(np.pad(values, edges), axis=axis)
+            sums = np.concatenate([np.zeros_like(np.take(sums, [0], axis)), sums], axis=axis)
+            values = np.take(sums, range(size, sums.shape[axis]), axis) - np.take(
+                sums, range(sums.shape[axis] - size), axis
+            )
+    return values

@@ -1,0 +1,135 @@
+"""The receiver's noise variances: of one level where noise is, of each carrier and symbol elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from m4sc.phy.channel.impairments import add_noise
+from m4sc.phy.close_look import grid_levels
+from m4sc.phy.equalizer.noise_field import Cells, grid_error, noise_field
+from m4sc.phy.equalizer.strange import decisions_differ
+from m4sc.phy.frame import modulate_frame
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.modulation.mcs import MCS_TABLE
+from m4sc.phy.modulation.qam import map_bits
+from m4sc.phy.receiver import BurstReceiver
+from m4sc.phy.snr import noise_voltage
+from m4sc.phy.waveform import WaveformConfig
+from m4sc_app.bench.trials.noise_trial import NoiseTrial, carrier, chirps, clean, pulses, told_noise
+
+PLAIN = WaveformConfig()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "bound", "decile"),
+    [(clean, 0.3, 1.5), (carrier(0.0), 0.6, 2.0), (carrier(-10.0), 0.6, 2.0), (pulses(10.0), 1.0, 3.0)],
+)
+def test_errors_are_what_was_told_of_them(spoil: object, bound: float, decile: float) -> None:
+    told = told_noise(NoiseTrial("", spoil, 15.0, 3), 16, PLAIN, 4)  # type: ignore[arg-type]
+    assert told.lost <= 4 and told.decoded >= told.frames - told.lost - 1
+    assert abs(told.ratio_db) < bound and max(abs(d) for d in told.deciles_db) < decile
+
+
+def test_payloads_under_a_sweep_are_decoded() -> None:
+    told = told_noise(NoiseTrial("", chirps(0.0), 15.0, 3), 10, PLAIN, 5)
+    assert told.decoded >= told.frames - told.lost - 1 and told.lost <= 2 and abs(told.ratio_db) < 3.0
+
+
+def samples_of(symbols: np.ndarray, header: FrameHeader, seed: int = 1) -> np.ndarray:
+    burst = modulate_frame(header, symbols, PLAIN)
+    return np.concatenate([np.zeros(500), burst, np.zeros(500)])
+
+
+def test_one_burst_of_interference_leaves_the_other_symbols_as_they_are() -> None:
+    rng = np.random.default_rng(3)
+    symbols = map_bits(rng.integers(2, size=960).astype(np.uint8), 2)  # ten OFDM symbols
+    header = FrameHeader(PayloadKind.QAM, len(symbols), mcs=2)
+    samples = add_noise(samples_of(symbols, header), noise_voltage(20.0, PLAIN), rng)
+    (alone,) = BurstReceiver(PLAIN).push(samples)
+    end = 500 + len(samples) - 1000
+    samples[end - 5 * 80 : end - 4 * 80] += 3 * rng.standard_normal((80, 2)) @ [1, 1j]
+    (hit,) = BurstReceiver(PLAIN).push(samples)
+    before, after = (f.noise_var.reshape(10, 48) for f in (alone, hit))
+    assert after[5].mean() > 100 * before[5].mean()
+    others = np.delete(np.arange(10), 5)
+    assert np.all(np.abs(10 * np.log10(after[others].mean(1) / before[others].mean(1))) < 1.0)
+
+
+def test_peaks_of_analog_symbols_are_not_taken_for_noise() -> None:
+    rng = np.random.default_rng(8)
+    symbols = rng.standard_normal((2, 480)).T @ [1, 1j] * rng.exponential(size=480) ** 2
+    symbols[100:103] = 25.0  # as a picture's may be
+    symbols = symbols / np.sqrt(np.mean(np.abs(symbols) ** 2))
+    samples = samples_of(symbols, FrameHeader(PayloadKind.ANALOG, len(symbols)))
+    (frame,) = BurstReceiver(PLAIN).push(add_noise(samples, noise_voltage(20.0, PLAIN), rng))
+    level = np.median(frame.noise_var)
+    assert np.max(frame.noise_var) < 3 * level and np.min(frame.noise_var) > level / 3
+
+
+def cells_of(variance: np.ndarray, rng: np.random.Generator) -> Cells:
+    """QPSK on a flat channel in noise of these variances, the first three rows known."""
+    shape = variance.shape
+    sent = map_bits(rng.integers(2, size=2 * variance.size).astype(np.uint8), 2).reshape(shape)
+    noise = (rng.standard_normal((*shape, 2)) @ [1, 1j]) * np.sqrt(variance / 2)
+    kind = np.full(shape, Cells.GRID, np.uint8)
+    kind[:6] = Cells.KNOWN
+    known = np.where(kind == Cells.KNOWN, sent, 0)
+    return Cells(sent + noise, np.ones(shape[1], complex), known, kind, grid_levels(2))
+
+
+def test_a_carrier_a_row_and_both_are_found() -> None:
+    rng, variance = np.random.default_rng(2), np.full((30, 50), 0.02)
+    variance[:, 17] += 5.0
+    variance[12] += 1.0
+    field, of_carrier, of_row = noise_field(cells_of(variance, rng), 0.02, np.ones(50, bool))
+    assert np.argmax(of_carrier) == 17 and of_carrier[17] == pytest.approx(5.0, rel=0.8)
+    assert np.argmax(of_row) == 12 and of_row[12] == pytest.approx(1.0, rel=0.4)
+    rest = np.delete(np.delete(field, 12, 0), 17, 1)
+    assert np.median(rest) == pytest.approx(0.02, rel=0.15)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31), level=st.floats(1e-4, 0.1))
+def test_noise_of_one_level_stays_one_level(seed: int, level: float) -> None:
+    variance = np.full((24, 52), level)
+    field, _, _ = noise_field(cells_of(variance, np.random.default_rng(seed)), level, np.ones(52, bool))
+    assert np.mean(field) == pytest.approx(level, rel=0.2)
+    assert np.quantile(field, 0.9) < 1.6 * level and np.all(field > 0)
+
+
+def test_a_frame_without_anything_but_zeros_has_finite_variances() -> None:
+    cells = Cells(
+        np.zeros((8, 20), complex),
+        np.zeros(20, complex),
+        np.zeros((8, 20), complex),
+        np.full((8, 20), Cells.GRID, np.uint8),
+        grid_levels(4),
+    )
+    field, _, _ = noise_field(cells, 1e-6, np.ones(20, bool))
+    assert np.isfinite(field).all() and (field >= 0).all()
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3), st.floats(1e-4, 10), st.sampled_from([2, 4, 8, 16]))
+def test_the_expected_error_lies_between_the_nearest_point_and_all(
+    re: float, im: float, variance: float, side: int
+) -> None:
+    y, levels = np.array([re + 1j * im]), grid_levels(side)
+    found = grid_error(y, np.array([variance]), levels)[0]
+    squares = [(part - levels) ** 2 for part in (re, im)]
+    assert sum(s.min() for s in squares) - 1e-9 <= found <= sum(s.mean() for s in squares) + 1e-9
+
+
+@pytest.mark.parametrize("mcs", [2, 5, 7, 10])
+def test_decisions_say_whether_what_was_told_is_right(mcs: int) -> None:
+    rng, bits = np.random.default_rng(mcs), MCS_TABLE[mcs].bits_per_symbol
+    sent = map_bits(rng.integers(2, size=600 * bits).astype(np.uint8), bits)
+    level = 0.02 / 2**bits
+    y = (sent + np.sqrt(level / 2) * rng.standard_normal((600, 2)) @ [1, 1j]).astype(np.complex64)
+    told = np.full(600, level, np.float32)
+    side = 1 << bits // 2
+    assert not decisions_differ(y, told, 0, side)
+    assert decisions_differ(y, told / 2, 0, side) and decisions_differ(y, told * 2, 0, side)
+    assert not decisions_differ(y, told / 2, 0, 0)  # on no grid, there are no decisions
+    assert not decisions_differ(y, told * 0 + 9.0, 0, side)  # none is sure
