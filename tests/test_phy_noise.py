@@ -12,6 +12,7 @@ from m4sc.phy.equalizer.noise_field import Cells, grid_error, noise_field
 from m4sc.phy.equalizer.strange import decisions_differ
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.loud_carriers import loud_bins
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.modulation.qam import map_bits
 from m4sc.phy.receiver import BurstReceiver
@@ -133,3 +134,18 @@ def test_decisions_say_whether_what_was_told_is_right(mcs: int) -> None:
     assert decisions_differ(y, told / 2, 0, side) and decisions_differ(y, told * 2, 0, side)
     assert not decisions_differ(y, told / 2, 0, 0)  # on no grid, there are no decisions
     assert not decisions_differ(y, told * 0 + 9.0, 0, side)  # none is sure
+
+
+def test_headers_beside_a_strong_carrier_are_read() -> None:
+    told = told_noise(NoiseTrial("", carrier(3.0), 15.0, 3), 14, PLAIN, 3)
+    assert told.lost <= 1 and told.decoded == told.frames - told.lost
+
+
+def test_bins_are_loud_only_where_few_stand_out() -> None:
+    rng, used = np.random.default_rng(1), np.arange(2, 50)
+    words = (rng.standard_normal((2, 64, 2)) @ [1, 1j] + 4).astype(np.complex64)
+    assert not loud_bins(words, used).size
+    words[:, 20] *= 20
+    assert loud_bins(words, used).tolist() == [20]
+    words[:, 2:26] *= 20
+    assert not loud_bins(words, used).size  # half a band is no carrier

@@ -25,6 +25,7 @@ from m4sc.phy.frame_run import HeaderTables
 from m4sc.phy.header.code import binary_share, header_code
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError, PayloadKind
 from m4sc.phy.header.protection import NORMAL, Protection
+from m4sc.phy.loud_carriers import loud_bins, read_without
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.preamble_demodulator import (
     TAIL_SYMBOLS,
@@ -187,6 +188,7 @@ class FrameReader(PreambleDemodulator):
         w = self.waveform
         if burst.start + self.opening_samples > len(samples):
             raise MoreSamplesError(self.opening_samples)
+        found = burst
         burst, head, h, noise_var, noisy = self.read_opening(samples, burst)
         words, bins = head[: w.preamble_symbols].copy(), head[w.preamble_symbols :].copy()
         if noisy:
@@ -199,8 +201,27 @@ class FrameReader(PreambleDemodulator):
             turned, straight = undo_noisy_phase(words, self._sync, bins, how[0], h, *how[2:])
         else:
             straight, _ = follow(bins, h, w)
-        data = self._code.decode(straight, self.data_bins, h, noise_var)
+        try:
+            data = self._code.decode(straight, self.data_bins, h, noise_var)
+        except HeaderError:
+            loud = loud_bins(words, self.used_bins)
+            if not loud.size or not self.pilot_bins.size:
+                raise
+            return self._open_without(samples, found, loud)
         return self.opened(data, burst, words, bins, h, noise_var, noisy)
+
+    def _open_without(self, samples: np.ndarray, burst: Burst, loud: np.ndarray) -> Opening:
+        """Read the header without some bins; raises as :meth:`open` does."""
+        opening, basis = list(self.opening_tables), self._training[2][1]
+        opening[1] = self._lag(burst)
+        pilots = self.waveform.pilots(self.header_symbols), phase_tables(self.header_symbols)
+        cfo, head, h, noise_var, straight = read_without(
+            samples, burst.start, burst.cfo, tuple(opening), basis, (self.pilot_bins, *pilots), loud
+        )
+        data = self._code.decode(straight, self.data_bins, h, noise_var)
+        count = self.waveform.preamble_symbols
+        words, bins = head[:count].copy(), head[count:].copy()
+        return self.opened(data, burst._replace(cfo=cfo), words, bins, h, noise_var)
 
     def opened(
         self,
