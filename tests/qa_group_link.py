@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from fake_system import FakeSystem
 from flow import Sink, post, put, run_block, wait_until
 from gnuradio import gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
+from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.privacy import KeyRing
+from m4sc_flowgraphs.station import Station, StationConfig
 from PIL import Image
 
 pytestmark = pytest.mark.timeout(120)
@@ -267,3 +270,29 @@ def test_a_receiver_without_a_user_says_what_a_frame_of_several_needs() -> None:
     assert not sink.pdus and "give this receiver its user id" in sink.status[0]["reason"]
     with pytest.raises(ValueError, match="give its user_id too"):
         m4sc.receiver(FakeSystem(), key="00" * 32)
+
+
+def test_a_station_that_receives_for_a_user_takes_its_part(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path / "keys.json")
+    key = ring.add(2).key.hex()
+    for given in (key, ""):
+        events = list[Any]()
+        head, sender = m4sc.group_encoder(FakeSystem(), keys=str(ring.path)), m4sc.frame_transmitter()
+        radio = m4sc.channel(seed=1, snr_db=15.0)
+        end = SimpleNamespace(block=radio, waveform=WaveformConfig(), real_time=False)
+        config = StationConfig(user_id=2, key=given, query="What?")
+        station = Station(FakeSystem(), events.append, receive=end, config=config)
+        station.msg_connect(head, "symbols", sender, "symbols")
+        station.connect(sender, radio)
+        station.begin()
+        try:
+            for message in (asked(1, 10), asked(2, 60)):
+                put(head, "messages", make_pdu(*message), 5.0)
+            put(head, "messages", done_pdu(), 5.0)
+            assert wait_until(station.has_ended, 30.0)
+        finally:
+            assert station.end()
+        (answer,) = [event.values["answer"] for event in events if event.kind == "answer"]
+        told = [event.values["text"] for event in events if event.kind == "private_lost"]
+        assert answer == ("What? dog" if given else "What? nothing")
+        assert bool(told) != bool(given) and all("public part alone" in text for text in told)
