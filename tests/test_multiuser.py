@@ -270,7 +270,7 @@ def test_a_scored_set_compares_together_and_alone_and_counts_what_else_could_be_
     found = {
         figure.name: figure for figure in scored_set(trial, "cutouts", "small", 0.5, (10.0, 10.0, 20.0, 20.0))
     }
-    assert found["public share, small"].value == 1.0  # the pictures are of one colour each
+    assert found["public share, small, all at 10 dB"].value == 1.0  # the pictures are of one colour each
     assert 0.1 < found["air time, small, all at 10 dB, over unicast"].value < 0.25
     assert found["air time, small, over answers found at the transmitter"].value > 0
     assert (

@@ -159,12 +159,13 @@ def _air(trial: Trial, name: str, prepared: Sequence[Prepared]) -> list[Figure]:
                 f"one WebP file of each picture at the weakest user's scheme: {1e3 * files:.2f} ms",
             )
         )
-    share = float(np.mean([one.group.public_share for one in prepared]))
-    symbols = float(np.mean([t.symbols / t.unicast_symbols for t in times]))
-    figures += [
-        Figure(f"symbols, {name}, over unicast", symbols, "share", "payload symbols alone, no directory"),
-        Figure(f"public share, {name}", share, "share", "of all users' symbols"),
-    ]
+        share = float(np.mean([one.group.public_share for one in chosen]))
+        symbols = float(np.mean([t.symbols / t.unicast_symbols for t in times]))
+        what = "payload symbols alone, no directory"
+        figures += [
+            Figure(f"symbols, {name}, {label}, over unicast", symbols, "share", what),
+            Figure(f"public share, {name}, {label}", share, "share", "of all users' symbols"),
+        ]
     return figures
 
 
