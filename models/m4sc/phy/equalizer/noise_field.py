@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_ROUNDS, _FIRST_ROUNDS, _LOCAL_ROUNDS = 9, 3, 3
+_ROUNDS, _FIRST_ROUNDS, _LOCAL_ROUNDS = 8, 2, 3
 _HIT = 0.3  # of the cells where neighbours stand out, before a cell itself is looked at
 _SURE = 2.0  # observations of the common level that an estimate of one carrier or row is mixed with
 _FEW = 0.25  # of the carriers, whose levels say what the common one is
@@ -117,7 +117,9 @@ def _typical_levels(energy: np.ndarray, floor: float, inside: np.ndarray) -> np.
     energy: float (rows, carriers), NaN where not known.
     """
     count = np.sum(np.isfinite(energy), axis=0)
-    seen = np.where(count > 0, np.nan_to_num(np.nanmedian(np.where(count > 0, energy, floor), axis=0)), floor)
+    middle = np.maximum((count - 1) // 2, 0)
+    seen = np.sort(energy, axis=0)[middle, np.arange(len(count))]  # NaN comes last
+    seen = np.where(count > 0, seen, floor)
     levels = np.asarray(seen / np.log(2.0) + _LEAST)
     for some in (inside & (count > 0), ~inside & (count > 0)):
         if some.any():
@@ -142,10 +144,11 @@ def _carrier_levels(
 
 def _shrunk(found: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Levels of carriers, mixed with the common one as far as they differ no more than chance has it."""
-    common = np.quantile(found, _FEW)
-    for _ in range(6):
-        usual = found < common * most_by_chance(count)
-        common = max(np.sum((found * count)[usual]) / max(np.sum(count[usual]), _LEAST), _LEAST)
+    common = max(float(np.sort(found)[int(_FEW * len(found))]), _LEAST)
+    bound = most_by_chance(count)
+    for _ in range(4):
+        usual = found < common * bound
+        common = max(float((found * count)[usual].sum()) / max(float(count[usual].sum()), _LEAST), _LEAST)
     by_chance = np.mean(1.0 / np.maximum(count[usual], 0.5))
     spread = np.mean((found[usual] / common - 1.0) ** 2) - by_chance
     sure = np.where(usual, 1.0 / max(spread, 2e-3), _SURE)
@@ -179,10 +182,12 @@ def _local(cells: Cells, variance: np.ndarray, inside: np.ndarray) -> np.ndarray
     energy, own = cells.energies(variance)
     ratio = np.where(ours, energy / (own + variance), 0.0)
     out = np.zeros(ratio.shape, bool)
-    for height, width in ((1, 3), (3, 1), (3, 3), (1, 5)):
-        count = _box(ours.astype(float), height, width)
-        mean = _box(ratio, height, width) / np.maximum(count, 1.0)
-        out |= _box((mean > most_by_chance(count)).astype(float), height, width) > 0
+    number = ours.astype(float)
+    for boxed in (_beside, _around, lambda values: _beside(values.T).T):
+        count = boxed(number)
+        over = boxed(ratio) > most_by_chance(count) * np.maximum(count, 1.0)
+        if over.any():
+            out |= boxed(over.astype(float)) > 0
     if not out.any():
         return np.zeros(ratio.shape)
     hit, level, base = (out & ours).astype(float), np.zeros(ratio.shape), own + variance
@@ -190,7 +195,7 @@ def _local(cells: Cells, variance: np.ndarray, inside: np.ndarray) -> np.ndarray
     for _ in range(_LOCAL_ROUNDS):
         louder, _ = cells.energies(variance + level)
         excess = np.maximum(louder - base, 0.0)
-        level = _box(hit * excess, 3, 3) / (_box(hit, 3, 3) + _LEAST)
+        level = _around(hit * excess) / (_around(hit) + _LEAST)
         odds = base / (base + level) * np.exp(np.minimum(energy / base - louder / (base + level), 50.0))
         hit = np.where(out & ours, _HIT * odds / (_HIT * odds + 1.0 - _HIT), 0.0)
     # Beside a sweep's centre levels fall steeply: a cell's own energy says more than its neighbours' mean.
@@ -199,15 +204,14 @@ def _local(cells: Cells, variance: np.ndarray, inside: np.ndarray) -> np.ndarray
     return np.asarray(hit * own_level * (0.5 + np.log1p(level / own_level)))
 
 
-def _box(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Sum over a box around each cell, float (rows, carriers)."""
-    for axis, size in ((0, height), (1, width)):
-        if size > 1:
-            half = size // 2
-            edges = [(half, half) if axis == n else (0, 0) for n in (0, 1)]
-            sums = np.cumsum(np.pad(values, edges), axis=axis)
-            sums = np.concatenate([np.zeros_like(np.take(sums, [0], axis)), sums], axis=axis)
-            values = np.take(sums, range(size, sums.shape[axis]), axis) - np.take(
-                sums, range(sums.shape[axis] - size), axis
-            )
-    return values
+def _beside(values: np.ndarray) -> np.ndarray:
+    """Sum of each cell and the two beside it in its row, float (rows, carriers)."""
+    total = values.copy()
+    total[:, 1:] += values[:, :-1]
+    total[:, :-1] += values[:, 1:]
+    return total
+
+
+def _around(values: np.ndarray) -> np.ndarray:
+    """Sum of each cell and the eight around it, float (rows, carriers)."""
+    return _beside(_beside(values).T).T
