@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from m4sc.phy import frame_reader
 from m4sc.phy.channel.impairments import add_noise
 from m4sc.phy.close_look import grid_levels
 from m4sc.phy.equalizer.noise_field import Cells, grid_error, noise_field
@@ -17,6 +18,7 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.modulation.qam import map_bits
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
+from m4sc.phy.warm_up import warm_up_interference
 from m4sc.phy.waveform import WaveformConfig
 from m4sc_app.bench.trials.noise_trial import NoiseTrial, carrier, chirps, clean, pulses, told_noise
 
@@ -149,3 +151,14 @@ def test_bins_are_loud_only_where_few_stand_out() -> None:
     assert loud_bins(words, used).tolist() == [20]
     words[:, 2:26] *= 20
     assert not loud_bins(words, used).size  # half a band is no carrier
+
+
+def test_the_warm_up_goes_every_way_that_interference_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = []
+    for name in ("look_closely", "read_without"):
+        real = getattr(frame_reader, name)
+        monkeypatch.setattr(
+            frame_reader, name, lambda *a, real=real, name=name: (ways.append(name), real(*a))[1]
+        )
+    assert warm_up_interference(BurstReceiver(PLAIN)) >= 8
+    assert set(ways) == {"look_closely", "read_without"}

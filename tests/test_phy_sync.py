@@ -15,6 +15,7 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync.detector import BurstSearch, Search
 from m4sc.phy.sync.preamble_bank import preamble, preamble_bank
+from m4sc.phy.warm_up import main as warm_up_all
 from m4sc.phy.warm_up import warm_up_bytes, warm_up_frames, warm_up_packets
 from m4sc.phy.waveform import WaveformConfig
 
@@ -64,6 +65,7 @@ def test_warming_up_receives_a_frame_and_a_packet() -> None:
     assert warm_up_frames(BurstReceiver(WAVEFORM)) == warm_up_frames(BurstReceiver(TWICE)) == 1
     assert warm_up_packets(packet_receiver(WAVEFORM, how), how) == 1
     assert warm_up_bytes() == len(MCS_TABLE)
+    warm_up_all()  # what the set-up calls
 
 
 def test_match_is_the_share_of_the_energy_and_does_not_depend_on_level() -> None:

@@ -18,6 +18,7 @@ from m4sc.phy.sync.strangers import repetition
 from m4sc.phy.waveform import WaveformConfig
 
 _SYMBOLS, _BYTES = 96, 24
+_LONG = 100  # OFDM symbols
 _NOISE, _SILENCE = 0.01, 3000
 
 
@@ -31,6 +32,19 @@ def warm_up_frames(receiver: BurstReceiver) -> int:
 def warm_up_packets(receiver: BurstReceiver, packet_format: PacketFormat) -> int:
     """The same for a receiver of gr-digital's packets."""
     return _receive(receiver, modulate_packet(bytes(_BYTES), 0, receiver.waveform, packet_format))
+
+
+def warm_up_interference(receiver: BurstReceiver) -> int:
+    """Frames beside carriers of more power than theirs, short and long; how many were found."""
+    waveform, found = receiver.waveform, 0
+    for length in (_SYMBOLS, _LONG * waveform.n_data_carriers):
+        symbols = np.ones(length, np.complex64)
+        burst = modulate_frame(FrameHeader(PayloadKind.ANALOG, length), symbols, waveform)
+        level = 2.0 * float(np.sqrt(np.mean(np.abs(burst) ** 2)))
+        for number in waveform.occupied_carriers[::9]:
+            turn = 2j * np.pi * number / waveform.fft_len * np.arange(len(burst))
+            found += _receive(receiver, (burst + level * np.exp(turn)).astype(np.complex64))
+    return found
 
 
 def _receive(receiver: BurstReceiver, burst: np.ndarray) -> int:
@@ -56,7 +70,7 @@ def warm_up_bytes() -> int:
 
 def warm_up_strangers() -> int:
     """Look for a repetition in what has none; how many there are."""
-    return len(repetition(np.arange(_SILENCE).astype(np.complex64) ** 2 % 7))
+    return len(repetition((np.arange(_SILENCE) ** 2 % 7).astype(np.complex64)))
 
 
 def main() -> None:
@@ -66,6 +80,7 @@ def main() -> None:
     warm_up_packets(packet_receiver(waveform, packet_format), packet_format)
     warm_up_bytes()
     warm_up_strangers()
+    warm_up_interference(BurstReceiver(waveform))
 
 
 if __name__ == "__main__":
