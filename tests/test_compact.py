@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.tensor_file import SCALE, as_int8_rows, load_tensors
+from m4sc.tensor_file import SCALE, as_int8_rows, load_tensors, packed
 from m4sc.training.compact import compact
 from safetensors.torch import load_file, save_file
 
@@ -45,3 +45,13 @@ def test_scales_without_rows_are_refused(tmp_path: Path) -> None:
     save_file({"rows" + SCALE: torch.ones(3)}, str(path))
     with pytest.raises(ValueError, match="scales of rows that are not there"):
         load_tensors(path)
+
+
+def test_large_matrices_are_packed_as_rows_and_come_back(tmp_path: Path) -> None:
+    state = {"large": torch.randn(500, 400), "small": torch.randn(3, 4), "whole": torch.arange(5)}
+    save_file(packed(state), str(tmp_path / "model.safetensors"))
+    assert load_file(str(tmp_path / "model.safetensors"))["large"].dtype == torch.int8
+    found = load_tensors(tmp_path / "model.safetensors")
+    assert set(found) == set(state) and torch.equal(found["whole"], state["whole"])
+    assert torch.equal(found["small"], state["small"].half())
+    assert 0 < (found["large"].float() - state["large"]).abs().max() < 0.03

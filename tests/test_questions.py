@@ -139,7 +139,7 @@ def make_network() -> QuestionNetwork:
         network.judge.gain.copy_(torch.tensor([0.0, 40.0]))
         network.judge.bias.bias.fill_(-12.0)
         features = torch.eye(256)[torch.arange(200) % 8]
-        names = network.names(Pictures().class_scores(features))
+        names = network.names(Pictures().class_scores(features), features)
         noisy = network.points(features + 0.2 * torch.randn(200, 256), names + 0.05 * torch.randn(200, 384))
         network.codec.fit(noisy)
     trust = {kind: (0.3, 0.5, -1.0) for kind in KINDS}
@@ -363,14 +363,18 @@ def test_training_learns_what_captions_say_and_balanced_questions_tell(tmp_path:
     network = trusted(network, material, rows, 0)
     assert network.config.trust["existence"] != (1.0, 0.0, 0.0)
     with torch.inference_mode():
-        near = network.points(material.views[0].float(), network.names(material.scores[0].float()))
+        near = network.points(
+            material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
+        )
     assert (neighbour_answers(asked, near, material, near) == asked.right).float().mean() >= 0.5
 
 
 def accuracy(network: QuestionNetwork, material: LearnedFrom, asked: Questions) -> float:
     network.eval()
     with torch.inference_mode():
-        points = network.points(material.views[0].float(), network.names(material.scores[0].float()))
+        points = network.points(
+            material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
+        )
         odds = network.judge(points[asked.picture], asked.statements)
     return float((answers_of(odds) == asked.right).float().mean())
 
@@ -422,3 +426,8 @@ def test_knowing_the_instruction_leaves_room_for_the_detail_alone() -> None:
         if instructed:
             foreign = share_right(path, lesson, 15.0, torch.zeros(384))
     assert right[True] > right[False] + 0.1 and right[True] > foreign + 0.2
+
+
+def _points(network: QuestionNetwork, material: LearnedFrom) -> torch.Tensor:
+    features = material.views[0].float()
+    return network.points(features, network.names(material.scores[0].float(), features))

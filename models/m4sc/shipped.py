@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SHIPPED = ("default", "listen", "questions", "reconstruct", "sound", "space", "text-prior")
+SHIPPED = ("default", "detector", "listen", "questions", "reconstruct", "sound", "space", "text-prior")
 """Names of all weights that come with the project, each a folder of ``models/weights``."""
 
 

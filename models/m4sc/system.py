@@ -36,7 +36,9 @@ from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.mllm.network import Network
 from m4sc.pretrained import resolve
+from m4sc.questions.network import QuestionConfig
 from m4sc.shipped import weights_folder
+from m4sc.space.config import SpaceConfig
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceSystem
 from m4sc.tasks import Task, get_task
@@ -105,7 +107,7 @@ class SemanticSystem:
             self.codecs["space"] = points if pictures is None else WithPicture(points, pictures)
         if questions is not None:
             questions.fingerprint = fingerprint
-            if space is not None and space.config.vision == questions.config.vision:
+            if space is not None and _look_alike(space.config, questions.config):
                 questions.look_with = lambda: space.pictures  # a picture is looked at once for both
             sized = BySizeCodec(semantic, questions)
             self.codecs["questions"] = questions if pictures is None else WithPicture(questions, pictures)
@@ -330,3 +332,8 @@ def _companion(folder: Path, name: str) -> Path | None:
         with contextlib.suppress(ValueError):
             return weights_folder(candidate)
     return None
+
+
+def _look_alike(space: SpaceConfig, questions: QuestionConfig) -> bool:
+    """Whether both read the same features of a picture."""
+    return (space.vision, space.things) == (questions.vision, questions.things)

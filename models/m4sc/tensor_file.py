@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Net = TypeVar("Net", bound="nn.Module")
 
+_LARGE = 200_000  # numbers of a matrix that is worth its rounding
 SCALE = ".scale"  # behind a tensor's name: what its rows, kept as int8, are multiplied by
 
 
@@ -41,6 +42,20 @@ def as_int8_rows(values: Tensor) -> tuple[Tensor, Tensor]:
     """A matrix, float (n, m), as int8 (n, m) and the scale of each row, float16 (n,)."""
     scale = (values.float().abs().amax(1) / 127).clamp_min(1e-7).half()
     return (values.float() / scale.float()[:, None]).round().clamp(-127, 127).char(), scale
+
+
+def packed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A network's state as it is stored: large matrices as int8 rows, other floats as float16.
+
+    :func:`load_tensors` reads it.
+    """
+    found: dict[str, Tensor] = {}
+    for name, values in state.items():
+        if values.is_floating_point() and values.dim() == 2 and values.numel() >= _LARGE:
+            found[name], found[name + SCALE] = as_int8_rows(values)
+        else:
+            found[name] = (values.half() if values.is_floating_point() else values).contiguous()
+    return found
 
 
 def load_network(make: Callable[[], Net], folder: Path) -> Net:

@@ -78,11 +78,14 @@ def questions(
     from m4sc.questions.trial import TRIAL_KINDS
     from m4sc.shipped import weights_folder
 
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
     network = QuestionNetwork.load(weights_folder(weights))
-    material = load_material(data, "dev", cache, lambda text: typer.echo(text, err=True))
+    material = load_material(data, "dev", cache, say, network.config.things)
     rivals: dict[str, float] = {}
     if neighbours:
-        known = load_material(data, "train", cache, lambda text: typer.echo(text, err=True))
+        known = load_material(data, "train", cache, say, network.config.things)
         judged = [kind for kind in TRIAL_KINDS if kind != "sentence"]
         rivals = {kind: by_neighbours(network, material, kind, seed, known) for kind in judged}
     figures = []
@@ -202,7 +205,9 @@ def _points(network: QuestionNetwork, material: Material) -> Tensor:
     import torch
 
     with torch.inference_mode():
-        return network.points(material.views[0].float(), network.names(material.scores[0].float()))
+        return network.points(
+            material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
+        )
 
 
 def _through(

@@ -44,7 +44,9 @@ class QuestionCodec(Codec):
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
         self.fingerprint = fingerprint
-        self.look_with: Callable[[], PictureFeatures] = lambda: PictureFeatures(self.config.vision)
+        self.look_with: Callable[[], PictureFeatures] = lambda: PictureFeatures(
+            self.config.vision, things=self.config.things
+        )
         self._statements = lru_cache(_KEPT_QUESTIONS)(self._embedded)
 
     @cached_property
@@ -61,7 +63,9 @@ class QuestionCodec(Codec):
     def point(self, picture: np.ndarray) -> Tensor:
         """Picture, uint8 (H, W, 3), to its unit vector, float32 (768,)."""
         features = self.pictures([picture])
-        return self.network.points(features, self.network.names(self.pictures.class_scores(features)))[0]
+        return self.network.points(
+            features, self.network.names(self.pictures.class_scores(features), features)
+        )[0]
 
     @torch.inference_mode()
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:

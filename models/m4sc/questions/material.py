@@ -21,7 +21,7 @@ from m4sc.space.sentence_encoder import SentenceEncoder
 
 ABSENT, UNKNOWN, TRUE, CERTAIN = 0, 1, 2, 3
 _PART = 256
-_SMALL_COPIES = 4000  # of CIFAR-10's training pictures
+_SMALL_COPIES = 2048  # of CIFAR-10's training pictures
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Material:
     """Everything that is learned from.
 
     Attributes:
-        views: float16 (v, n, 2560) features of the photographs, as they are and of altered copies.
+        views: float16 (v, n, in_dim) features of the photographs, as they are and of altered copies.
         scores: float16 (v, n, 1000) of the backbone's own classes.
         captions: float (n, 5, 384) their points.
         table: float (s, 384) points of short statements.
@@ -78,22 +78,24 @@ class Material:
 
 
 def load_material(
-    data: Path, split: str, cache: Path, say: Callable[[str], None] = lambda text: None
+    data: Path, split: str, cache: Path, say: Callable[[str], None] = lambda text: None, things: bool = False
 ) -> Material:
     """Photographs of Flickr8k's split ("train", "dev"), with altered copies and CIFAR-10's of "train".
+
+    things: the detector's features too.
 
     Raises:
         FileNotFoundError: a data set is missing.
     """
-    photos = photographs(data, split, cache, copies=split == "train", say=say)
-    head = PictureFeatures()
+    photos = photographs(data, split, cache, copies=split == "train", say=say, things=things)
+    head = PictureFeatures(things=things)
     scores = torch.stack([head.class_scores(view.float()).half() for view in photos.views])
     told = tell(photos.captions)
     statements = _statements(told)
     table = SentenceEncoder()(statements, cache)
     place = {statement: row for row, statement in enumerate(statements)}
     everything = torch.tensor([place[thing_statement(name)] for name in things_of(None)])
-    small, small_right = _small_pictures(data, head, cache, say) if split == "train" else _nothing()
+    small, small_right = _small_pictures(data, head, cache, say) if split == "train" else _nothing(head)
     return Material(
         photos.views,
         scores,
@@ -109,8 +111,8 @@ def load_material(
     )
 
 
-def _nothing() -> tuple[Tensor, Tensor]:
-    return torch.zeros(0, 2560, dtype=torch.float16), torch.zeros(0, dtype=torch.long)
+def _nothing(head: PictureFeatures) -> tuple[Tensor, Tensor]:
+    return torch.zeros(0, head.dim, dtype=torch.float16), torch.zeros(0, dtype=torch.long)
 
 
 def _statements(told: Sequence[Told]) -> list[str]:
@@ -170,7 +172,7 @@ def _small_pictures(
     pictures = load_cifar10(data, "train")
     parts = []
     for start in range(0, min(_SMALL_COPIES, len(pictures.images)), _PART):
-        path = cache / f"small-{start}.npy"
+        path = cache / f"small-{head.dim}-{start}.npy"
         if not path.exists():
             found = head(list(pictures.images[start : start + _PART])).half().numpy()
             scratch = path.with_suffix(".tmp.npy")

@@ -11,16 +11,18 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from m4sc.encoders.object_detector import FEATURES, THINGS
 from m4sc.json_fields import from_json
 from m4sc.questions.statements import KINDS
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
+from m4sc.space.config import PICTURE_DIM
 from m4sc.space.knowledge_base import quantised
+from m4sc.space.naming import named_classes, named_things, thing_scores
 from m4sc.space.projector import Projector, ProjectorConfig, ResidualKan
 from m4sc.space.sentence_encoder import SPACE_DIM
-from m4sc.tensor_file import load_network
+from m4sc.tensor_file import load_network, packed
 
 JUDGES = ("kan", "mlp")
-_TOP_CLASSES = 5
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
 _Trust = tuple[float, float, float]
 
@@ -32,6 +34,7 @@ class QuestionConfig:
     Attributes:
         vision, sentences: frozen encoders' names.
         in_dim: width of a picture's features.
+        things: what a detector of everyday things sees is the end of the features, and among the names.
         judge: of `JUDGES`: what stands on either side of the judge's product.
         hidden: its width.
         symbols, least_symbols: complex symbols of a message, at most and at least.
@@ -41,7 +44,8 @@ class QuestionConfig:
 
     vision: str = "efficientnet-lite2"
     sentences: str = "minilm"
-    in_dim: int = 2560
+    in_dim: int = PICTURE_DIM
+    things: bool = False
     judge: str = "kan"
     hidden: int = 128
     symbols: int = 64
@@ -118,10 +122,12 @@ class QuestionNetwork(nn.Module):
     """Projector, channel codec and judge.
 
     A picture's point is its place in the space of sentences beside the mean place of the names that the
-    backbone's own head gives it.
+    backbones' own heads give it.
     """
 
     classes: Tensor
+    things: Tensor
+    rarity: Tensor
 
     def __init__(self, config: QuestionConfig) -> None:
         super().__init__()
@@ -131,16 +137,30 @@ class QuestionNetwork(nn.Module):
         self.codec = SpaceCodec(shape)
         self.judge = Judge(config.judge, config.hidden)
         self.register_buffer("classes", torch.zeros(1000, SPACE_DIM, dtype=torch.int8))
+        if config.things:
+            self.register_buffer("things", torch.zeros(len(THINGS), SPACE_DIM, dtype=torch.int8))
+            self.register_buffer("rarity", torch.zeros(len(THINGS)))
 
     def set_classes(self, points: Tensor) -> None:
         """Take the points of the class sentences, float (1000, 384)."""
         self.classes.copy_(quantised(points))
 
-    def names(self, scores: Tensor) -> Tensor:
-        """Class scores, float (n, 1000), to the mean point of the likeliest names, float (n, 384)."""
-        share, which = scores.softmax(-1).topk(_TOP_CLASSES)
-        points = nn.functional.normalize(self.classes[which].float(), dim=-1)
-        return (share[..., None] * points).sum(1)  # shorter where the head is unsure
+    def set_things(self, points: Tensor, rarity: Tensor) -> None:
+        """Take the points of the sentences on the detector's kinds, float (80, dim), and what each tells."""
+        self.things.copy_(quantised(points))
+        self.rarity.copy_(rarity)
+
+    def names(self, scores: Tensor, features: Tensor) -> Tensor:
+        """Mean point of the names that both backbones give a picture, float (n, 384).
+
+        scores: of ImageNet's classes, float (n, 1000); features: float (n, in_dim).
+        """
+        named = named_classes(self.classes, scores)
+        if self.config.things:
+            named = named + named_things(
+                self.things, self.rarity, thing_scores(features, self.config.in_dim - FEATURES)
+            )
+        return named  # shorter where the heads are unsure
 
     def points(self, features: Tensor, names: Tensor) -> Tensor:
         """Features, float (n, in_dim), and `names`, float (n, 384), to unit vectors, float (n, 768)."""
@@ -159,14 +179,10 @@ class QuestionNetwork(nn.Module):
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
     def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` (matrices in float16) and ``config.json``."""
+        """Write ``model.safetensors`` (large matrices as int8, the rest in float16) and ``config.json``."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            key: value.half() if value.is_floating_point() and value.ndim > 1 else value
-            for key, value in self.state_dict().items()
-        }
         scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file({key: value.detach().contiguous() for key, value in state.items()}, str(scratch))
+        save_file(packed(self.state_dict()), str(scratch))
         scratch.replace(folder / "model.safetensors")
         (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
 

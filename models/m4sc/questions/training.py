@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from m4sc.encoders.object_detector import FEATURES
 from m4sc.questions.material import (
     ABSENT,
     TRUE,
@@ -26,8 +27,11 @@ from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_odds
 from m4sc.questions.trial import TRIAL_KINDS, questions_on
 from m4sc.questions.vocabulary import things_of
 from m4sc.space import confidence as trust
+from m4sc.space.config import PICTURE_DIM
+from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.prototypes import prototype_features
+from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.training import split_photographs, through_channel
 
 Say = Callable[[str], None]
@@ -51,6 +55,7 @@ class QuestionPlan:
         noise: standard deviation of noise on features, in theirs.
         blur: the same of the points in the first stage.
         judge: kind, of :data:`m4sc.questions.network.JUDGES`.
+        things: the detector's features too.
         seed: of everything random.
     """
 
@@ -61,6 +66,7 @@ class QuestionPlan:
     noise: float = 0.1
     blur: float = 0.03
     judge: str = "kan"
+    things: bool = True
     seed: int = 0
 
 
@@ -74,11 +80,15 @@ def train_questions(
     """
     cache = out / "features"
     cache.mkdir(parents=True, exist_ok=True)
-    material = load_material(data, "train", cache, say)
+    material = load_material(data, "train", cache, say, plan.things)
     torch.manual_seed(plan.seed)
-    network = QuestionNetwork(QuestionConfig(judge=plan.judge))
+    width = PICTURE_DIM + FEATURES * plan.things
+    network = QuestionNetwork(QuestionConfig(in_dim=width, judge=plan.judge, things=plan.things))
     network.set_classes(class_points(cache))
     split = split_photographs(len(material), _HELD_OUT)
+    if plan.things:
+        seen = thing_scores(material.views[0, split.learn].float(), PICTURE_DIM)
+        network.set_things(SentenceEncoder()(thing_sentences(), cache), thing_rarity(seen))
     lesson = Lesson(network, material, split.learn, plan, class_points(cache))
     for name in ("clear", "channel"):
         path = out / "stages" / f"{name}.safetensors"
@@ -107,7 +117,12 @@ class Lesson:
         self.classes = classes
         self.generator = torch.Generator().manual_seed(plan.seed)
         self.through = False
-        self.names = torch.stack([network.names(scores.float()) for scores in material.scores])
+        self.names = torch.stack(
+            [
+                network.names(scores.float(), view.float())
+                for scores, view in zip(material.scores, material.views, strict=True)
+            ]
+        )
         first = material.views[0].float()
         if float(network.projector.std.std()) == 0:  # as it was made
             network.projector.fit_scale(first[learn])
@@ -123,11 +138,15 @@ class Lesson:
         head = PictureFeatures(network.config.vision)
         made = prototype_features(first[learn], *head.head, 2, self.generator)
         self.prototypes = made
-        self.prototype_names = torch.stack([network.names(head.class_scores(p)) for p in made])
+        self.prototype_names = torch.stack([network.names(head.class_scores(p), p) for p in made])
         self.members = class_members(things_of(None))
         # what photographs often show is what an object's picture is often wrongly said to show
         self.common = 1 + often[material.everything].float().sqrt()
-        self.small_names = network.names(material.small_scores.float()) if len(material.small) else None
+        self.small_names = (
+            network.names(material.small_scores.float(), material.small.float())
+            if len(material.small)
+            else None
+        )
 
     def run(self, through: bool, say: Say) -> None:
         """One stage; through: the points cross a channel, whose codec learns with the rest."""
@@ -257,7 +276,7 @@ class Lesson:
 def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: int) -> QuestionNetwork:
     """The same network with its trust fitted on held-out photographs through random channels."""
     generator = torch.Generator().manual_seed(seed + 7)
-    names = network.names(material.scores[0].float())
+    names = network.names(material.scores[0].float(), material.views[0].float())
     with torch.inference_mode():
         points = network.points(material.views[0].float(), names)
     fitted = dict(network.config.trust)

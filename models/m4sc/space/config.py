@@ -10,7 +10,8 @@ from m4sc.json_fields import from_json, from_object
 from m4sc.space.channel_codec import SpaceCodecConfig
 from m4sc.space.projector import ProjectorConfig
 
-PICTURE_DIM = 2560
+PICTURE_DIM = 2560  # without things
+ANY_STYLE = "any"
 _MOST_MEMBERS = 16
 
 
@@ -23,7 +24,7 @@ class SpeakingConfig:
         sharpness: their votes are the softmax of cosine times this.
         nearness: weight of a known sentence's cosine to the point beside the votes.
         beams: of the speaker's search.
-        style: of the speaker, by its name.
+        style: of the speaker, by its name; "any" for what fits best of all of them.
         fluency: weight of log-probability, over words to the power 0.7, beside the cosine to the point when
             the speaker chooses among its beams.
         repeats: what is taken off a sentence that says something twice.
@@ -62,10 +63,12 @@ class SpaceConfig:
 
     Attributes:
         vision, sentences: backbones' names.
+        things: what a detector of everyday things sees goes into the projector too.
         projector, codec, speaker: shapes.
         speaking: how the receiver chooses its words.
         members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
+        seeing: weight of what the detector sees.
         symbols: complex symbols of a message, unless asked otherwise.
         confidence: coefficients of the logistic regression from what a receiver sees to the chance that its
             caption is right (:mod:`m4sc.space.confidence`).
@@ -73,12 +76,14 @@ class SpaceConfig:
 
     vision: str = "efficientnet-lite2"
     sentences: str = "minilm"
+    things: bool = False
     projector: ProjectorConfig = field(default_factory=lambda: ProjectorConfig(PICTURE_DIM, dropout=0.5))
     codec: SpaceCodecConfig = field(default_factory=SpaceCodecConfig)
     speaker: WordSpeakerShape = field(default_factory=WordSpeakerShape)
     speaking: SpeakingConfig = field(default_factory=SpeakingConfig)
     members: int = 2
     naming: float = 0.35
+    seeing: float = 0.6
     symbols: int = 128
     confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from m4sc.data import coco_mini, coco_text, flickr8k
 from m4sc.data.example import Example
-from m4sc.space.picture_features import PictureFeatures
+from m4sc.encoders.object_detector import ObjectDetector
+from m4sc.space.picture_features import PictureFeatures, seen_things
 from m4sc.space.sentence_encoder import SentenceEncoder
 
 CAPTIONS = 5
@@ -74,6 +75,7 @@ def photographs(
     copies: bool,
     bf16: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    things: bool = False,
 ) -> Photographs:
     """Flickr8k's photographs of a split, features and vectors made once and kept in `cache`.
 
@@ -84,12 +86,16 @@ def photographs(
         copies: also mirrored, reduced copies.
         bf16: of the backbone.
         say: told how far it is.
+        things: behind each view the detector's features of the photograph.
     """
     examples = [e for e in flickr8k.caption_examples(data, split) if len(e.answers) >= CAPTIONS]
     captions = [e.answers[:CAPTIONS] for e in examples]
     views = [picture_views(examples, cache, False, bf16, say)]
     if copies:
         views.append(picture_views(examples, cache, True, bf16, say))
+    if things:
+        seen = thing_views(examples, cache, say)
+        views = [torch.cat([view, seen], 1) for view in views]
     flat = [text for group in captions for text in group]
     points = SentenceEncoder()(flat, cache).unflatten(0, (-1, CAPTIONS))
     return Photographs(examples, captions, torch.stack(views), points)
@@ -107,21 +113,54 @@ def picture_views(
     altered: of copies mirrored and reduced to a short side of 128 pixels.
     """
     encoder: PictureFeatures | None = None
+
+    def look(part: Sequence[Example]) -> Tensor:
+        nonlocal encoder
+        encoder = encoder or PictureFeatures()
+        pictures = [np.asarray(e.load()) for e in part]
+        pictures = [_reduced(p) for p in pictures] if altered else pictures
+        return encoder(pictures, mirrored=altered, bf16=bf16)
+
+    what = f"pictures{' (copies)' if altered else ''}"
+    return _in_parts(
+        examples, cache, f"{altered} {bf16} ", look, lambda n: say(f"{n} of {len(examples)} {what}")
+    )
+
+
+def thing_views(
+    examples: Sequence[Example], cache: Path, say: Callable[[str], None] = lambda text: None
+) -> Tensor:
+    """The detector's features, float16 (n, FEATURES), of pictures; in parts as :func:`picture_views`."""
+    detector = ObjectDetector()
+
+    def look(part: Sequence[Example]) -> Tensor:
+        return seen_things(detector, [np.asarray(e.load()) for e in part])
+
+    return _in_parts(
+        examples, cache, "things ", look, lambda n: say(f"{n} of {len(examples)} pictures (things)")
+    )
+
+
+def _in_parts(
+    examples: Sequence[Example],
+    cache: Path,
+    kind: str,
+    look: Callable[[Sequence[Example]], Tensor],
+    done: Callable[[int], None],
+) -> Tensor:
+    """What `look` sees, float16 (n, dim), kept in parts under their kind and their pictures' names."""
     parts = []
     for start in range(0, len(examples), _PART):
         part = examples[start : start + _PART]
-        key = f"{altered} {bf16} " + " ".join(e.media_id for e in part)
+        key = kind + " ".join(e.media_id for e in part)
         path = cache / f"pictures-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
         if not path.exists():
-            encoder = encoder or PictureFeatures()
-            pictures = [np.asarray(e.load()) for e in part]
-            pictures = [_reduced(p) for p in pictures] if altered else pictures
-            found = encoder(pictures, mirrored=altered, bf16=bf16).half().numpy()
+            found = look(part).half().numpy()
             cache.mkdir(parents=True, exist_ok=True)
             scratch = path.with_suffix(".tmp.npy")
             np.save(scratch, found)
             scratch.replace(path)
-            say(f"{start + len(part)} of {len(examples)} pictures{' (copies)' if altered else ''}")
+            done(start + len(part))
         parts.append(torch.from_numpy(np.load(path)))
     return torch.cat(parts)
 

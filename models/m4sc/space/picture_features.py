@@ -1,4 +1,4 @@
-"""What of a picture goes into the space: a frozen backbone's features and what its own head names."""
+"""What of a picture goes into the space: frozen backbones' features and what the first one's head names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from m4sc.encoders.efficientnet import EfficientNetLite
+from m4sc.encoders.object_detector import FEATURES, ObjectDetector
 
 _SIZE = 224
 _PART = 16
@@ -34,24 +35,28 @@ def class_sentences() -> list[str]:
 class PictureFeatures:
     """Mean and maximum over the 7 x 7 grid of EfficientNet-Lite2, and the head's scores.
 
-    A picture is squeezed to a square of 224 pixels: full-size and small ones alike. The features of the last
-    pictures that came one by one are kept: several users' tasks on one picture look at it once.
+    With `things` the features of a detector of everyday things stand behind them, which learned from other
+    pictures and other names. A picture is squeezed to a square: full-size and small ones alike. The features
+    of the last pictures that came one by one are kept: several users' tasks on one picture look at it once.
     """
 
-    def __init__(self, name: str = "efficientnet-lite2", device: torch.device | None = None) -> None:
+    def __init__(
+        self, name: str = "efficientnet-lite2", device: torch.device | None = None, things: bool = False
+    ) -> None:
         self.backbone = EfficientNetLite(name, device or torch.device("cpu"))
         self.device = device or torch.device("cpu")
         self._kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
         self._lock = Lock()
-        self.dim = 2 * self.backbone.feature_dim
+        self.detector = ObjectDetector() if things else None
+        self.dim = 2 * self.backbone.feature_dim + FEATURES * things
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray], mirrored: bool = False, bf16: bool = False) -> Tensor:
-        """Pictures, uint8 (H, W, 3) of any size, to float32 (n, 2560): means, then maxima.
+        """Pictures, uint8 (H, W, 3) of any size, to float32 (n, dim): means, then maxima, then things.
 
         Args:
             pictures: what to look at.
-            mirrored: look at them from left to right.
+            mirrored: look at them from left to right; the detector sees them as they are.
             bf16: autocast; twice as fast on processors with AVX-512 BF16, for features kept for training.
         """
         if len(pictures) == 1 and not bf16:
@@ -81,7 +86,8 @@ class PictureFeatures:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
                 maps = self.backbone.maps(pixels).float()  # (n, 1280, 7, 7)
             parts.append(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1).cpu())
-        return torch.cat(parts) if parts else torch.zeros(0, self.dim)
+        found = torch.cat(parts) if parts else torch.zeros(0, 2 * self.backbone.feature_dim)
+        return found if self.detector is None else torch.cat([found, seen_things(self.detector, pictures)], 1)
 
     @property
     def head(self) -> tuple[Tensor, Tensor]:
@@ -91,7 +97,12 @@ class PictureFeatures:
     @torch.inference_mode()
     def class_scores(self, features: Tensor) -> Tensor:
         """Scores of the 1,000 classes before the softmax, float32 (n, 1000), from features of the call."""
-        return self.backbone.scores(features[:, : self.dim // 2])
+        return self.backbone.scores(features[:, : self.backbone.feature_dim])
+
+
+def seen_things(detector: ObjectDetector, pictures: Sequence[np.ndarray]) -> Tensor:
+    """Features of what a detector sees, float32 (n, FEATURES)."""
+    return torch.stack([detector.features(one) for one in pictures]) if pictures else torch.zeros(0, FEATURES)
 
 
 def _squeezed(picture: np.ndarray, mirrored: bool) -> np.ndarray:

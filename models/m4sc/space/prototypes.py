@@ -39,7 +39,7 @@ def prototype_features(
         now = (base[:, :width] * weight).sum(1) + bias
         wanted = winning + _SPREAD * torch.rand(len(weight), generator=generator)
         found.append(base + (wanted - now)[:, None] * slope)
-    return torch.stack(found).clamp_min(features.min())
+    return torch.stack(found).clamp_min(features.amin(0))
 
 
 def with_prototypes(pairs: Pairs, prototypes: Tensor, classes: Tensor, share: float) -> Pairs:

@@ -13,20 +13,21 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from m4sc.encoders.object_detector import THINGS
 from m4sc.message import Message
 from m4sc.space.channel_codec import SpaceCodec
 from m4sc.space.confidence import confidence, evidence
-from m4sc.space.config import SpaceConfig
+from m4sc.space.config import ANY_STYLE, PICTURE_DIM, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
+from m4sc.space.naming import named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig, says_twice
-from m4sc.tensor_file import load_network
+from m4sc.tensor_file import load_network, packed
 
 NOT_SURE = "Not sure."
-_TOP_CLASSES = 5
 _WORDS = "words.txt"
 _LEAST_QUALITY = 0.1
 
@@ -52,6 +53,8 @@ class SpaceNetwork(nn.Module):
     """The trained parts: projector, channel codec, points of the class names, and the speaker, if any."""
 
     classes: Tensor
+    things: Tensor
+    rarity: Tensor
 
     def __init__(self, config: SpaceConfig, words: Sequence[str] = ()) -> None:
         """words: the speaker's vocabulary; without one a receiver chooses among the sentences it knows."""
@@ -65,27 +68,39 @@ class SpaceNetwork(nn.Module):
             sizes = (c.projector.out_dim, shape.width, shape.hidden, shape.most_words)
             self.speaker = WordSpeaker(WordSpeakerConfig(tuple(words), shape.styles, *sizes))
         self.register_buffer("classes", torch.zeros(1000, c.projector.out_dim, dtype=torch.int8))
+        if c.things:
+            self.register_buffer("things", torch.zeros(len(THINGS), c.projector.out_dim, dtype=torch.int8))
+            self.register_buffer("rarity", torch.zeros(len(THINGS)))
 
     def set_classes(self, points: Tensor) -> None:
         """Take the points of the class sentences, float (1000, dim)."""
         self.classes.copy_(quantised(points))
 
+    def set_things(self, points: Tensor, rarity: Tensor) -> None:
+        """Take the points of the sentences on the detector's kinds, float (80, dim), and what each tells."""
+        self.things.copy_(quantised(points))
+        self.rarity.copy_(rarity)
+
     def picture_points(self, features: Tensor, scores: Tensor) -> Tensor:
-        """Features, float (n, 2560), and class scores, float (n, 1000), to unit vectors of the space.
+        """Features, float (n, in_dim), and class scores, float (n, 1000), to unit vectors of the space.
 
-        The projector's point, and `naming` times the mean point of the head's five likeliest classes: what
-        the captions never showed is named by the backbone's own knowledge.
+        The projector's point, `naming` times the mean point of the head's five likeliest classes and `seeing`
+        times that of what the detector sees: what the captions never showed is named by the backbones' own
+        knowledge.
         """
-        return self.named(self.projector(features), scores)
+        seen = thing_scores(features, PICTURE_DIM) if self.config.things else None
+        return self.named(self.projector(features), scores, seen)
 
-    def named(self, points: Tensor, scores: Tensor) -> Tensor:
-        """Points of pictures, float (n, dim), drawn towards the classes that the head's scores name."""
-        if self.config.naming == 0.0:
-            return points
-        share, which = scores.softmax(-1).topk(_TOP_CLASSES)  # (n, 5)
-        named = nn.functional.normalize(self.classes[which].float(), dim=-1)
-        named = (share[..., None] * named).sum(1)  # shorter where the head is unsure
-        return nn.functional.normalize(points + self.config.naming * named, dim=-1)
+    def named(self, points: Tensor, scores: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Points of pictures, float (n, dim), drawn towards what the backbones' heads name.
+
+        scores: of the 1,000 classes, float (n, 1000); seen: of the detector, float (n, 80).
+        """
+        if self.config.naming > 0.0:
+            points = points + self.config.naming * named_classes(self.classes, scores)
+        if seen is not None:
+            points = points + self.config.seeing * named_things(self.things, self.rarity, seen)
+        return nn.functional.normalize(points, dim=-1)
 
 
 class SpaceSystem:
@@ -101,7 +116,7 @@ class SpaceSystem:
     @cached_property
     def pictures(self) -> PictureFeatures:
         """Loaded when the first picture comes."""
-        return PictureFeatures(self.config.vision)
+        return PictureFeatures(self.config.vision, things=self.config.things)
 
     @cached_property
     def sentences(self) -> SentenceEncoder:
@@ -246,13 +261,15 @@ class SpaceSystem:
     def _spoken(self, points: Tensor, quality: Tensor) -> list[tuple[str, float] | None]:
         """The speaker's own sentence for each point, with its cosine to the point; None without a speaker.
 
-        Of the likeliest few the one is said that is near to the point too, and says nothing twice.
+        Of the likeliest few of each style that one which is near to the point too, and says nothing twice.
         """
         c, speaker = self.config.speaking, self.network.speaker
         if speaker is None:
             return [None] * len(points)
-        style = self.config.speaker.styles.index(c.style)
-        found = speaker.beam_search(points, quality, style, c.beams)
+        styles = self.config.speaker.styles
+        used = range(len(styles)) if c.style == ANY_STYLE else [styles.index(c.style)]
+        searches = [speaker.beam_search(points, quality, style, c.beams) for style in used]
+        found = [[one for search in searches for one in search[row]] for row in range(len(points))]
         texts = list(dict.fromkeys(text for beams in found for text, _ in beams))
         place = {text: row for row, text in enumerate(texts)}
         vectors = self.sentences(texts)
@@ -268,18 +285,14 @@ class SpaceSystem:
         return chosen
 
     def save(self, folder: Path) -> None:
-        """Write configuration, weights (float16), vocabulary and knowledge base."""
+        """Write configuration, weights (large matrices as int8), vocabulary and knowledge base."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
         speaker = self.network.speaker
         words = [] if speaker is None else speaker.config.words
         (folder / _WORDS).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
-        state = {
-            key: (value.half() if value.is_floating_point() else value).contiguous()
-            for key, value in self.network.state_dict().items()
-        }
         scratch = folder / "model.safetensors.tmp"
-        save_file(state, str(scratch))
+        save_file(packed(self.network.state_dict()), str(scratch))
         scratch.replace(folder / "model.safetensors")
         self.knowledge.save(folder / FILE)
 

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from m4sc.coding.torch_link.link import transmit
 from m4sc.space import confidence as trust
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecStage, train_space_codec
-from m4sc.space.config import SpaceConfig, WordSpeakerShape
+from m4sc.space.config import PICTURE_DIM, SpaceConfig, WordSpeakerShape
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
 from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.material import COCO_LICENCE, Photographs, coco_groups, coco_sentences, photographs
+from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
 from m4sc.space.prototypes import prototype_features, with_prototypes
@@ -57,6 +58,7 @@ class SpacePlan:
         seed: of everything random.
         bf16: for backbone and vocabulary, on processors with AVX-512 BF16.
         projector: kind, of :data:`m4sc.space.projector.PROJECTORS`.
+        things: the detector's features too.
         held_out: train photographs kept for validation.
         epochs: of the alignment at most.
         known: sentences of the knowledge base at most.
@@ -71,6 +73,7 @@ class SpacePlan:
     seed: int = 0
     bf16: bool = False
     projector: str = "kan"
+    things: bool = True
     held_out: int = _HELD_OUT
     epochs: int = 15
     known: int = _MOST_KNOWN
@@ -102,7 +105,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     """
     torch.manual_seed(plan.seed)
     cache = out / "features"
-    photos = photographs(data, "train", cache, copies=True, bf16=plan.bf16, say=say)
+    photos = photographs(data, "train", cache, copies=True, bf16=plan.bf16, say=say, things=plan.things)
     known = coco_sentences(data)
     known_points = SentenceEncoder()(known, cache)
     classes = SentenceEncoder()(class_sentences(), cache)
@@ -127,12 +130,15 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
 
     old = None if plan.speaker is None else SpaceSystem.load(plan.speaker).network.speaker
     words = vocabulary([s for n in split.learn.tolist() for s in photos.captions[n]] + known, 4)
-    config = SpaceConfig(projector=projector_config, speaker=WordSpeakerShape())
+    config = SpaceConfig(things=plan.things, projector=projector_config, speaker=WordSpeakerShape())
     network = SpaceNetwork(config, words if old is None else old.config.words)
     network.projector.load_state_dict(projector.state_dict())
     network.set_classes(classes)
+    seen = thing_scores(photos.views[0].float(), PICTURE_DIM) if plan.things else None
+    if seen is not None:
+        network.set_things(SentenceEncoder()(thing_sentences(), cache), thing_rarity(seen[split.learn]))
     with torch.inference_mode():
-        points = network.named(points, scores)
+        points = network.named(points, scores, seen)
     groups = coco_groups(data)
     groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
     world = described(photos, split, points, groups, dict(zip(known, known_points, strict=True)), plan.seed)
@@ -362,8 +368,8 @@ def rewarded(
 ) -> dict[str, Tensor]:
     """One round in which the speaker is taught by what its own captions earn.
 
-    Photographs are drawn about seven times as often as imagined pictures; all are spoken of in one style, so
-    that it has words for both.
+    Photographs are drawn about seven times as often as imagined pictures; each kind is spoken of in its own
+    style, as its captions are, so that neither unlearns the other's words.
     """
     speaker = network.speaker
     assert speaker is not None  # there are words
@@ -391,6 +397,7 @@ def rewarded(
         ),
         through=lambda x, generator: through_channel(network.codec, x, generator),
         progress=lambda step, earned: say(f"speaker, round {number + 1}, step {step}: {earned:.3f}"),
+        styles=torch.isin(torch.arange(len(world.points)), world.imagined).long(),
     )
     return dict(speaker.state_dict())
 

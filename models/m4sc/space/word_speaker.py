@@ -142,15 +142,21 @@ class WordSpeaker(nn.Module):
 
     @torch.inference_mode()
     def beam_search(
-        self, points: Tensor, quality: Tensor, style: int = 0, beams: int = 5, length_power: float = 0.7
+        self,
+        points: Tensor,
+        quality: Tensor,
+        style: int | Tensor = 0,
+        beams: int = 5,
+        length_power: float = 0.7,
     ) -> list[list[tuple[str, float]]]:
         """The likeliest sentences for each point, best first, with log-probability over words**length_power.
 
-        points: float (n, space_dim); quality: float (n,); beams: sentences a point.
+        points: float (n, space_dim); quality: float (n,); style: of all, or int64 (n,) of each;
+        beams: sentences a point.
         """
         n, c = len(points), self.config
         rows = torch.arange(n).repeat_interleave(beams)
-        beside, state = self.context(points[rows], quality[rows], torch.full((n * beams,), style))
+        beside, state = self.context(points[rows], quality[rows], _each(style, n)[rows])
         said = torch.empty(n * beams, 0, dtype=torch.long)
         word = torch.full((n * beams,), END)
         score = torch.full((n, beams), -torch.inf)
@@ -188,7 +194,7 @@ class WordSpeaker(nn.Module):
         self,
         points: Tensor,
         quality: Tensor,
-        style: int = 0,
+        style: int | Tensor = 0,
         count: int = 16,
         temperature: float = 0.8,
         generator: torch.Generator | None = None,
@@ -196,7 +202,7 @@ class WordSpeaker(nn.Module):
         """`count` sentences drawn for each point; arguments as of :meth:`beam_search`."""
         n, c = len(points), self.config
         rows = torch.arange(n).repeat_interleave(count)
-        beside, state = self.context(points[rows], quality[rows], torch.full((n * count,), style))
+        beside, state = self.context(points[rows], quality[rows], _each(style, n)[rows])
         said = torch.full((n * count, c.most_words), END)
         going = torch.arange(n * count)  # rows of sentences that have not ended
         word = torch.full((n * count,), END)
@@ -215,6 +221,10 @@ class WordSpeaker(nn.Module):
 
     def _text(self, ids: Sequence[int]) -> str:
         return as_sentence([self.config.words[k - _SPECIAL] for k in ids if k >= _SPECIAL])
+
+
+def _each(style: int | Tensor, count: int) -> Tensor:
+    return style if isinstance(style, Tensor) else torch.full((count,), style)
 
 
 @dataclass(frozen=True)

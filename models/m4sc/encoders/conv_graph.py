@@ -1,0 +1,130 @@
+"""A frozen convolutional network, as a list of steps in a JSON file beside its tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from m4sc.json_fields import from_object
+from m4sc.tensor_file import load_tensors
+
+GRAPH = "config.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        out: name of what it gives.
+        takes: names of earlier steps' values, of the input or of stored tensors.
+        stride: of a convolution.
+        groups: of a convolution.
+        padded: a convolution keeps its size (divided by the stride): zeros are put around, one more behind
+            than before where they do not come out even.
+        positive: negative values become 0.
+    """
+
+    kind: str
+    out: str
+    takes: tuple[str, ...]
+    stride: int = 1
+    groups: int = 1
+    padded: bool = False
+    positive: bool = False
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Twice as high and wide: values in place, means between them; the last row and column stand twice."""
+    for axis in (2, 3):
+        behind = torch.cat([x.narrow(axis, 1, x.shape[axis] - 1), x.narrow(axis, x.shape[axis] - 1, 1)], axis)
+        x = torch.stack([x, (x + behind) / 2], axis + 1).flatten(axis, axis + 1)
+    return x
+
+
+def _convolved(step: Step, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if weight.shape[2:] == (1, 1) and step.stride == 1 and step.groups == 1:  # four times as fast this way
+        y = torch.matmul(weight[:, :, 0, 0], x.flatten(2)).unflatten(2, x.shape[2:])
+        return y if bias is None else y + bias[:, None, None]
+    if step.padded:
+        widths: list[int] = []
+        for axis in (3, 2):
+            size, kernel = x.shape[axis], weight.shape[axis]
+            missing = max((-(-size // step.stride) - 1) * step.stride + kernel - size, 0)
+            widths += [missing // 2, missing - missing // 2]
+        x = functional.pad(x, widths)
+    return functional.conv2d(x, weight, bias, stride=step.stride, groups=step.groups)
+
+
+_SIMPLE: Mapping[str, Callable[..., Tensor]] = {
+    "add": lambda a, b: a + b,
+    "multiply": lambda a, b: a * b,
+    "clip6": lambda a: a.clamp(0, 6),
+    "positive": lambda a: a.clamp_min(0),
+    "logistic": torch.sigmoid,
+    "mean": lambda a: a.mean((2, 3), keepdim=True),
+    "join": lambda *parts: torch.cat(parts, 1),
+    "double": _doubled,
+}
+KINDS = ("convolve", *_SIMPLE)
+
+
+class ConvGraph:
+    """Runs the steps of a folder's ``config.json`` with the tensors of its ``model.safetensors``."""
+
+    def __init__(self, steps: Sequence[Step], tensors: Mapping[str, Tensor], source: str = "image") -> None:
+        """source: name of the input.
+
+        Raises:
+            ValueError: a step of unknown kind, or one that takes what nothing gives.
+        """
+        known = {source, *tensors}
+        for step in steps:
+            if step.kind not in KINDS or not known.issuperset(step.takes):
+                raise ValueError(f"the network's step {step.out} cannot be run; copy its files again")
+            known.add(step.out)
+        self.steps, self.source = tuple(steps), source
+        self.tensors = {name: value.float() for name, value in tensors.items()}
+        self._last_use = {name: n for n, step in enumerate(steps) for name in step.takes}
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor, wanted: Sequence[str]) -> list[Tensor]:
+        """The values of the steps called `wanted` for an image, float (n, channels, height, width)."""
+        values = {self.source: image}
+        for number, step in enumerate(self.steps):
+            taken = [values[name] if name in values else self.tensors[name] for name in step.takes]
+            found = _convolved(step, *taken) if step.kind == "convolve" else _SIMPLE[step.kind](*taken)
+            values[step.out] = found.clamp_min_(0) if step.positive else found
+            for name in step.takes:
+                if self._last_use[name] == number and name not in wanted:
+                    values.pop(name, None)
+        return [values[name] for name in wanted]
+
+    @classmethod
+    def load(cls, folder: Path) -> ConvGraph:
+        """Read a folder's network.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is broken.
+        """
+        try:
+            told = json.loads((folder / GRAPH).read_text(encoding="utf-8"))
+            steps = [
+                from_object(Step, {**row, "takes": tuple(row["takes"])}, what="a step")
+                for row in told["steps"]
+            ]
+        except (json.JSONDecodeError, KeyError, TypeError) as exc:
+            raise ValueError(f"{folder / GRAPH} is broken or cut off; copy it again") from exc
+        tensors = load_tensors(folder / "model.safetensors")
+        shapes = {name: tuple(shape) for name, shape in told["shapes"].items()}
+        return cls(
+            steps, {name: value.reshape(shapes.get(name, value.shape)) for name, value in tensors.items()}
+        )
