@@ -37,7 +37,7 @@ class SpeakingConfig:
     sharpness: float = 20.0
     nearness: float = 0.2
     beams: int = 5
-    style: str = "flickr"
+    style: str = "any"
     fluency: float = 0.5
     repeats: float = 0.1
     margin: float = 0.15

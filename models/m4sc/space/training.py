@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,7 +46,7 @@ _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
 _IMAGINED_HELD_OUT = 300  # of COCO's groups of captions, for validation
 _PHOTOGRAPHS = 5  # times that they are among what is drawn, for once an imagined picture
-_REWARD_ROUNDS = 4  # an interrupted training goes on behind the last whole one
+_ROUND_MINUTES = 3.0  # of learning by rewards: an interrupted training goes on behind the last whole round
 _CHANNELS = 4  # draws of symbols, SNR and channel that the confidence is fitted over
 
 
@@ -170,7 +171,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         return dict(speaker.state_dict())
 
     _stage(out, "speaker", speaking, speaker)
-    for number in range(_REWARD_ROUNDS if plan.reward_share > 0 else 0):
+    for number in range(reward_rounds(plan)):
         work = partial(rewarded, network, world, told, plan, number, say)
         _stage(out, f"rewarded-{number + 1}", work, speaker)
     base = shipped_knowledge(known, known_points, classes, plan.known)
@@ -358,6 +359,11 @@ def speaker_data(speaker: WordSpeaker, world: Described) -> SpeakerData:
     )
 
 
+def reward_rounds(plan: SpacePlan) -> int:
+    """Rounds of learning by rewards; 0 where the plan leaves it out."""
+    return math.ceil(plan.reward_share * plan.minutes / _ROUND_MINUTES)
+
+
 def rewarded(
     network: SpaceNetwork,
     world: Described,
@@ -391,7 +397,7 @@ def rewarded(
         reward,
         told,
         RewardStage(
-            minutes=plan.reward_share * plan.minutes / _REWARD_ROUNDS,
+            minutes=plan.reward_share * plan.minutes / reward_rounds(plan),
             steps=10**6,
             seed=plan.seed + number,
         ),
