@@ -17,9 +17,10 @@ receiver says a sentence for it (task `caption`).
 | part | what |
 |---|---|
 | picture encoder | {vision}, frozen (Apache-2.0), not in this folder |
+| detector | {detector} |
 | sentence encoder | all-MiniLM-L6-v2, frozen (Apache-2.0), not in this folder |
 | projector | {projector}, contrastive (InfoNCE) |
-| class names | weight {naming:g} of the points of the head's likeliest ImageNet classes |
+| names | weight {naming:g} of the points of the head's likeliest ImageNet classes{seeing} |
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | speaker | {speaker} |
 | knowledge base | {sentences} sentences: {about} |
@@ -31,7 +32,7 @@ Trained on Flickr8k's train photographs and captions (Hodosh et al., 2013; hande
 research) and, for the speaker and the knowledge base, on {about}. No caption of COCO-mini's val pictures,
 of Flickr8k's dev or test list, or of the tenth of COCO's captions that text tasks are tested on has a part
 in weights or knowledge base. Choices were made on 500 held-out train photographs and some of them, such as
-the weight of the class names and the speaker's margin, on COCO-mini's train pictures too; projector, codec
+the weights of the names, the margin and the style, on COCO-mini's train pictures too; projector, codec
 and speaker were not fitted to either, the confidence was fitted to the 500. No sentence of Flickr8k stands in
 the knowledge base. The classes' names are lemmas of WordNet (Princeton University; the WordNet licence),
 as `models/m4sc/space/imagenet_names.txt` lists them.
@@ -66,6 +67,10 @@ def write_card(path: Path, system: SpaceSystem, figures: list[Any], n: int, seed
     if network.speaker is not None:
         s = network.speaker.config
         speaker = f"GRU of {s.hidden}, {len(s.words)} words, learned from sentences' and pictures' points"
+        if network.second is not None:
+            speaker += (
+                ", then from rewards; a second one, without rewards, where a point lies near COCO's pictures"
+            )
     rows = "\n".join(f"| {f.name} | {f.value:.3f} | {f.detail} |" for f in figures)
     path.write_text(
         _CARD.format(
@@ -74,6 +79,10 @@ def write_card(path: Path, system: SpaceSystem, figures: list[Any], n: int, seed
             vision=c.vision,
             projector=f"{c.projector.kind}, {c.projector.in_dim} to {c.projector.out_dim}",
             naming=c.naming,
+            detector="COCO's 80 things, frozen, in `detector` beside this folder" if c.things else "none",
+            seeing=f", {c.seeing:g} of the things that the detector sees, cubed scores times rarity"
+            if c.things
+            else "",
             speaker=speaker,
             sentences=len(system.knowledge),
             about=system.knowledge.about,

@@ -11,7 +11,7 @@ from m4sc.space.channel_codec import SpaceCodecConfig
 from m4sc.space.projector import ProjectorConfig
 
 PICTURE_DIM = 2560  # without things
-ANY_STYLE = "any"
+ANY_STYLE, NEAR_STYLE = "any", "near"
 _MOST_MEMBERS = 16
 
 
@@ -24,7 +24,8 @@ class SpeakingConfig:
         sharpness: their votes are the softmax of cosine times this.
         nearness: weight of a known sentence's cosine to the point beside the votes.
         beams: of the speaker's search.
-        style: of the speaker, by its name; "any" for what fits best of all of them.
+        style: of the speaker, by its name; "any" for what fits best of all of them; "near" for the style
+            of the source whose pictures lie where the point does.
         fluency: weight of log-probability, over words to the power 0.7, beside the cosine to the point when
             the speaker chooses among its beams.
         repeats: what is taken off a sentence that says something twice.
@@ -37,7 +38,7 @@ class SpeakingConfig:
     sharpness: float = 20.0
     nearness: float = 0.2
     beams: int = 5
-    style: str = "any"
+    style: str = NEAR_STYLE
     fluency: float = 0.5
     repeats: float = 0.1
     margin: float = 0.15
@@ -66,6 +67,7 @@ class SpaceConfig:
         things: what a detector of everyday things sees goes into the projector too.
         projector, codec, speaker: shapes.
         speaking: how the receiver chooses its words.
+        second: the last style has a speaker of its own, which no reward has taught.
         members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
         seeing: weight of what the detector sees.
@@ -81,6 +83,7 @@ class SpaceConfig:
     codec: SpaceCodecConfig = field(default_factory=SpaceCodecConfig)
     speaker: WordSpeakerShape = field(default_factory=WordSpeakerShape)
     speaking: SpeakingConfig = field(default_factory=SpeakingConfig)
+    second: bool = False
     members: int = 2
     naming: float = 0.35
     seeing: float = 0.6
@@ -88,6 +91,9 @@ class SpaceConfig:
     confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
+        known = (ANY_STYLE, NEAR_STYLE, *self.speaker.styles)
+        if self.speaking.style not in known:
+            raise ValueError(f"style is '{self.speaking.style}'; give one of {', '.join(known)}")
         if not 1 <= self.members <= _MOST_MEMBERS:
             raise ValueError(f"members is {self.members}; give 1 to {_MOST_MEMBERS}")
 

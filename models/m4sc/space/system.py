@@ -17,7 +17,7 @@ from m4sc.encoders.object_detector import THINGS
 from m4sc.message import Message
 from m4sc.space.channel_codec import SpaceCodec
 from m4sc.space.confidence import confidence, evidence
-from m4sc.space.config import ANY_STYLE, PICTURE_DIM, SpaceConfig
+from m4sc.space.config import ANY_STYLE, NEAR_STYLE, PICTURE_DIM, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
 from m4sc.space.naming import named_classes, named_things, thing_scores
@@ -64,9 +64,14 @@ class SpaceNetwork(nn.Module):
         self.projector = ProjectorEnsemble(c.projector, c.members)
         self.codec = SpaceCodec(c.codec)
         self.speaker: WordSpeaker | None = None
+        self.second: WordSpeaker | None = None
         if words:
             sizes = (c.projector.out_dim, shape.width, shape.hidden, shape.most_words)
-            self.speaker = WordSpeaker(WordSpeakerConfig(tuple(words), shape.styles, *sizes))
+            wording = WordSpeakerConfig(tuple(words), shape.styles, *sizes)
+            self.speaker = WordSpeaker(wording)
+            if c.second:
+                self.second = WordSpeaker(wording)
+                self.manner = nn.Linear(c.projector.out_dim, 1)
         self.register_buffer("classes", torch.zeros(1000, c.projector.out_dim, dtype=torch.int8))
         if c.things:
             self.register_buffer("things", torch.zeros(len(THINGS), c.projector.out_dim, dtype=torch.int8))
@@ -80,6 +85,13 @@ class SpaceNetwork(nn.Module):
         """Take the points of the sentences on the detector's kinds, float (80, dim), and what each tells."""
         self.things.copy_(quantised(points))
         self.rarity.copy_(rarity)
+
+    def style_of(self, points: Tensor) -> Tensor:
+        """Style of the source near whose pictures each point, float (n, dim), lies: int64 (n,)."""
+        if self.second is None:
+            return torch.zeros(len(points), dtype=torch.long)
+        last = len(self.config.speaker.styles) - 1
+        return torch.where(self.manner(points)[:, 0] > 0, last, 0)
 
     def picture_points(self, features: Tensor, scores: Tensor) -> Tensor:
         """Features, float (n, in_dim), and class scores, float (n, 1000), to unit vectors of the space.
@@ -263,13 +275,10 @@ class SpaceSystem:
 
         Of the likeliest few of each style that one which is near to the point too, and says nothing twice.
         """
-        c, speaker = self.config.speaking, self.network.speaker
-        if speaker is None:
+        c = self.config.speaking
+        if self.network.speaker is None:
             return [None] * len(points)
-        styles = self.config.speaker.styles
-        used = range(len(styles)) if c.style == ANY_STYLE else [styles.index(c.style)]
-        searches = [speaker.beam_search(points, quality, style, c.beams) for style in used]
-        found = [[one for search in searches for one in search[row]] for row in range(len(points))]
+        found = self._beams(points, quality)
         texts = list(dict.fromkeys(text for beams in found for text, _ in beams))
         place = {text: row for row, text in enumerate(texts)}
         vectors = self.sentences(texts)
@@ -283,6 +292,25 @@ class SpaceSystem:
             best = int(np.argmax(worth))
             chosen.append((beams[best][0], near[best]))
         return chosen
+
+    def _beams(self, points: Tensor, quality: Tensor) -> list[list[tuple[str, float]]]:
+        """The likeliest sentences for each point, in the styles that the configuration asks for."""
+        c, styles, network = self.config.speaking, self.config.speaker.styles, self.network
+        assert network.speaker is not None
+        own = network.style_of(points)
+        found: list[list[tuple[str, float]]] = [[] for _ in points]
+        for style, name in enumerate(styles):
+            last = style == len(styles) - 1
+            speaker = network.second if last and network.second is not None else network.speaker
+            near = (
+                own == style if c.style == NEAR_STYLE else torch.full_like(own, c.style in (ANY_STYLE, name))
+            )
+            rows = near.nonzero()[:, 0]
+            if len(rows):
+                beams = speaker.beam_search(points[rows], quality[rows], style, c.beams)
+                for row, sentences in zip(rows.tolist(), beams, strict=True):
+                    found[row] += sentences
+        return found
 
     def save(self, folder: Path) -> None:
         """Write configuration, weights (large matrices as int8), vocabulary and knowledge base."""

@@ -131,7 +131,12 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
 
     old = None if plan.speaker is None else SpaceSystem.load(plan.speaker).network.speaker
     words = vocabulary([s for n in split.learn.tolist() for s in photos.captions[n]] + known, 4)
-    config = SpaceConfig(things=plan.things, projector=projector_config, speaker=WordSpeakerShape())
+    config = SpaceConfig(
+        things=plan.things,
+        projector=projector_config,
+        speaker=WordSpeakerShape(),
+        second=plan.reward_share > 0,
+    )
     network = SpaceNetwork(config, words if old is None else old.config.words)
     network.projector.load_state_dict(projector.state_dict())
     network.set_classes(classes)
@@ -174,6 +179,10 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     for number in range(reward_rounds(plan)):
         work = partial(rewarded, network, world, told, plan, number, say)
         _stage(out, f"rewarded-{number + 1}", work, speaker)
+    if network.second is not None:
+        told_plainly = load_file(str(out / "stages" / "speaker.safetensors"))
+        network.second.load_state_dict(told_plainly)
+        network.manner.load_state_dict(manner_of(network.codec, world, plan.seed))
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
     system = calibrated(system, photos, split, points)
@@ -357,6 +366,23 @@ def speaker_data(speaker: WordSpeaker, world: Described) -> SpeakerData:
         rows.repeat_interleave(each),
         world.points.clone(),
     )
+
+
+@torch.no_grad()
+def manner_of(codec: SpaceCodec, world: Described, seed: int) -> dict[str, Tensor]:
+    """Weight, float (1, dim), and bias that tell imagined pictures' points from photographs', as received.
+
+    Fisher's linear discriminant, with as much penalty as keeps it from the covariance's smallest directions.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.cat([world.learn, world.imagined])
+    heard = [through_channel(codec, world.points[rows], generator)[0] for _ in range(_CHANNELS)]
+    first = torch.cat([points[: len(world.learn)] for points in heard])
+    other = torch.cat([points[len(world.learn) :] for points in heard])
+    spread = (torch.cov(first.T) + torch.cov(other.T)) / 2
+    weight = torch.linalg.solve(spread + 1e-4 * torch.eye(first.shape[1]), other.mean(0) - first.mean(0))
+    middle = (first.mean(0) + other.mean(0)) / 2
+    return {"weight": weight[None], "bias": -(weight @ middle)[None]}
 
 
 def reward_rounds(plan: SpacePlan) -> int:
