@@ -21,8 +21,9 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 | part | what |
 |---|---|
 | picture encoder | {vision}, frozen (Apache-2.0), not in this folder |
+| detector | {detector} |
 | sentence encoder | all-MiniLM-L6-v2, frozen (Apache-2.0), not in this folder |
-| point | kan projector, 2560 to 384, beside the mean point of the head's five likeliest ImageNet classes |
+| point | kan projector, {in_dim} to 384, beside the mean point of the head's five likeliest ImageNet classes{seeing} |
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | judge | low-rank product ({judge}, {hidden} wide) beside both cosines; log odds of a statement |
 | confidence | logistic regression a kind of question on the judge's odds and the noise |
@@ -77,6 +78,9 @@ def write_card(
         least=config.least_symbols,
         most=config.symbols,
         vision=config.vision,
+        in_dim=config.in_dim,
+        detector="COCO's 80 things, frozen, in `detector` beside this folder" if config.things else "none",
+        seeing=" and of the things that the detector sees" if config.things else "",
         judge=config.judge,
         hidden=config.hidden,
         parameters=sum(p.numel() for p in network.parameters()),
