@@ -23,7 +23,7 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 | picture encoder | {vision}, frozen (Apache-2.0), not in this folder |
 | detector | {detector} |
 | sentence encoder | all-MiniLM-L6-v2, frozen (Apache-2.0), not in this folder |
-| point | kan projector, {in_dim} to 384, beside the mean point of the head's five likeliest ImageNet classes{seeing} |
+| point | {point} |
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | judge | low-rank product ({judge}, {hidden} wide) beside both cosines; log odds of a statement |
 | confidence | logistic regression a kind of question on the judge's odds and the noise |
@@ -74,13 +74,15 @@ def write_card(
         how: a sentence on how they were trained.
     """
     config = network.config
+    names = "the head's five likeliest ImageNet classes"
+    if config.things:
+        names += " and of the things that the detector sees"
     text = _HEAD.format(
         least=config.least_symbols,
         most=config.symbols,
         vision=config.vision,
-        in_dim=config.in_dim,
+        point=f"kan projector, {config.in_dim} to 384, beside the mean point of {names}",
         detector="COCO's 80 things, frozen, in `detector` beside this folder" if config.things else "none",
-        seeing=" and of the things that the detector sees" if config.things else "",
         judge=config.judge,
         hidden=config.hidden,
         parameters=sum(p.numel() for p in network.parameters()),
