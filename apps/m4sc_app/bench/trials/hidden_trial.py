@@ -13,7 +13,7 @@ import torch
 from m4sc.data import flickr8k
 from m4sc.pretrained.cache import cache_home
 from m4sc.sharing.privacy import UserKey
-from m4sc.space.material import picture_views
+from m4sc.space.material import picture_views, thing_views
 from torch import nn
 
 WORDS = ("dog", "man", "woman", "boy", "girl")
@@ -55,9 +55,12 @@ def photographs(model: Any, data: Path, split: str, say: Callable[[str], None]) 
     examples = [e for e in flickr8k.caption_examples(data, split) if len(e.answers) >= 5]
     codec = model.codecs["questions"]
     codec = getattr(codec, "codec", codec)  # without the picture behind it
-    features = picture_views(examples, cache_home() / "features", False, say=say).float()
+    cache = cache_home() / "features"
+    features = picture_views(examples, cache, False, say=say).float()
+    if codec.config.things:
+        features = torch.cat([features, thing_views(examples, cache, say).float()], 1)
     with torch.inference_mode():
-        names = codec.network.names(codec.pictures.class_scores(features))
+        names = codec.network.names(codec.pictures.class_scores(features), features)
         sent = codec.network.codec.send(codec.network.points(features, names), codec.config.symbols).numpy()
     labels = [[_says(word, e.answers) for word in WORDS] for e in examples]
     return Seen(sent[..., 0] + 1j * sent[..., 1], np.array(labels))
