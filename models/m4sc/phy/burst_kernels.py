@@ -252,7 +252,7 @@ def finish_frame(straight, undone, known, pilots, bins, clock, training, limits)
     for i in range(n_symbols):
         turned = noise * unsure[n_head + i // len(gain)]
         variances[i] = max((noise + doubt) / gain[i % len(gain)] + turned, least)
-    strange = stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head)
+    strange = stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head, side)
     strange = strange or decisions_differ(symbols[:n_symbols], variances, fields, side)
     tail = tail if len(pilot_bins) else 1.0
     return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail, strange

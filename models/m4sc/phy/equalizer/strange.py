@@ -6,6 +6,8 @@ import numpy as np
 
 from m4sc.phy.fec.compiled import compiled
 
+_LEAST_SHARE = 1e-6  # of the signal: what lies below is rounding, not noise of several levels
+
 
 @compiled
 def is_over(total, count, expected):  # type: ignore[no-untyped-def]
@@ -14,16 +16,20 @@ def is_over(total, count, expected):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head):  # type: ignore[no-untyped-def]
+def stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head, side):  # type: ignore[no-untyped-def]
     """Whether a carrier, a symbol or some neighbouring cells hold more than signal and flat noise explain.
 
     seen, wanted: of known symbols, complex64 (known, fft_len); h: complex64 (fft_len,); noise: of a bin;
     straight: complex64 (rows, fft_len), turned by `turn`, complex64 (rows,); pilots: float64 (rows, pilots);
-    bins: of data, pilots and both; n_head: rows of the header, the first.
+    bins: of data, pilots and both; n_head: rows of the header, the first; side: points a dimension of the
+    payload's grid, 0 where any value may come: its own peaks say nothing of noise then.
     """
     data_bins, pilot_bins, used = bins
     rows = len(straight)
-    noise = np.float64(max(noise, 1e-30))
+    power = 0.0
+    for k in data_bins:
+        power += energy(h[k]) / len(data_bins)
+    noise = np.float64(max(noise, _LEAST_SHARE * power + 1e-30))
     for k in used:
         total = 0.0
         for row in range(len(seen)):
@@ -41,8 +47,10 @@ def stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head):  #
             return True
     if count > 0 and every > noise * (count + 2.5 * np.sqrt(count) + 2.0):
         return True
-    if _empty_rows(straight, used):
+    if _empty_rows(straight, used, _LEAST_SHARE * power):
         return True
+    if side == 0:
+        return False
     signal = np.empty(len(data_bins))
     for i in range(len(data_bins)):
         signal[i] = energy(h[data_bins[i]]) + noise
@@ -92,8 +100,8 @@ def _to_grid(value, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _empty_rows(straight, used):  # type: ignore[no-untyped-def]
-    """Whether the carriers that nobody uses are louder in one row than in most."""
+def _empty_rows(straight, used, least):  # type: ignore[no-untyped-def]
+    """Whether the carriers that nobody uses are louder in one row than in most, and than `least`."""
     rows, fft_len = straight.shape
     empty = np.ones(fft_len, np.bool_)
     empty[0] = False  # a radio's DC offset stays there
@@ -105,7 +113,7 @@ def _empty_rows(straight, used):  # type: ignore[no-untyped-def]
             count += 1
             for row in range(rows):
                 sums[row] += energy(straight[row, k])
-    return rows > 2 and is_over(np.max(sums), count, np.median(sums) / max(count, 1))
+    return rows > 2 and is_over(np.max(sums), count, max(np.median(sums) / max(count, 1), least))
 
 
 @compiled
