@@ -1,9 +1,12 @@
 """Compile the receiver before samples flow: a new machine takes a minute for it, later starts no time.
 
-``python -m m4sc.phy.warm_up`` does it for every kind of burst and payload of the default waveform.
+``python -m m4sc.phy.warm_up`` does it for every kind of burst and payload of the default waveform, after it has
+removed what an update has left behind.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.modulation.digital import decode_transport, encode_transport
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.receiver import BurstReceiver
+from m4sc.phy.stale_cache import drop_stale
 from m4sc.phy.sync.strangers import repetition
 from m4sc.phy.waveform import WaveformConfig
 
@@ -84,4 +88,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    drop_stale(Path(__file__).resolve().parent.parent)
     main()
