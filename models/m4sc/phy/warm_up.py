@@ -1,7 +1,7 @@
 """Compile the receiver before samples flow: a new machine takes a minute for it, later starts no time.
 
-``python -m m4sc.phy.warm_up`` does it for every kind of burst and payload of the default waveform, after it has
-removed what an update has left behind.
+``python -m m4sc.phy.warm_up`` does it for every kind of burst and payload of the default waveform, after it
+has removed what an update has left behind.
 """
 
 from __future__ import annotations

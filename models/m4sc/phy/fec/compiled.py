@@ -15,7 +15,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     The machine code is kept beside the source, or in the user's cache where that is read-only. Numba raises
     RuntimeError where neither can be written; then each process compiles for itself. Numba looks for
-    changes in the function's own file alone: after one in a function that it calls, run ``python -m m4sc.phy.warm_up``.
+    changes in the function's own file alone: after one in a function that it calls, run
+    ``python -m m4sc.phy.warm_up``.
     """
     return _compile(function)
 
