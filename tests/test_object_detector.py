@@ -110,7 +110,9 @@ def test_broken_files_are_told(tmp_path: Path) -> None:
         text[:-9],
         "[]",
         '{"steps": [{"kind": "convolve"}]}',
-        text.replace('"heat"', '"hot"', 0)[:100],
+        '{"steps": []}',
+        '{"steps": [], "shapes": [1]}',
+        text[:100],
     ):
         (tmp_path / GRAPH).write_text(broken)
         with pytest.raises(ValueError):

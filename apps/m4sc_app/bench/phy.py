@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from m4sc_app.bench.meter import Meter
+
+if TYPE_CHECKING:
+    from m4sc_app.bench.trials.noise_trial import NoiseTrial, ToldNoise
 
 _SNRS_AWGN = (0.0, 5.0, 10.0, 20.0, 30.0)
 _SNRS_TDL = (10.0, 20.0, 30.0)
@@ -275,16 +278,26 @@ def _ldpc(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     yield _figure("ldpc_gap_db", gap_db, "dB", cases)
 
 
-def _noise(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+def _told(
+    meter: Meter, name: str, trials: Sequence[NoiseTrial], frames: int, seed: int
+) -> list[tuple[str, ToldNoise]]:
+    """What was told of each trial's frames, by the trial's name."""
     from m4sc.phy.waveform import WaveformConfig
 
-    from m4sc_app.bench.trials.noise_trial import TOLD, told_noise
+    from m4sc_app.bench.trials.noise_trial import told_noise
 
     found = []
-    with meter.track("noise told", len(TOLD)) as advance:
-        for trial in TOLD:
-            found.append((trial.name, told_noise(trial, work.told_frames, WaveformConfig(), seed)))
+    with meter.track(name, len(trials)) as advance:
+        for trial in trials:
+            found.append((trial.name, told_noise(trial, frames, WaveformConfig(), seed)))
             advance(1)
+    return found
+
+
+def _noise(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
+    from m4sc_app.bench.trials.noise_trial import TOLD
+
+    found = _told(meter, "noise told", TOLD, work.told_frames, seed)
     worst = max((told.worst_db for _, told in found), key=abs)
     every = "; ".join(
         f"{name}: {told.ratio_db:+.2f}, deciles {min(told.deciles_db):+.1f} to {max(told.deciles_db):+.1f}"
@@ -297,15 +310,9 @@ def _noise(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _interference(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.waveform import WaveformConfig
+    from m4sc_app.bench.trials.noise_trial import INTERFERED
 
-    from m4sc_app.bench.trials.noise_trial import INTERFERED, told_noise
-
-    found = []
-    with meter.track("interference", len(INTERFERED)) as advance:
-        for trial in INTERFERED:
-            found.append((trial.name, told_noise(trial, work.interfered_frames, WaveformConfig(), seed)))
-            advance(1)
+    found = _told(meter, "interference", INTERFERED, work.interfered_frames, seed)
     fewest = min(40 * told.decoded / told.frames for _, told in found)
     every = "; ".join(f"{name}: {told.decoded}, {told.lost} not received" for name, told in found)
     detail = (

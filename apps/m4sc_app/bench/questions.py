@@ -205,9 +205,8 @@ def _points(network: QuestionNetwork, material: Material) -> Tensor:
     import torch
 
     with torch.inference_mode():
-        return network.points(
-            material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
-        )
+        features = material.views[0].float()
+        return network.points(features, network.names(material.scores[0].float(), features))
 
 
 def _through(

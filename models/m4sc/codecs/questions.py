@@ -63,9 +63,8 @@ class QuestionCodec(Codec):
     def point(self, picture: np.ndarray) -> Tensor:
         """Picture, uint8 (H, W, 3), to its unit vector, float32 (768,)."""
         features = self.pictures([picture])
-        return self.network.points(
-            features, self.network.names(self.pictures.class_scores(features), features)
-        )[0]
+        names = self.network.names(self.pictures.class_scores(features), features)
+        return self.network.points(features, names)[0]
 
     @torch.inference_mode()
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:

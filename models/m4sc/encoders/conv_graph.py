@@ -121,10 +121,10 @@ class ConvGraph:
                 from_object(Step, {**row, "takes": tuple(row["takes"])}, what="a step")
                 for row in told["steps"]
             ]
-        except (json.JSONDecodeError, KeyError, TypeError) as exc:
+            shapes = {name: tuple(shape) for name, shape in told["shapes"].items()}
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
             raise ValueError(f"{folder / GRAPH} is broken or cut off; copy it again") from exc
         tensors = load_tensors(folder / "model.safetensors")
-        shapes = {name: tuple(shape) for name, shape in told["shapes"].items()}
         return cls(
             steps, {name: value.reshape(shapes.get(name, value.shape)) for name, value in tensors.items()}
         )

@@ -11,13 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from m4sc.encoders.object_detector import FEATURES, THINGS
 from m4sc.json_fields import from_json
 from m4sc.questions.statements import KINDS
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.config import PICTURE_DIM
-from m4sc.space.knowledge_base import quantised
-from m4sc.space.naming import named_classes, named_things, thing_scores
+from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.projector import Projector, ProjectorConfig, ResidualKan
 from m4sc.space.sentence_encoder import SPACE_DIM
 from m4sc.tensor_file import load_network, packed
@@ -118,37 +116,20 @@ def _side(kind: str, width: int, hidden: int) -> nn.Module:
     return nn.Sequential(nn.Linear(width, hidden), ResidualKan(hidden, 6))
 
 
-class QuestionNetwork(nn.Module):
+class QuestionNetwork(Naming):
     """Projector, channel codec and judge.
 
     A picture's point is its place in the space of sentences beside the mean place of the names that the
     backbones' own heads give it.
     """
 
-    classes: Tensor
-    things: Tensor
-    rarity: Tensor
-
     def __init__(self, config: QuestionConfig) -> None:
-        super().__init__()
+        super().__init__(SPACE_DIM, config.things)
         self.config = config
         self.projector = Projector(ProjectorConfig(config.in_dim, dropout=0.5))
         shape = SpaceCodecConfig(2 * SPACE_DIM, config.symbols, config.least_symbols)
         self.codec = SpaceCodec(shape)
         self.judge = Judge(config.judge, config.hidden)
-        self.register_buffer("classes", torch.zeros(1000, SPACE_DIM, dtype=torch.int8))
-        if config.things:
-            self.register_buffer("things", torch.zeros(len(THINGS), SPACE_DIM, dtype=torch.int8))
-            self.register_buffer("rarity", torch.zeros(len(THINGS)))
-
-    def set_classes(self, points: Tensor) -> None:
-        """Take the points of the class sentences, float (1000, 384)."""
-        self.classes.copy_(quantised(points))
-
-    def set_things(self, points: Tensor, rarity: Tensor) -> None:
-        """Take the points of the sentences on the detector's kinds, float (80, dim), and what each tells."""
-        self.things.copy_(quantised(points))
-        self.rarity.copy_(rarity)
 
     def names(self, scores: Tensor, features: Tensor) -> Tensor:
         """Mean point of the names that both backbones give a picture, float (n, 384).
@@ -157,9 +138,7 @@ class QuestionNetwork(nn.Module):
         """
         named = named_classes(self.classes, scores)
         if self.config.things:
-            named = named + named_things(
-                self.things, self.rarity, thing_scores(features, self.config.in_dim - FEATURES)
-            )
+            named = named + named_things(self.things, self.rarity, thing_scores(features))
         return named  # shorter where the heads are unsure
 
     def points(self, features: Tensor, names: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def train_questions(
     network.set_classes(class_points(cache))
     split = split_photographs(len(material), _HELD_OUT)
     if plan.things:
-        seen = thing_scores(material.views[0, split.learn].float(), PICTURE_DIM)
+        seen = thing_scores(material.views[0, split.learn].float())
         network.set_things(SentenceEncoder()(thing_sentences(), cache), thing_rarity(seen))
     lesson = Lesson(network, material, split.learn, plan, class_points(cache))
     for name in ("clear", "channel"):

@@ -5,16 +5,47 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from m4sc.encoders.object_detector import THINGS
+from m4sc.encoders.object_detector import FEATURES, THINGS
+from m4sc.space.knowledge_base import quantised
 
 _TOP_CLASSES = 5
 _LEAST_FREQUENT = 1e-3
 _ENOUGH = 1.0  # weight of what is seen from which the mean is not drawn towards nothing
 
 
+class Naming(nn.Module):
+    """A network that holds the points of what the backbones' heads can name."""
+
+    classes: Tensor
+    things: Tensor
+    rarity: Tensor
+
+    def __init__(self, dim: int, things: bool) -> None:
+        """dim: width of the space; things: the detector's kinds too."""
+        super().__init__()
+        self.register_buffer("classes", torch.zeros(1000, dim, dtype=torch.int8))
+        if things:
+            self.register_buffer("things", torch.zeros(len(THINGS), dim, dtype=torch.int8))
+            self.register_buffer("rarity", torch.zeros(len(THINGS)))
+
+    def set_classes(self, points: Tensor) -> None:
+        """Take the points of the class sentences, float (1000, dim)."""
+        self.classes.copy_(quantised(points))
+
+    def set_things(self, points: Tensor, rarity: Tensor) -> None:
+        """Take the points of the sentences on the detector's kinds, float (80, dim), and what each tells."""
+        self.things.copy_(quantised(points))
+        self.rarity.copy_(rarity)
+
+
+def naming_sentence(name: str) -> str:
+    """ "apple" to "An apple."."""
+    return f"{'An' if name[0].lower() in 'aeiou' else 'A'} {name}."
+
+
 def thing_sentences() -> list[str]:
     """A sentence that names each of the detector's kinds."""
-    return [f"{'An' if name[0] in 'aeiou' else 'A'} {name}." for name in THINGS]
+    return [naming_sentence(name) for name in THINGS]
 
 
 def thing_rarity(scores: Tensor) -> Tensor:
@@ -46,9 +77,6 @@ def named_things(things: Tensor, rarity: Tensor, scores: Tensor) -> Tensor:
     return weight @ points / weight.sum(-1, keepdim=True).clamp_min(_ENOUGH)
 
 
-def thing_scores(features: Tensor, width: int) -> Tensor:
-    """The detector's scores, float (n, 80), among features of pictures, float (n, dim).
-
-    width: of what stands before them.
-    """
-    return torch.sigmoid(features[:, width : width + len(THINGS)])
+def thing_scores(features: Tensor) -> Tensor:
+    """The detector's scores, float (n, 80), of pictures' features, float (n, dim), which end with its own."""
+    return torch.sigmoid(features[:, -FEATURES:][:, : len(THINGS)])

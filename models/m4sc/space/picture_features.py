@@ -15,6 +15,7 @@ from torch import Tensor
 
 from m4sc.encoders.efficientnet import EfficientNetLite
 from m4sc.encoders.object_detector import FEATURES, ObjectDetector
+from m4sc.space.naming import naming_sentence
 
 _SIZE = 224
 _PART = 16
@@ -29,7 +30,7 @@ def class_names() -> list[str]:
 
 def class_sentences() -> list[str]:
     """A sentence that names each class."""
-    return [f"{'An' if name[0].lower() in 'aeiou' else 'A'} {name}." for name in class_names()]
+    return [naming_sentence(name) for name in class_names()]
 
 
 class PictureFeatures:

@@ -13,14 +13,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from m4sc.encoders.object_detector import THINGS
 from m4sc.message import Message
 from m4sc.space.channel_codec import SpaceCodec
 from m4sc.space.confidence import confidence, evidence
-from m4sc.space.config import ANY_STYLE, NEAR_STYLE, PICTURE_DIM, SpaceConfig
+from m4sc.space.config import ANY_STYLE, NEAR_STYLE, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
-from m4sc.space.knowledge_base import FILE, KnowledgeBase, quantised
-from m4sc.space.naming import named_classes, named_things, thing_scores
+from m4sc.space.knowledge_base import FILE, KnowledgeBase
+from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import SentenceEncoder
@@ -49,16 +48,12 @@ class SpaceAnswer:
     seen: tuple[float, ...] = ()
 
 
-class SpaceNetwork(nn.Module):
+class SpaceNetwork(Naming):
     """The trained parts: projector, channel codec, points of the class names, and the speaker, if any."""
-
-    classes: Tensor
-    things: Tensor
-    rarity: Tensor
 
     def __init__(self, config: SpaceConfig, words: Sequence[str] = ()) -> None:
         """words: the speaker's vocabulary; without one a receiver chooses among the sentences it knows."""
-        super().__init__()
+        super().__init__(config.projector.out_dim, config.things)
         c, shape = config, config.speaker
         self.config = config
         self.projector = ProjectorEnsemble(c.projector, c.members)
@@ -72,19 +67,6 @@ class SpaceNetwork(nn.Module):
             if c.second:
                 self.second = WordSpeaker(wording)
                 self.manner = nn.Linear(c.projector.out_dim, 1)
-        self.register_buffer("classes", torch.zeros(1000, c.projector.out_dim, dtype=torch.int8))
-        if c.things:
-            self.register_buffer("things", torch.zeros(len(THINGS), c.projector.out_dim, dtype=torch.int8))
-            self.register_buffer("rarity", torch.zeros(len(THINGS)))
-
-    def set_classes(self, points: Tensor) -> None:
-        """Take the points of the class sentences, float (1000, dim)."""
-        self.classes.copy_(quantised(points))
-
-    def set_things(self, points: Tensor, rarity: Tensor) -> None:
-        """Take the points of the sentences on the detector's kinds, float (80, dim), and what each tells."""
-        self.things.copy_(quantised(points))
-        self.rarity.copy_(rarity)
 
     def style_of(self, points: Tensor) -> Tensor:
         """Style of the source near whose pictures each point, float (n, dim), lies: int64 (n,)."""
@@ -100,7 +82,7 @@ class SpaceNetwork(nn.Module):
         times that of what the detector sees: what the captions never showed is named by the backbones' own
         knowledge.
         """
-        seen = thing_scores(features, PICTURE_DIM) if self.config.things else None
+        seen = thing_scores(features) if self.config.things else None
         return self.named(self.projector(features), scores, seen)
 
     def named(self, points: Tensor, scores: Tensor, seen: Tensor | None = None) -> Tensor:

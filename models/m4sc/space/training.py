@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from m4sc.coding.torch_link.link import transmit
 from m4sc.space import confidence as trust
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecStage, train_space_codec
-from m4sc.space.config import PICTURE_DIM, SpaceConfig, WordSpeakerShape
+from m4sc.space.config import SpaceConfig, WordSpeakerShape
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
 from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
@@ -140,7 +140,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     network = SpaceNetwork(config, words if old is None else old.config.words)
     network.projector.load_state_dict(projector.state_dict())
     network.set_classes(classes)
-    seen = thing_scores(photos.views[0].float(), PICTURE_DIM) if plan.things else None
+    seen = thing_scores(photos.views[0].float()) if plan.things else None
     if seen is not None:
         network.set_things(SentenceEncoder()(thing_sentences(), cache), thing_rarity(seen[split.learn]))
     with torch.inference_mode():

@@ -126,6 +126,14 @@ class WordSpeaker(nn.Module):
         """float (..., width) to scores of the next word, float (..., vocabulary)."""
         return foretold @ self.embedding.weight.T + self.bias
 
+    def _begun(
+        self, points: Tensor, quality: Tensor, style: int | Tensor, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """What :meth:`context` gives for `count` sentences on each point; style: of all, or of each point."""
+        each = style if isinstance(style, Tensor) else torch.full((len(points),), style)
+        rows = torch.arange(len(points)).repeat_interleave(count)
+        return self.context(points[rows], quality[rows], each[rows])
+
     def _next(self, word: Tensor, beside: Tensor, state: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Scores, float (n, vocabulary), behind a word, int64 (n,), and the state after it."""
         foretold, state = self.states(word[:, None], beside, state)
@@ -142,21 +150,14 @@ class WordSpeaker(nn.Module):
 
     @torch.inference_mode()
     def beam_search(
-        self,
-        points: Tensor,
-        quality: Tensor,
-        style: int | Tensor = 0,
-        beams: int = 5,
-        length_power: float = 0.7,
+        self, points: Tensor, quality: Tensor, style: int = 0, beams: int = 5, length_power: float = 0.7
     ) -> list[list[tuple[str, float]]]:
         """The likeliest sentences for each point, best first, with log-probability over words**length_power.
 
-        points: float (n, space_dim); quality: float (n,); style: of all, or int64 (n,) of each;
-        beams: sentences a point.
+        points: float (n, space_dim); quality: float (n,); beams: sentences a point.
         """
         n, c = len(points), self.config
-        rows = torch.arange(n).repeat_interleave(beams)
-        beside, state = self.context(points[rows], quality[rows], _each(style, n)[rows])
+        beside, state = self._begun(points, quality, style, beams)
         said = torch.empty(n * beams, 0, dtype=torch.long)
         word = torch.full((n * beams,), END)
         score = torch.full((n, beams), -torch.inf)
@@ -199,10 +200,9 @@ class WordSpeaker(nn.Module):
         temperature: float = 0.8,
         generator: torch.Generator | None = None,
     ) -> list[list[str]]:
-        """`count` sentences drawn for each point; arguments as of :meth:`beam_search`."""
+        """`count` sentences drawn for each point; style: of all, or int64 (n,) of each."""
         n, c = len(points), self.config
-        rows = torch.arange(n).repeat_interleave(count)
-        beside, state = self.context(points[rows], quality[rows], _each(style, n)[rows])
+        beside, state = self._begun(points, quality, style, count)
         said = torch.full((n * count, c.most_words), END)
         going = torch.arange(n * count)  # rows of sentences that have not ended
         word = torch.full((n * count,), END)
@@ -221,10 +221,6 @@ class WordSpeaker(nn.Module):
 
     def _text(self, ids: Sequence[int]) -> str:
         return as_sentence([self.config.words[k - _SPECIAL] for k in ids if k >= _SPECIAL])
-
-
-def _each(style: int | Tensor, count: int) -> Tensor:
-    return style if isinstance(style, Tensor) else torch.full((count,), style)
 
 
 @dataclass(frozen=True)
