@@ -8,7 +8,7 @@ import pytest
 from m4sc_app.demo.link import Delivery, DemoRow
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.errors import UserError
-from m4sc_app.report.equal_score import equal_score, verdict
+from m4sc_app.report.equal_score import equal_score
 from m4sc_app.report.plots import comparable
 from m4sc_app.report.render import load_curves, render, write_report
 
@@ -117,7 +117,24 @@ def test_air_time_is_compared_where_both_scored_equally():
     assert found.equal == 2 and found.neither == 1 and found.better == {"semantic": 1, "classical": 1}
     assert found.air_s == pytest.approx({"semantic": 0.002, "classical": 0.008}) and found.pairs == 5
     assert equal_score(rows[-1:]).pairs == 0
-    assert [verdict(score) for score in (1.0, 0.5, 0.0)] == ["right", "in part", "wrong"]
+    assert [row.outcome for row in rows[:5]] == ["right", "right", "in part", "in part", "right"]
+
+
+def test_a_withheld_answer_is_no_wrong_one():
+    message = DemoMessage("a", "text", "text", "x", b"x", ("x",), "made up")
+    deliveries = {
+        "withheld": Delivery(1, 0.001, 1, 0, "not sure", confidence=0.35),
+        "wrong": Delivery(1, 0.001, 1, 0, "a frog", confidence=0.9),
+        "lost": Delivery(1, 0.001, 1, 1, None),
+    }
+    found = [DemoRow(message, name, "awgn", 0.0, "exact", 0.0, one) for name, one in deliveries.items()]
+    for row in found:
+        assert row.outcome == row.system == row.to_json()["outcome"]
+        page = re.sub(r"\s+", " ", render([row], {}))
+        assert (f'<div class="soft">{row.outcome}, score 0.00' in page) is (row.outcome == "wrong")
+    assert "1 answers withheld, 0 wrong" in re.sub(r"\s+", " ", render(found[:1], {}))
+    said = DemoRow(message, "semantic", "awgn", 0.0, "exact", 1.0, Delivery(1, 0.001, 1, 0, "not sure"))
+    assert said.outcome == "right"  # a text may say so itself
 
 
 def test_the_report_leads_with_air_time_at_equal_score():

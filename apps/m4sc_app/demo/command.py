@@ -148,7 +148,7 @@ def _print_table(rows: Sequence[DemoRow], page: Path) -> None:
             str(d.complex_symbols),
             f"{d.air_time_s * 1e3:.1f}",
             f"{d.frames_lost}/{d.frames_sent}",
-            f"{row.score:.2f}",
+            row.outcome if row.outcome in ("withheld", "lost") else f"{row.score:.2f}",
             " ".join((d.answer or "-").split()),
         )
     wide = None if sys.stdout.isatty() else 160  # a pipe has no width of its own

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from m4sc.transport.answering import NOT_SURE
 
 from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.errors import MissingPartError
@@ -15,6 +16,8 @@ from m4sc_app.errors import MissingPartError
 CHANNELS = ("awgn", "fading", "multipath", "tdl-a", "tdl-c")
 DEFAULT_CHANNELS = ("awgn", "fading")
 SYSTEMS = ("semantic", "classical")
+EQUAL = 0.05
+"""Scores no further apart count as equal."""
 LEAST_CONFIDENCE = 0.5
 """An answer that is more probably wrong than right is \"not sure\"."""
 
@@ -79,6 +82,20 @@ class DemoRow:
     file: str | None = None
     zero_latents: bool = False
 
+    @property
+    def withheld(self) -> bool:
+        """Whether the receiver held its answer for more probably wrong than right, and says so instead."""
+        return self.delivery.answer == NOT_SURE and self.delivery.confidence is not None
+
+    @property
+    def outcome(self) -> str:
+        """``right``, ``in part``, ``wrong``, ``withheld``, or ``lost`` where nothing was answered."""
+        if self.withheld:
+            return "withheld"
+        if not self.delivery.answer:
+            return "lost"
+        return "right" if self.score >= 1 - EQUAL else "wrong" if self.score <= 0 else "in part"
+
     def to_json(self) -> dict[str, Any]:
         """The row as plain values."""
         return {
@@ -92,6 +109,7 @@ class DemoRow:
             "air_time_s": self.delivery.air_time_s,
             "metric": self.metric,
             "score": self.score,
+            "outcome": self.outcome,
             "answer": self.delivery.answer,
             "confidence": getattr(self.delivery, "confidence", None),
             "verified": getattr(self.delivery, "verified", None),

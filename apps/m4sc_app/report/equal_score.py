@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_EQUAL = 0.05  # scores no further apart count as equal
+from m4sc_app.demo.link import EQUAL
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def equal_score(rows: Sequence[Any], systems: tuple[str, str] = ("semantic", "cl
         scores = [row.score for row in pair]
         if max(scores) <= 0:
             neither += 1
-        elif abs(scores[0] - scores[1]) <= _EQUAL:
+        elif abs(scores[0] - scores[1]) <= EQUAL:
             same.append(pair)
         else:
             better[systems[0] if scores[0] > scores[1] else systems[1]] += 1
@@ -56,8 +56,3 @@ def equal_score(rows: Sequence[Any], systems: tuple[str, str] = ("semantic", "cl
         if same
     }
     return EqualScore(len(same), air, better, neither)
-
-
-def verdict(score: float) -> str:
-    """A score in a word."""
-    return "right" if score >= 1 - _EQUAL else "wrong" if score <= 0 else "in part"

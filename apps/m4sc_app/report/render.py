@@ -17,7 +17,7 @@ from m4sc_app.demo.messages import DemoMessage
 from m4sc_app.demo.scoring import DEFINITIONS
 from m4sc_app.errors import UserError
 from m4sc_app.report import plots
-from m4sc_app.report.equal_score import equal_score, verdict
+from m4sc_app.report.equal_score import equal_score
 from m4sc_app.report.versions import versions
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -60,7 +60,6 @@ def render(rows: Sequence[DemoRow], config: Mapping[str, Any], curves: Sequence[
         signals=_signals(rows),
         equal=compared,
         air_plot=plots.air_time_bars(compared.air_s) if compared.air_s else "",
-        verdict=verdict,
         score_plot=plots.score_against_snr(rows, curves),
         has_curves=bool(curves),
         totals=_totals(rows),
@@ -132,6 +131,8 @@ def _totals(rows: Sequence[DemoRow]) -> list[dict[str, Any]]:
                 "air_ms": 1e3 * sum(row.delivery.air_time_s for row in own) / len(own),
                 "sent": sum(row.delivery.frames_sent for row in own),
                 "lost": sum(row.delivery.frames_lost for row in own),
+                "withheld": sum(row.withheld for row in own),
+                "wrong": sum(row.outcome == "wrong" for row in own),
                 "n": len(own),
             }
         )
