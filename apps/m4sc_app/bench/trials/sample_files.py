@@ -81,7 +81,7 @@ def container_file(kind: str, codec: str, rate: int, sample_format: str = "fltp"
     import av
 
     buffer = io.BytesIO()
-    with av.container.open(buffer, "w", format=kind) as out:
+    with av.open(buffer, "w", format=kind) as out:
         stream: Any = out.add_stream(codec, rate=rate, layout="stereo")
         frame = av.AudioFrame.from_ndarray(np.stack([tone(rate)] * 2), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts = rate, 0
