@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.codecs.text_code import TextCode, VerbatimText
 from m4sc.codecs.text_code.alphabet import Alphabet
-from m4sc.codecs.text_code.code_book import code_book, gains, permutations
+from m4sc.codecs.text_code.code_book import code_book, gains, most_gain, permutations
 from m4sc.codecs.text_code.codec import DOUBTFUL
 from m4sc.codecs.text_code.plan import RATES, Sharing, order_of, rate_for
 from m4sc.codecs.text_code.search import Effort
@@ -181,6 +181,39 @@ def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
     code.effort = Effort(beams=32, ends=512, lost=np.inf)
     code.decode(silence, np.full(len(silence), 1.0, np.float32), 6)
     assert set(asked[1:]) == {32}
+
+
+def test_symbols_that_cannot_say_enough_are_searched_with_few_from_the_start(alphabet: Alphabet) -> None:
+    asked: list[int] = []
+
+    class Counting(Letters):
+        def read(self, sources: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+            asked.append(len(tokens))
+            return super().read(sources, tokens)
+
+    code = TextCode(alphabet, lambda: Counting(alphabet), effort=Effort(beams=32, ends=512))
+    symbols = noise(6 * 24, 1.0, np.random.default_rng(5))
+    said = code.decode(symbols, np.full(len(symbols), 10.0, np.float32), 6)
+    assert said.text and not said.verified
+    assert set(asked) == {Effort().beams_lost}
+    assert len(asked) == 23
+
+
+def test_no_word_gains_more_than_the_most() -> None:
+    """Gains of words that were sent, beside the bound: three deviations above their mean."""
+    rng, size, words = np.random.default_rng(6), 1 << 10, 300
+    for noise_var in (0.1, 3.0, 10.0):
+        variances = np.full(12, noise_var, np.float32)
+        book, found = code_book(size, 16)[:, :12], []
+        for word in rng.integers(0, size, words):
+            heard = book[word, :, 0] + 1j * book[word, :, 1] + noise(12, noise_var, rng)
+            found.append(gains(heard.astype(np.complex64), variances, size)[word])
+        assert np.mean(np.array(found) > most_gain(variances)) <= 0.02
+        mean = 12 * np.log1p(1 / noise_var)
+        if mean < np.log(size) / 2:  # a word of a small book cannot gain more than its surprise
+            assert np.mean(found) == pytest.approx(mean, rel=0.15)
+            assert np.std(found) == pytest.approx((most_gain(variances) - mean) / 3, rel=0.15)
+    assert most_gain(np.full(4, np.inf, np.float32)) == 0.0
 
 
 def test_a_text_is_lost_no_sooner_for_that(alphabet: Alphabet) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from m4sc.config import ModelConfig
 from m4sc.encoders.image import ImageEncoder
 from m4sc.encoders.speech import SpeechEncoder
 from m4sc.message import Message
+
+_REMEMBERED = 16
+"""Sounds whose words are remembered: a message that is sent again is not heard again."""
 
 
 class Senses:
@@ -21,6 +27,7 @@ class Senses:
 
     def __init__(self, config: ModelConfig, listen: Path | None = None) -> None:
         self.config, self.listen = config, listen
+        self._heard: dict[bytes, str] = {}
 
     @cached_property
     def image_encoder(self) -> ImageEncoder:
@@ -42,7 +49,16 @@ class Senses:
         """
         if message.modality == "text":
             return str(message.data)
-        text = str(self.speech_encoder.transcribe(message.data))
+        text = self._words_in(np.ascontiguousarray(message.data))
         if not text.strip():
             raise ValueError("no word was heard in the sound, so there is nothing to transcribe")
         return text
+
+    def _words_in(self, samples: np.ndarray) -> str:
+        """What is heard in a sound, float32 (n,); the last few are remembered."""
+        key = hashlib.sha256(samples.tobytes()).digest()
+        if key not in self._heard:
+            if len(self._heard) >= _REMEMBERED:
+                self._heard.pop(next(iter(self._heard)))
+            self._heard[key] = str(self.speech_encoder.transcribe(samples))
+        return self._heard[key]

@@ -98,6 +98,21 @@ def gains(symbols: np.ndarray, noise_var: np.ndarray, size: int) -> np.ndarray:
     return found - np.float32(log_sum_exp(found, np.float32(30.0)) - np.log(size))
 
 
+def most_gain(noise_var: np.ndarray, deviations: float = 3.0) -> float:
+    """The most that symbols say for the word that was sent, in nats.
+
+    A Gaussian symbol of unit power gains ln(1 + 1/n) on average, with a variance of 2 / (1 + n), where n is
+    its noise variance: ln(1 + 1/n) + |y|^2 / (1 + n) - |y - x|^2 / n, both fractions of unit mean, and
+    correlated by the noise that they share.
+
+    Args:
+        noise_var: float32 (s,), complex, infinite where nothing was received.
+        deviations: how many standard deviations above the mean.
+    """
+    n = noise_var[np.isfinite(noise_var)].astype(np.float64) + _LEAST_NOISE
+    return float(np.log1p(1 / n).sum() + deviations * np.sqrt((2 / (1 + n)).sum()))
+
+
 def symbols_of(words: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     """The first `counts` symbols of each word, one behind the other: float32 (sum of counts, 2)."""
     book = code_book(size, _book_width(int(np.max(counts))))

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from m4sc.codecs.text_code.alphabet import Alphabet
-from m4sc.codecs.text_code.code_book import following, gains, mixed, symbols_of, words_of
+from m4sc.codecs.text_code.code_book import following, gains, mixed, most_gain, symbols_of, words_of
 from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES, Sharing, order_of, rate_for
 from m4sc.codecs.text_code.search import Effort, Found, Prior, search
 
@@ -19,6 +19,8 @@ _GUESS = Effort(beams=12, least=4.0)
 """Effort for a rate that may have been sent, although another is usual."""
 _LEAST_SNR_DB = 8.0
 """Es/N0 below which nobody sends less than the default rate, dB."""
+_LEAST_SURPRISE = 1.0
+"""What a token of a text costs a reader at least, on average over a chunk, in nats."""
 DOUBTFUL = "[?]"
 """Stands for a part of a long text that could not be verified."""
 
@@ -185,7 +187,11 @@ class TextCode:
         ends = np.cumsum([*plan.counts, plan.tail])
         starts = [0, *ends[:-1]]
         heard = [gains(y[a:b], noise_var[a:b], self._size) for a, b in zip(starts, ends, strict=True)]
-        return search(heard[:-1], heard[-1], key, self._prior, said, effort)
+        ahead = [
+            most_gain(noise_var[a:]) - _LEAST_SURPRISE * left
+            for a, left in zip(starts, range(len(ends) - 1, -1, -1), strict=True)
+        ]
+        return search(heard[:-1], heard[-1], key, self._prior, said, effort, ahead, self.certainty.gain)
 
     @staticmethod
     def _key(tokens: int, chunk: int) -> int:

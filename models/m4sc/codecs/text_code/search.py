@@ -36,7 +36,8 @@ class Effort:
         behind: hypotheses that are this far behind the best, in nats, are given up.
         lost: a chunk is lost once the hypotheses kept weigh this much less than what was given up, in nats:
             most probably what was sent is no longer among them, and no verified text can come of it.
-        beams_lost: hypotheses kept from there on; their text is the likeliest all the same.
+        beams_lost: hypotheses kept from there on, and where the symbols cannot say enough to verify a text;
+            theirs is the likeliest all the same.
         least: the search stops when the best hypothesis weighs less than this, in nats, after a few tokens.
     """
 
@@ -65,7 +66,14 @@ class Found:
 
 
 def search(
-    gains: Sequence[np.ndarray], tail: np.ndarray, key: int, prior: Prior, read: Sequence[int], effort: Effort
+    gains: Sequence[np.ndarray],
+    tail: np.ndarray,
+    key: int,
+    prior: Prior,
+    read: Sequence[int],
+    effort: Effort,
+    ahead: Sequence[float] | None = None,
+    needed: float = -np.inf,
 ) -> Found:
     """Read one chunk.
 
@@ -79,11 +87,18 @@ def search(
         key: the code's state before the first token.
         prior: the language model; read: tokens before this chunk.
         effort: how far to go.
+        ahead: the most that a right hypothesis may still gain, in nats, before each token and before the
+            tail; None where that is not known.
+        needed: the gain (:class:`Found`) below which the text is of no use.
     """
+    ahead = [np.inf] * (len(gains) + 1) if ahead is None else ahead
+    hopeless = ahead[0] < needed
+    if hopeless and effort.least > -np.inf:
+        return Found([], -np.inf, 0.0)
     belief = prior.begin(read)
     scores, states = np.zeros(1, np.float32), np.array([key], np.uint64)
     texts = np.zeros((1, 0), np.int64)
-    given_up, beams = -np.inf, effort.beams
+    given_up, beams = -np.inf, min(effort.beams, effort.beams_lost) if hopeless else effort.beams
     for place, heard in enumerate(gains):
         last = place + 1 == len(gains)
         totals = np.empty((len(scores), belief.shape[1]), np.float32)
@@ -92,7 +107,8 @@ def search(
         best, places = _best(flat, effort.ends if last else beams, effort.behind)
         flat[places] = -np.inf
         given_up = np.logaddexp(given_up, log_sum_exp(flat, np.float32(30.0)))
-        if np.logaddexp.reduce(best.astype(np.float64)) - given_up < -effort.lost:
+        kept = np.logaddexp.reduce(best.astype(np.float64))
+        if kept - given_up < -effort.lost or kept + ahead[place + 1] < needed:
             beams = min(beams, effort.beams_lost)
         rows, tokens = np.divmod(places, belief.shape[1])
         scores, states = best, following(states[rows], tokens)
