@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pmt
 from gnuradio import gr
 
 from .frame_transmitter import DONE_TAG
+from .handover import Handover
 from .outbox import Outbox
 from .pdu import done_pdu, make_pdu
 
@@ -18,8 +20,12 @@ _ESTIMATES = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm",
 _HEADER = ("user_id", "n_segments", "payload_kind", "modality")
 ON_FULL = ("wait", "drop")
 _WAITING = 64  # frames that wait for the blocks behind
+_UNPUBLISHED = 256  # frames received whose PDUs are not built yet
 _IDLE_S = 0.002
 _TELL_S = 1.0
+# Samples of the past that GNU Radio shall keep. None of them is looked at; but to keep them, it gives the
+# block in front a buffer of twice as many, from which the receiver takes dozens of frames at once.
+_HISTORY = 65_536
 
 
 def meta_of(frame: Any) -> dict[str, Any]:
@@ -71,6 +77,9 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     Where a block of this module behind ``symbols`` is full, up to 64 frames wait here; then ``on_full`` says
     what gives.
 
+    The scheduler's thread runs the compiled receiver, without the GIL; a second one builds and publishes
+    PDUs. Of a stream that ends, all that is received is published before the blocks behind hear of the end.
+
     Counters: ``frames``, ``dropped`` (received, but no room behind), ``errors`` and those of
     ``m4sc.phy.receiver.BurstReceiver``.
 
@@ -85,6 +94,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             raise ValueError(f"on_full is '{on_full}'; use 'wait' or 'drop'")
         self._block_name = f"m4sc_{type(self).__name__}"
         gr.sync_block.__init__(self, self._block_name, [np.complex64], [])
+        self.set_history(_HISTORY)
         from m4sc.phy.waveform import WaveformConfig
 
         self.waveform = WaveformConfig() if waveform is None else waveform
@@ -93,6 +103,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         for port in (self._symbols, self._csi, self._status):
             self.message_port_register_out(port)
         self._on_full, self._outbox = on_full, Outbox(self, "symbols", _WAITING)
+        self._handover = Handover(self._failed)
         self._untold, self._last_told = 0, float("-inf")
         self._receiver = self._fresh()
 
@@ -122,11 +133,13 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._warm_up()
         self._receiver = self._fresh()
         self._outbox.start()
+        self._handover.start()
         return True
 
     def stop(self) -> bool:
         """Hand on a burst that the end of the stream cut off; called by the scheduler."""
         self._take(self._receiver.flush)
+        self._handover.stop()
         self._lost(self._outbox.stop())
         self._tell_losses(now=True)
         return True
@@ -137,17 +150,30 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         if self._on_full == "wait" and self._outbox.full:
             time.sleep(_IDLE_S)
             return 0
-        samples = input_items[0]
-        first, position = self.nitems_read(0), 0
-        for tag in self.get_tags_in_window(0, 0, len(samples), pmt.intern(DONE_TAG)):
+        samples = input_items[0][_HISTORY - 1 :]
+        if not self._handover.wait(0 if len(samples) == 1 else _UNPUBLISHED, _IDLE_S):
+            return 0
+        # The last sample stays while PDUs are being built: a stream whose samples are all taken has ended,
+        # and blocks behind that hear so take no more messages.
+        self._receive(samples[:-1], 0)
+        if len(samples) > 1 and len(self._handover):
+            return len(samples) - 1
+        self._receive(samples[-1:], len(samples) - 1)
+        while not self._handover.wait(0, _TELL_S):
+            pass
+        return len(samples)
+
+    def _receive(self, samples: np.ndarray, place: int) -> None:
+        """Feed samples that begin at `place` of those at hand; flush where the tag says so."""
+        first, position = self.nitems_read(0) + place, 0
+        for tag in self.get_tags_in_window(0, place, place + len(samples), pmt.intern(DONE_TAG)):
             end = tag.offset - first + 1
             self._push(samples[position:end])
             self._take(self._receiver.flush)
-            self._outbox.offer(done_pdu(self._block_name))
+            self._handover.put(lambda: self._outbox.offer(done_pdu(self._block_name)))
             position = end
         if position < len(samples):
             self._push(samples[position:])
-        return len(samples)
 
     def _push(self, samples: np.ndarray) -> None:
         self._take(lambda: self._receiver.push(samples))
@@ -161,10 +187,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             return
         self._report_faults()
         for frame in frames:
-            try:
-                self._publish(frame)
-            except Exception as exc:  # one odd frame must not cost those after it
-                self._failed(exc)
+            self._handover.put(partial(self._publish, frame))
 
     def _failed(self, exc: Exception) -> None:
         self._counts["errors"] += 1
@@ -216,7 +239,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         for fault in self._receiver.take_faults():
             if not fault.strong:
                 continue
-            self._report_fault(fault.kind, fault.sample, fault.reason)
+            self._handover.put(partial(self._report_fault, fault.kind, fault.sample, fault.reason))
 
     def _report_fault(self, kind: str, sample: int, reason: str) -> None:
         self.logger.warn(f"{kind} at sample {sample}: {reason}")

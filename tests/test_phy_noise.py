@@ -14,13 +14,22 @@ from m4sc.phy.equalizer.strange import decisions_differ
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.loud_carriers import loud_bins
+from m4sc.phy.loud_symbols import symbol_weights
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.modulation.qam import map_bits
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.warm_up import warm_up_interference
 from m4sc.phy.waveform import WaveformConfig
-from m4sc_app.bench.trials.noise_trial import NoiseTrial, carrier, chirps, clean, pulses, told_noise
+from m4sc_app.bench.trials.noise_trial import (
+    NoiseTrial,
+    carrier,
+    chirps,
+    clean,
+    hit_symbols,
+    pulses,
+    told_noise,
+)
 
 PLAIN = WaveformConfig()
 
@@ -58,6 +67,35 @@ def test_one_burst_of_interference_leaves_the_other_symbols_as_they_are() -> Non
     assert after[5].mean() > 100 * before[5].mean()
     others = np.delete(np.arange(10), 5)
     assert np.all(np.abs(10 * np.log10(after[others].mean(1) / before[others].mean(1))) < 1.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_header_is_read_although_some_of_its_symbols_are_hit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    symbols = map_bits(rng.integers(2, size=192).astype(np.uint8), 2)
+    samples = samples_of(symbols, FrameHeader(PayloadKind.QAM, len(symbols), 77, mcs=2))
+    for row in rng.choice(np.arange(2, 14), 4, replace=False):  # of twelve symbols
+        place = slice(500 + 80 * row, 580 + 80 * row)
+        samples[place] = samples[place] + 5 * rng.standard_normal((80, 2)) @ [1, 1j]
+    (frame,) = BurstReceiver(PLAIN).push(add_noise(samples, noise_voltage(15.0, PLAIN), rng))
+    assert frame.header.message_id == 77
+
+
+def test_symbols_that_are_hit_weigh_as_their_noise_has_it() -> None:
+    rng = np.random.default_rng(2)
+    h, used = np.ones(64, np.complex64), np.arange(1, 53)
+    bins = np.exp(0.5j * np.pi * rng.integers(4, size=(6, 64)))
+    noise = np.sqrt(0.05) * rng.standard_normal((2, 6, 64))
+    assert symbol_weights(bins + noise[0] + 1j * noise[1], used, h, 0.1) is None
+    noise[:, 3] *= 10
+    weights = symbol_weights(bins + noise[0] + 1j * noise[1], used, h, 0.1)
+    assert weights is not None and np.all(np.delete(weights, 3) == 1)
+    assert weights[3] == pytest.approx(0.1 / 10.0, rel=0.5)
+
+
+def test_payloads_are_decoded_although_symbols_behind_the_preamble_are_hit() -> None:
+    told = told_noise(NoiseTrial("", hit_symbols(15.0, spared=2)), 20, PLAIN, 6)
+    assert told.decoded >= 19
 
 
 def test_peaks_of_analog_symbols_are_not_taken_for_noise() -> None:

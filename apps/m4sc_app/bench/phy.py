@@ -140,7 +140,10 @@ def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
 
     from m4sc_app.bench.trials.header_trial import header_snr_db
 
-    detail = f"1 % of {work.header_frames} frames lost by detection or header, AWGN, CFO to 1.5 subcarriers"
+    detail = (
+        f"1 % of frames lost by detection or header, AWGN, CFO to 1.5 subcarriers; {work.header_frames} "
+        "frames at each of the two points around it"
+    )
     more = f"protection {PROTECTIONS[-1].name}, {PROTECTIONS[-1].preambles} preambles; {detail}"
     for name, protection, grid, how in (
         ("header_snr_db", NORMAL, _HEADER_SNRS, detail),
@@ -148,7 +151,8 @@ def _header(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
     ):
         with meter.track(name, None) as advance:
             found = header_snr_db(WaveformConfig(), work.header_frames, seed, grid, 0.01, advance, protection)
-        yield _figure(name, found, "dB", how)
+        interval = f"95 % interval {found.low_db:.2f} to {found.high_db:.2f} dB, {found.frames} frames in all"
+        yield _figure(name, found.snr_db, "dB", f"{interval}; {how}")
     robust = get_mcs(0)
     detail = f"table of schemes: rate {robust.rate:g}, {robust.bits_per_symbol} bit, 256 bytes, BLER 1 %"
     yield _figure("most_robust_payload_snr_db", robust.snr_db, "dB", detail)
@@ -300,25 +304,34 @@ def _noise(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
     found = _told(meter, "noise told", TOLD, work.told_frames, seed)
     worst = max((told.worst_db for _, told in found), key=abs)
     every = "; ".join(
-        f"{name}: {told.ratio_db:+.2f}, deciles {min(told.deciles_db):+.1f} to {max(told.deciles_db):+.1f}"
+        f"{name}: {told.ratio_db:+.2f}, deciles {min(told.deciles_db):+.1f} to {max(told.deciles_db):+.1f}, "
+        f"{told.lost} lost"
         for name, told in found
     )
     detail = f"|error|^2 over told, worst of all symbols and of deciles of what was told; {every}"
     yield _figure("told_ratio_db", worst, "dB", f"{detail}; {work.told_frames} frames each")
     overall = max((told.ratio_db for _, told in found), key=abs)
     yield _figure("told_overall_db", overall, "dB", "the same over all symbols of a condition")
+    share = 100.0 * sum(told.lost for _, told in found) / sum(told.frames for _, told in found)
+    detail = "frames not received in these conditions, of which nothing was told; the ratios are without them"
+    yield _figure("told_lost_pct", share, "%", detail)
 
 
 def _interference(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc_app.bench.trials.noise_trial import INTERFERED
+    from m4sc_app.bench.trials.noise_trial import HIT_ANYWHERE, INTERFERED
 
-    found = _told(meter, "interference", INTERFERED, work.interfered_frames, seed)
-    fewest = min(40 * told.decoded / told.frames for _, told in found)
-    every = "; ".join(f"{name}: {told.decoded}, {told.lost} not received" for name, told in found)
-    detail = (
-        f"payloads decoded, in the worst row, of 40; of {work.interfered_frames} frames at 15 dB: {every}"
-    )
-    yield _figure("interference_decoded", fewest, "frames", detail)
+    for figure, trials, what in (
+        ("interference_decoded", INTERFERED, "hits come behind the preamble"),
+        ("hit_anywhere_decoded", HIT_ANYWHERE, "a preamble that is hit may go unseen"),
+    ):
+        found = _told(meter, what, trials, work.interfered_frames, seed)
+        fewest = min(40 * told.decoded / told.frames for _, told in found)
+        every = "; ".join(f"{name}: {told.decoded}, {told.lost} not received" for name, told in found)
+        detail = (
+            f"payloads decoded, in the worst row, of 40; {what}; of {work.interfered_frames} frames at "
+            f"15 dB: {every}"
+        )
+        yield _figure(figure, fewest, "frames", detail)
 
 
 def _voltage(work: Work, seed: int) -> Iterator[dict[str, Any]]:

@@ -17,10 +17,10 @@ from m4sc.phy.frame_reader import (
     grid_side,
 )
 from m4sc.phy.frame_run import (
+    FOUND,
     MORE,
     OPENED,
     PLAIN,
-    SEARCHING,
     SHORT,
     SIZES,
     FrameTables,
@@ -64,13 +64,13 @@ class FrameDemodulator:
         """As :class:`m4sc.phy.receiver.BurstDemodulator` has it."""
         if self._tables is None:
             return None
-        how, place, block, (start, cfo, match, repeats), opened, found = run_frames(
+        how, place, block, (start, cfo, match, repeats), wanted, opened, found = run_frames(
             samples, *search, finder.tables, self._tables, self._sizes
         )
-        burst, opening = (None if how == SEARCHING else Burst(start, cfo, match, repeats)), None
+        burst, opening = (Burst(start, cfo, match, repeats) if how in (FOUND, OPENED) else None), None
         if burst is not None and how == OPENED:
             opening, burst = self._opened(burst, *opened), None
-        return Run(self._frames(found, origin), Search(place, block), burst, opening)
+        return Run(self._frames(found, origin), Search(place, block), burst, opening, wanted)
 
     def _frames(self, found: tuple[np.ndarray, ...], origin: int) -> list[ReceivedFrame]:
         """What the compiled loop found."""

@@ -26,6 +26,7 @@ from m4sc.phy.header.code import binary_share, header_code
 from m4sc.phy.header.fields import MESSAGE_BYTES, FrameHeader, HeaderError, PayloadKind
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.loud_carriers import loud_bins, read_without
+from m4sc.phy.loud_symbols import symbol_weights
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.preamble_demodulator import (
     TAIL_SYMBOLS,
@@ -204,11 +205,24 @@ class FrameReader(PreambleDemodulator):
         try:
             data = self._code.decode(straight, self.data_bins, h, noise_var)
         except HeaderError:
-            loud = loud_bins(words, self.used_bins)
-            if not loud.size or not self.pilot_bins.size:
-                raise
-            return self._open_without(samples, found, loud)
+            data = b"" if noisy else self._decode_hit(bins, h, noise_var)
+            if not data:
+                loud = loud_bins(words, self.used_bins)
+                if not loud.size or not self.pilot_bins.size:
+                    raise
+                return self._open_without(samples, found, loud)
         return self.opened(data, burst, words, bins, h, noise_var, noisy)
+
+    def _decode_hit(self, bins: np.ndarray, h: np.ndarray, noise_var: float) -> bytes:
+        """A header's bytes where some of its OFDM symbols are hit; empty where none is, or it is not read."""
+        weights = symbol_weights(bins, self.used_bins, h, noise_var)
+        if weights is None:
+            return b""
+        straight, _ = follow(bins * weights[:, None], h, self.waveform)
+        try:
+            return self._code.decode(straight, self.data_bins, h, noise_var)
+        except HeaderError:
+            return b""
 
     def _open_without(self, samples: np.ndarray, burst: Burst, loud: np.ndarray) -> Opening:
         """Read the header without some bins; raises as :meth:`open` does."""

@@ -3,8 +3,9 @@
 A short frame is two dozen OFDM symbols, in whose time calls from Python cost as much as their sums. This
 loop makes the same calls in the same order as :class:`m4sc.phy.demodulator.FrameDemodulator`, so that what it
 finds is the same bit for bit. It ends at the first burst that needs a decision: repeated preambles, noise
-that calls for pruned taps, a header that is none, samples that are missing, a long frame, one that was cut
-off, or one whose noise has more than one level.
+that calls for pruned taps, a header that is none, a long frame, one that was cut off, or one whose noise has
+more than one level. A short frame whose samples are not all there is left alone until they are: to find it
+again costs less than to end it from Python.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from m4sc.phy.header.code import binary_share, code_symbols, decide_spectra
 from m4sc.phy.header.fields import HEADER_BYTES, VERSION
 from m4sc.phy.sync.preamble_bank import search_blocks
 
-SEARCHING, FOUND, OPENED = 0, 1, 2  # how a run ends: no burst yet, a burst, one with its header read
+# How a run ends: no burst yet, a burst, one with its header read, or one whose samples are not all there.
+SEARCHING, FOUND, OPENED, WAITING = 0, 1, 2, 3
 PLAIN, MORE, OTHER = 0, 1, 2  # how a header is read: with ease, not yet, or not here
 MOST = 256  # frames of one call
 SHORT = 64  # OFDM symbols, of phase tables
@@ -135,11 +137,12 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         sizes: symbols of digital payloads, int32 `SIZES`; 0 of those that the caller has not met yet.
 
     Returns:
-        How it ended; place and block; start, offset, match and preambles of the burst under way; of an opened
-        one, whether it is normal, spectra, channel, noise and the header's bits; and of the frames: start,
-        offset, channel's power and noise, ppm, tail, whether they are normal, and where their symbols end,
-        float64 (frames, 8); headers' bits, uint8; symbols, complex64, and their noise variances, those of
-        message fields first; channels at the data carriers, complex64.
+        How it ended; place and block; start, offset, match and preambles of the burst under way; samples
+        that one takes whose samples are not all there, 0 otherwise; of an opened one, whether it is normal,
+        spectra, channel, noise and the header's bits; and of the frames: start, offset, channel's power and
+        noise, ppm, tail, whether they are normal, and where their symbols end, float64 (frames, 8); headers'
+        bits, uint8; symbols, complex64, and their noise variances, those of message fields first; channels at
+        the data carriers, complex64.
     """
     data_bins, _, _ = tables.bins
     _, shape, known, _, _, _ = tables.read
@@ -150,8 +153,10 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
     symbols, variances = np.empty(room, np.complex64), np.empty(room, np.float32)
     how, start, cfo, match, repeats, noise, normal = SEARCHING, 0, 0.0, 0.0, 1, 0.0, False
     head = np.zeros((0, fft_len), np.complex64)
-    h, bits, used, count = np.zeros(0, np.complex64), np.zeros(0, np.uint8), 0, 0
+    h, bits, used, count, wanted = np.zeros(0, np.complex64), np.zeros(0, np.uint8), 0, 0, 0
+    begin = place, block
     while count < MOST:
+        begin = place, block
         found, start, cfo, match, repeats, place, block = search_blocks(
             samples, place, block, search[0], search[1], search[2], search[3], search[4], False
         )
@@ -161,8 +166,11 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         if repeats > 1 or match <= tables.least_match:
             break
         if start + (tables.preamble + tables.light.rows) * symbol_len > len(samples):
+            wanted = start + (tables.preamble + tables.light.rows) * symbol_len
             break
         read, normal, fine, head, h, noise, bits = open_frame(samples, start, cfo, tables)
+        if read == MORE:
+            wanted = start + (tables.preamble + tables.normal.rows) * symbol_len
         if read != PLAIN:
             break
         kind = tables.normal if normal else tables.light
@@ -176,8 +184,11 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         body = fields + (n_symbols + len(data_bins) - 1) // len(data_bins)
         rows = kind.rows + body
         end = start + (tables.preamble + rows) * symbol_len
-        if end > len(samples) or rows >= tables.long:
+        if rows >= tables.long:
             how, cfo = OPENED, fine
+            break
+        if end > len(samples):
+            wanted = end
             break
         n_values = fields * len(data_bins) + n_symbols
         y, noise_var, channel, power, floor, ppm, tail, strange = close_frame(
@@ -217,9 +228,11 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         row[6], row[7] = 1.0 if normal else 0.0, used
         channels[count], headers[count] = channel, bits[: 8 * HEADER_BYTES]
         place, block, count, how = end - tables.backoff, 0, count + 1, SEARCHING
+    if wanted:
+        how, place, block = WAITING, begin[0], begin[1]
     opened = normal, head, h, noise, bits
     frames = numbers[:count], headers[:count], symbols[:used], variances[:used], channels[:count]
-    return how, place, block, (start, cfo, match, repeats), opened, frames
+    return how, place, block, (start, cfo, match, repeats), wanted, opened, frames
 
 
 @compiled

@@ -38,13 +38,15 @@ def inverse(weight: np.ndarray) -> np.ndarray:
 class Run:
     """What a demodulator found by itself: frames, and how things stand behind them.
 
-    search: where it goes on; burst: found, its header not read yet; opening: header read, payload under way.
+    search: where it goes on; burst: found, its header not read yet; opening: header read, payload under way;
+    wanted: samples from which on there is more to find, 0 where none are known to be missing.
     """
 
     frames: list[Any]
     search: Search
     burst: Burst | None
     opening: Any
+    wanted: int = 0
 
 
 class PreambleDemodulator:

@@ -101,6 +101,7 @@ class BurstReceiver:
         self._last: int | None = None  # where the stream ended, once no more samples come
         self._burst: Burst | None = None  # found, its header not read yet
         self._opening: Any = None  # header read, payload under way
+        self._missing = 0  # samples that the buffer must hold before the plain cases are looked at again
         self._failed: Burst | None = None  # the last one that gave no frame
         self._faults: list[Fault] = []
         self._watch: StrangerWatch | None = StrangerWatch(self.waveform)
@@ -163,7 +164,7 @@ class BurstReceiver:
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
         self._look_for_strangers(StrangerWatch.flush)
-        self._next, self._last, self._failed = Search(0), None, None
+        self._next, self._last, self._failed, self._missing = Search(0), None, None, 0
         return frames
 
     def take_faults(self) -> list[Fault]:
@@ -180,6 +181,7 @@ class BurstReceiver:
         keep = min(self._kept_from(), len(self._buffer))
         self._buffer.drop(keep)
         self._origin += keep
+        self._missing -= keep
         self._next = self._next._replace(place=self._next.place - keep)
         if self._burst is not None:
             self._burst = self._burst._replace(start=self._burst.start - keep)
@@ -220,11 +222,14 @@ class BurstReceiver:
         """Frames of the plain cases, then one burst that needs a closer look, if there is any."""
         run = None
         if self._last is None:
+            if len(samples) < self._missing:
+                return []
             run = self._demodulator.run(samples, self._next, self._search, self._origin)
         if run is None:
             burst, search = self._search.find(samples, self._next, final=self._last is not None)
             run = Run([], search, burst, None)
         self._next, self._burst, self._opening = run.search, run.burst, run.opening
+        self._missing = run.wanted
         self.counters["frames"] += len(run.frames)
         if self._burst is not None and self._has_failed(self._burst):
             self._next, self._burst = Search(self._next.place + peak_reach(self.waveform)), None

@@ -22,7 +22,7 @@ from m4sc.phy.gr_digital.packet import (
     header_scrambler,
     parse_header,
 )
-from m4sc.phy.gr_digital.run import OPENED, SEARCHING, SHORT, run_packets
+from m4sc.phy.gr_digital.run import FOUND, OPENED, SHORT, run_packets
 from m4sc.phy.preamble_demodulator import TAIL_LOST, TAIL_SYMBOLS, PreambleDemodulator, Run
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync.detector import Burst, BurstSearch, Search
@@ -127,7 +127,7 @@ class PacketDemodulator(PreambleDemodulator):
         """As :class:`m4sc.phy.receiver.BurstDemodulator` has it."""
         if self.waveform.preamble_repeats > 1 or not self.pilot_bins.size:
             return None  # the compiled loop knows neither repetitions nor how to do without pilots
-        how, place, block, (start, cfo, match), opened, found = run_packets(
+        how, place, block, (start, cfo, match), wanted, opened, found = run_packets(
             samples, *search, finder.tables, *self._run_tables
         )
         w, packets, begin = self.waveform, [], 0
@@ -150,11 +150,11 @@ class PacketDemodulator(PreambleDemodulator):
                 )
             )
             begin = end
-        burst, opening = (None if how == SEARCHING else Burst(start, cfo, match)), None
+        burst, opening = (Burst(start, cfo, match) if how in (FOUND, OPENED) else None), None
         if burst is not None and how == OPENED:
             bins, h, noise, n_bytes, number = opened
             opening, burst = PacketOpening(burst, PacketHeader(n_bytes, number), bins, h, noise), None
-        return Run(packets, Search(place, block), burst, opening)
+        return Run(packets, Search(place, block), burst, opening, wanted)
 
     @cached_property
     def _run_tables(self) -> tuple[Any, ...]:

@@ -2,8 +2,9 @@
 
 A packet may be a dozen OFDM symbols, in whose time calls from Python cost as much as their sums. This loop
 makes the same calls in the same order, so that what it finds is the same bit for bit. It ends at the first
-burst that needs a decision: noise that calls for the sparse estimate, a wrong header, samples that are
-missing, a long packet, or one that was cut off.
+burst that needs a decision: noise that calls for the sparse estimate, a wrong header, a long packet, or one
+that was cut off. A short packet whose samples are not all there is left alone until they are: to find it
+again costs less than to end it from Python.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.gr_digital.packet import FIELDS, MAX_WRONG_ZEROS
 from m4sc.phy.sync.preamble_bank import search_blocks
 
-SEARCHING, FOUND, OPENED = 0, 1, 2  # how a run ends: no burst yet, a burst, one with its header read
+# How a run ends: no burst yet, a burst, one with its header read, or one whose samples are not all there.
+SEARCHING, FOUND, OPENED, WAITING = 0, 1, 2, 3
 MOST = 256  # packets of one call
 SHORT = 64  # OFDM symbols
 
@@ -37,10 +39,10 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
             the search goes back; least tail; rows that show it.
 
     Returns:
-        How it ended; place and block; start, offset and match of the burst under way; of an opened one,
-        spectra, channel, noise, bytes and number; and of the packets: start, offset, channel's power and
-        noise, ppm, tail, number, and where their bytes end, float64 (packets, 8); all bytes, uint8; channels
-        at the data carriers, complex64.
+        How it ended; place and block; start, offset and match of the burst under way; samples that one takes
+        whose samples are not all there, 0 otherwise; of an opened one, spectra, channel, noise, bytes and
+        number; and of the packets: start, offset, channel's power and noise, ppm, tail, number, and where
+        their bytes end, float64 (packets, 8); all bytes, uint8; channels at the data carriers, complex64.
     """
     count_opening, lag, shape, tables, estimation, smoother, low_snr = opening
     symbol_len, fft_len, n_preamble = shape[0], len(tables[1]), count_opening - 1
@@ -49,8 +51,10 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
     channels = np.empty((MOST, len(data_bins)), np.complex64)
     how, start, cfo, match, noise = SEARCHING, 0, 0.0, 0.0, 0.0
     bins, h = np.zeros((0, fft_len), np.complex64), np.zeros(0, np.complex64)
-    n_bytes, number, used, count = 0, 0, 0, 0
+    n_bytes, number, used, count, wanted = 0, 0, 0, 0, 0
+    begin = place, block
     while count < MOST:
+        begin = place, block
         found, start, cfo, match, _, place, block = search_blocks(
             samples, place, block, search[0], search[1], search[2], search[3], search[4], False
         )
@@ -58,6 +62,7 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
             break
         how = FOUND
         if start + count_opening * symbol_len > len(samples):
+            wanted = start + count_opening * symbol_len
             break
         fine, head, h, noise, noisy = read_preamble(
             samples, start, cfo, count_opening, lag, shape, tables, estimation, smoother, low_snr
@@ -72,10 +77,11 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
         n_symbols = (8 * n_bytes + form[1] - 1) // form[1]
         rows = (n_symbols + len(data_bins) - 1) // len(data_bins)
         end = start + (count_opening + rows) * symbol_len
-        if end > len(samples):
+        if 1 + rows >= limits[1]:
             how, cfo = OPENED, fine
             break
-        if 1 + rows >= limits[1]:
+        if end > len(samples):
+            wanted = end
             break
         phase = body[3] if 1 + rows <= SHORT else body[4]
         y, power, ppm, tail = close_packet(
@@ -99,8 +105,11 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
         row[0], row[1], row[2], row[3], row[4], row[5] = start, fine, power, noise, ppm, tail
         row[6], row[7], channels[count] = number, used, h[data_bins]
         place, block, count, how = end - limits[2], 0, count + 1, SEARCHING
+    if wanted:
+        how, place, block = WAITING, begin[0], begin[1]
     opened = bins, h, noise, n_bytes, number
-    return how, place, block, (start, cfo, match), opened, (numbers[:count], data[:used], channels[:count])
+    burst, packets = (start, cfo, match), (numbers[:count], data[:used], channels[:count])
+    return how, place, block, burst, wanted, opened, packets
 
 
 @compiled

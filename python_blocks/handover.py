@@ -1,0 +1,81 @@
+"""Work of a stream block that another thread does, in order, while the block looks at the next samples."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+_JOIN_S = 5.0
+
+
+class Handover:
+    """Calls, made one after another on a thread of its own.
+
+    Before :meth:`start` and behind :meth:`stop` a call is made at once, on the caller's thread.
+
+    Args:
+        failed: called with what a call raised; the calls behind it are made all the same.
+    """
+
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._failed = failed
+        self._changed = threading.Condition()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        """Calls that are not made yet, the one under way included."""
+        return len(self._calls)
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Have a call made behind all before it."""
+        if self._thread is None:
+            self._make(call)
+            return
+        with self._changed:
+            self._calls.append(call)
+            if len(self._calls) == 1:
+                self._changed.notify_all()
+
+    def wait(self, most: int, timeout: float) -> bool:
+        """Whether no more than `most` calls are left, after up to `timeout` seconds."""
+        if len(self._calls) <= most:
+            return True
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._calls) <= most, timeout)
+
+    def start(self) -> None:
+        """The flowgraph starts."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The flowgraph stops: make what calls are left."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._calls) or self._stopping)
+                if not self._calls:
+                    return
+                call = self._calls[0]  # it stays there until made: who waits for none waits for it too
+            self._make(call)
+            with self._changed:
+                self._calls.popleft()
+                self._changed.notify_all()
+
+    def _make(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as exc:  # one odd frame must not cost those after it
+            self._failed(exc)
