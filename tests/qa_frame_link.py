@@ -228,6 +228,29 @@ def test_faults_of_the_samples_are_counted_and_reported_and_the_next_frame_recei
     assert faults[1]["start_sample"] == pytest.approx(300 + GAP, abs=10) and faults[1]["reason"]
 
 
+def test_what_a_stream_that_ends_has_brought_is_published_before_the_blocks_behind_hear_of_it() -> None:
+    """PDUs are built slowly here; a block that has heard of the end takes no messages any more."""
+
+    class Slow(m4sc.frame_receiver):
+        def _publish(self, frame: Any) -> None:
+            time.sleep(0.02)
+            super()._publish(frame)
+
+    samples, _, _ = transmit([symbols_pdu(number, signature("cat")) for number in range(12)])
+    tb, store, receiver = gr.top_block("end", catch_exceptions=True), blocks.message_debug(False), Slow()
+    source = blocks.vector_source_c(samples, False)
+    tb.connect(source, receiver)
+    tb.msg_connect(receiver, "symbols", store, "store")
+    tb.start()
+    tb.wait()
+    assert receiver.counters["frames"] == store.num_messages() == 12
+    numbers = [
+        pmt.to_python(pmt.dict_ref(pmt.car(store.get_message(i)), pmt.intern("sequence"), pmt.PMT_NIL))
+        for i in range(12)
+    ]
+    assert numbers == list(range(12))
+
+
 def test_streams_of_another_item_size_are_refused() -> None:
     tb, source, receiver = gr.top_block("size"), blocks.null_source(gr.sizeof_float), m4sc.frame_receiver()
     with pytest.raises(ValueError, match="itemsize"):
