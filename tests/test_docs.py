@@ -296,6 +296,24 @@ def test_the_site_builds_and_asks_no_other_host(site: Path) -> None:
         )
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="no Chromium")
+@pytest.mark.parametrize("page", ["index.html", "concepts/frame.html"])
+def test_a_page_opened_as_a_file_searches(page: str, site: Path, tmp_path: Path) -> None:
+    from browser import Browser
+
+    with Browser(tmp_path / "profile") as browser:
+        browser.open((site / page).as_uri())
+        assert browser.wait_for("document.readyState === 'complete'")
+        browser.value("document.querySelector('#__search').click()")
+        browser.value(
+            "words = document.querySelector('[data-md-component=search-query]'); words.focus(); "
+            "words.value = 'equaliser'; words.dispatchEvent(new KeyboardEvent('keyup', {bubbles: true}))"
+        )
+        found = "document.querySelectorAll('.md-search-result__item').length"
+        assert browser.wait_for(f"{found} > 2", 40)
+
+
 def test_the_block_reference_has_every_block_and_parameter(site: Path) -> None:
     import yaml
 
