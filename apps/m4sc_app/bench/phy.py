@@ -241,6 +241,8 @@ def _stock(work: Work, seed: int) -> Iterator[dict[str, Any]]:
         )
     yield _figure("rx_speedup", slower.msps / theirs_rx.msps, "x", f"of rx_msps; {detail}")
     yield _figure("rx_loop_speedup", alone.msps / theirs_rx.msps, "x", f"of rx_loop_msps; {detail}")
+    spent = min(own.cpu_msps, same.cpu_msps) / theirs_rx.cpu_msps
+    yield _figure("rx_cpu_speedup", spent, "x", f"samples a second of processor time, all threads; {detail}")
     yield _figure("tx_msps", ours_tx.msps, "Msps", detail)
     yield _figure("stock_tx_msps", theirs_tx.msps, "Msps", detail)
     yield _figure("tx_speedup", ours_tx.msps / theirs_tx.msps, "x", detail)

@@ -17,11 +17,26 @@ _GAP = 400
 
 @dataclass(frozen=True)
 class Speed:
-    """msps: million samples a second; received: packets whose content came through, of `sent`."""
+    """msps: million samples a second; received: packets whose content came through, of `sent`; cpu_msps:
+    million samples a second of processor time, of all threads together, whatever else the machine does."""
 
     msps: float
     received: int
     sent: int
+    cpu_msps: float
+
+
+def _now() -> tuple[float, float]:
+    """Seconds by the clock and of processor time."""
+    return time.perf_counter(), time.process_time()
+
+
+def _since(begun: tuple[float, float]) -> tuple[float, float]:
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+
+
+def _speed(samples: np.ndarray, took: tuple[float, float], received: int, sent: int) -> Speed:
+    return Speed(len(samples) / took[0] / 1e6, received, sent, len(samples) / took[1] / 1e6)
 
 
 def median_speeds(runs: Sequence[Callable[[], Speed]], turns: int) -> list[Speed]:
@@ -31,7 +46,12 @@ def median_speeds(runs: Sequence[Callable[[], Speed]], turns: int) -> list[Speed
     """
     rounds = [[run() for run in runs] for _ in range(turns)]
     return [
-        Speed(median(s.msps for s in own), min(s.received for s in own), own[0].sent)
+        Speed(
+            median(s.msps for s in own),
+            min(s.received for s in own),
+            own[0].sent,
+            median(s.cpu_msps for s in own),
+        )
         for own in zip(*rounds, strict=True)
     ]
 
@@ -60,11 +80,11 @@ def stock_transmitter(packets: int, n_bytes: int) -> tuple[Speed, np.ndarray]:
     modulator = digital.ofdm_tx(packet_length_tag_key=_KEY, bps_header=1, bps_payload=_BITS)
     sink = blocks.vector_sink_c()
     graph.connect(source, modulator, sink)
-    started = time.perf_counter()
+    begun = _now()
     graph.run()
-    seconds = time.perf_counter() - started
+    took = _since(begun)
     samples = np.asarray(sink.data(), dtype=np.complex64)
-    return Speed(len(samples) / seconds / 1e6, packets, packets), samples
+    return _speed(samples, took, packets, packets), samples
 
 
 def stock_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Speed:
@@ -76,13 +96,13 @@ def stock_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Speed:
     demodulator = digital.ofdm_rx(packet_length_tag_key=_KEY, bps_header=1, bps_payload=_BITS)
     sink = blocks.vector_sink_b()
     graph.connect(source, demodulator, sink)
-    started = time.perf_counter()
+    begun = _now()
     graph.run()
-    seconds = time.perf_counter() - started
+    took = _since(begun)
     got = np.asarray(sink.data(), dtype=np.uint8)
     rows = {bytes(row) for row in got[: len(got) // n_bytes * n_bytes].reshape(-1, n_bytes)}
     known = {bytes(row) for row in _payloads(packets, n_bytes)}
-    return Speed(len(samples) / seconds / 1e6, len(rows & known), packets)
+    return _speed(samples, took, len(rows & known), packets)
 
 
 def spread_packets(samples: np.ndarray, packets: int, snr_db: float) -> np.ndarray:
@@ -105,14 +125,14 @@ def our_transmitter(packets: int, n_symbols: int) -> tuple[Speed, np.ndarray]:
     waveform, rng = WaveformConfig(), np.random.default_rng(5)
     symbols = np.exp(0.5j * np.pi * (rng.integers(4, size=(packets, n_symbols)) + 0.5))
     modulate_frame(FrameHeader(PayloadKind.ANALOG, n_symbols), symbols[0], waveform)  # tables, compiled code
-    started = time.perf_counter()
+    begun = _now()
     parts = [
         modulate_frame(FrameHeader(PayloadKind.ANALOG, n_symbols, number), row, waveform)
         for number, row in enumerate(symbols)
     ]
-    seconds = time.perf_counter() - started
+    took = _since(begun)
     samples = np.concatenate(parts)
-    return Speed(len(samples) / seconds / 1e6, packets, packets), samples
+    return _speed(samples, took, packets, packets), samples
 
 
 def our_receiver(samples: np.ndarray, packets: int) -> Speed:
@@ -120,8 +140,8 @@ def our_receiver(samples: np.ndarray, packets: int) -> Speed:
     from gnuradio import m4sc
 
     _receive(m4sc.frame_receiver(), samples[: 2 * len(samples) // packets])  # tables, compiled code
-    seconds, messages = _receive(m4sc.frame_receiver(), samples)
-    return Speed(len(samples) / seconds / 1e6, len(messages), packets)
+    took, messages = _receive(m4sc.frame_receiver(), samples)
+    return _speed(samples, took, len(messages), packets)
 
 
 def our_packet_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Speed:
@@ -131,10 +151,10 @@ def our_packet_receiver(samples: np.ndarray, packets: int, n_bytes: int) -> Spee
 
     few = samples[: 2 * len(samples) // packets]
     _receive(m4sc.packet_receiver(bits_per_symbol=_BITS), few)  # tables, compiled code
-    seconds, messages = _receive(m4sc.packet_receiver(bits_per_symbol=_BITS), samples)
+    took, messages = _receive(m4sc.packet_receiver(bits_per_symbol=_BITS), samples)
     known = {bytes(row) for row in _payloads(packets, n_bytes)}
     found = {bytes(pmt.u8vector_elements(pmt.cdr(message))) for message in messages}
-    return Speed(len(samples) / seconds / 1e6, len(known & found), packets)
+    return _speed(samples, took, len(known & found), packets)
 
 
 def our_packet_loop(samples: np.ndarray, packets: int, n_bytes: int, chunk: int = 8192) -> Speed:
@@ -149,22 +169,22 @@ def our_packet_loop(samples: np.ndarray, packets: int, n_bytes: int, chunk: int 
         return found + receiver.flush()
 
     push_all(samples[: 2 * len(samples) // packets])  # tables, compiled code
-    started = time.perf_counter()
+    begun = _now()
     found = push_all(samples)
-    seconds = time.perf_counter() - started
+    took = _since(begun)
     known = {bytes(row) for row in _payloads(packets, n_bytes)}
-    return Speed(len(samples) / seconds / 1e6, len(known & {p.payload for p in found if p.valid}), packets)
+    return _speed(samples, took, len(known & {p.payload for p in found if p.valid}), packets)
 
 
-def _receive(receiver: Any, samples: np.ndarray) -> tuple[float, list[Any]]:
-    """Seconds of a flowgraph that receives the samples, and the messages with their content."""
+def _receive(receiver: Any, samples: np.ndarray) -> tuple[tuple[float, float], list[Any]]:
+    """What a flowgraph that receives the samples takes, by both clocks, and its messages with content."""
     from gnuradio import blocks, gr
 
     graph = gr.top_block("our receiver", catch_exceptions=False)
     source, store = blocks.vector_source_c(samples, False), blocks.message_debug(False)
     graph.connect(source, receiver)
     graph.msg_connect(receiver, "symbols", store, "store")
-    started = time.perf_counter()
+    begun = _now()
     graph.run()
-    seconds = time.perf_counter() - started
-    return seconds, [store.get_message(number) for number in range(store.num_messages())]
+    took = _since(begun)
+    return took, [store.get_message(number) for number in range(store.num_messages())]
