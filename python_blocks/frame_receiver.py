@@ -79,6 +79,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
 
     The scheduler's thread runs the compiled receiver, without the GIL; a second one builds and publishes
     PDUs. Of a stream that ends, all that is received is published before the blocks behind hear of the end.
+    The block in front gets an output buffer of 131,072 samples, of which none waits for others.
 
     Counters: ``frames``, ``dropped`` (received, but no room behind), ``errors`` and those of
     ``m4sc.phy.receiver.BurstReceiver``.
