@@ -301,6 +301,32 @@ def test_blocks_do_not_lie_on_one_another(name: str, boxes: dict[str, dict[str, 
     assert min(left for left, *_ in boxes[name].values()) >= 0
 
 
+def grid_of(name: str) -> dict[str, tuple[int, int, int, int]]:
+    """Row, column, rows and columns of each display of a window."""
+    found = {}
+    for block in GRAPHS[name]["blocks"]:
+        hint = str(block["parameters"].get("gui_hint", ""))
+        if hint:
+            row, column, rows, columns = (int(part) for part in hint.split(","))
+            found[block["name"]] = (row, column, rows, columns)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(name for name in GRAPHS if grid_of(name)))
+def test_a_window_is_shared_out_by_what_it_shows(name: str) -> None:
+    """No display covers another; sliders take a small part of the height; plots of a row are equally wide."""
+    grid = grid_of(name)
+    assert not overlapping({key: [c, r, c + w, r + h] for key, (r, c, h, w) in grid.items()})
+    kinds = {block["name"]: block["id"] for block in GRAPHS[name]["blocks"]}
+    height = max(r + h for r, _, h, _ in grid.values())
+    for key, (_, _, rows, _) in grid.items():
+        if kinds[key] == "variable_qtgui_range" and height > 1:
+            assert rows / height <= 0.2, key
+    plots = [grid[key] for key in grid if kinds[key].startswith("qtgui_")]
+    for row in {r for r, *_ in plots}:
+        assert len({w for r, _, _, w in plots if r == row}) == 1
+
+
 @pytest.mark.parametrize("name", ALONE)
 def test_flowgraph_runs_to_its_end_with_its_displays(name: str, display: str, tmp_path: Path) -> None:
     script = compile_grc(FLOWGRAPHS / f"{name}.grc", tmp_path)
