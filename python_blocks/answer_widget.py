@@ -36,6 +36,7 @@ class AnswerWidget(QtWidgets.QWidget):
         self._on_shown = on_shown
         self._on_fault = on_fault
         self._rows: deque[str] = deque(maxlen=n_answers)
+        self._was_shown = False
         self._sent_box, self._sent = _pane("sent")
         self._sent_box.setVisible(not show_answers)  # a receiver's window may never see one
         self._decoded_box, self._decoded = _pane("decoded by the classical system")
@@ -64,6 +65,24 @@ class AnswerWidget(QtWidgets.QWidget):
         column.addLayout(row)
         self.sent.connect(lambda meta, payload: self._guarded("sent", self._show_sent, meta, payload))
         self.answered.connect(lambda meta, payload: self._guarded("answers", self._add_answer, meta, payload))
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:  # noqa: N802
+        """Called by Qt; when the window opens for the first time, it is made as large as what it holds."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            QtCore.QTimer.singleShot(0, self._fit_window)  # what stands beside this widget is laid out then
+
+    def _fit_window(self) -> None:
+        """Companion's windows open small, and scroll; one that a person has sized stays as it was."""
+        window = self.window()
+        scroll = window.findChild(QtWidgets.QScrollArea)
+        kept = getattr(window, "settings", None)  # where companion's windows keep their place and size
+        if scroll is None or scroll.widget() is None or (kept is not None and kept.value("geometry")):
+            return
+        beside = window.size() - scroll.viewport().size()
+        wanted = (scroll.widget().sizeHint() + beside).expandedTo(window.size())
+        window.resize(wanted.boundedTo(window.screen().availableGeometry().size()))
 
     def _guarded(self, port: str, slot: Callable[..., None], meta: dict[str, Any], payload: bytes) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -173,3 +174,30 @@ def test_a_transmitters_view_has_no_answers(running: Any) -> None:
         assert panes(view)["received answers, newest first"].isHidden() != wanted
     with pytest.raises(ValueError, match="at least 1"):
         m4sc.answer_view(n_answers=0)
+
+
+@pytest.mark.parametrize("kept", [None, b"a place and a size"])
+def test_a_window_opens_as_large_as_what_it_holds_unless_a_person_has_sized_it(
+    kept: bytes | None, running: Callable[..., Any]
+) -> None:
+    """A window as companion makes it: everything in one scrolled widget, and settings with its geometry."""
+    window, view = QtWidgets.QWidget(), running()
+    window.settings = SimpleNamespace(value=lambda key: kept if key == "geometry" else None)
+    scroll, inside = QtWidgets.QScrollArea(window), QtWidgets.QWidget()
+    scroll.setWidgetResizable(True)
+    scroll.setWidget(inside)
+    QtWidgets.QVBoxLayout(window).addWidget(scroll)
+    layout = QtWidgets.QVBoxLayout(inside)
+    layout.addWidget(view.widget)
+    plots = QtWidgets.QLabel("plots")
+    plots.setMinimumSize(700, 200)
+    layout.addWidget(plots)
+    window.resize(300, 300)
+    window.show()
+    if kept:
+        QtWidgets.QApplication.processEvents()
+        assert (window.width(), window.height()) == (300, 300)
+    else:
+        assert shown(view, lambda: scroll.horizontalScrollBar().maximum() == 0 and window.width() > 700)
+    view.widget.setParent(None)
+    window.close()
