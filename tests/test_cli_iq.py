@@ -180,10 +180,25 @@ def test_noise_alone_and_nothing_to_send_are_no_success(model, tmp_path, capsys)
     noise.tofile(tmp_path / "noise.cf32")
     assert main(["rx", str(tmp_path / "noise.cf32")]) == 2
     assert "no frame was received" in (err := capsys.readouterr().err) and "40000 samples" in err
+    assert "spectrum is inverted" not in err
     model.encode = lambda *_, **__: (_ for _ in ()).throw(ValueError("the word is too heavy"))
     assert main(["send", texts(tmp_path)[0], "--out", str(tmp_path / "none")]) == 2
     assert "too heavy" in capsys.readouterr().err
     assert not (tmp_path / "none.sigmf-data").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_an_inverted_spectrum_is_named(model, tmp_path, capsys):
+    """Some front ends and programs swap I and Q: no frame comes through, and the reason is told."""
+    assert main(["send", texts(tmp_path)[0], "--out", str(tmp_path / "air")]) == 0
+    sent = np.fromfile(tmp_path / "air.sigmf-data", np.complex64)
+    np.conj(sent).tofile(tmp_path / "inverted.cf32")
+    (1j * np.conj(sent)).astype(np.complex64).tofile(tmp_path / "swapped.cf32")
+    sent.tofile(tmp_path / "straight.cf32")
+    for name in ("inverted", "swapped"):
+        assert main(["rx", str(tmp_path / f"{name}.cf32")]) == 2
+        assert "spectrum is inverted" in capsys.readouterr().err
+    assert main(["rx", str(tmp_path / "straight.cf32")]) == 0
+    assert "spectrum is inverted" not in "".join(capsys.readouterr())
 
 
 def test_count_ends_the_reading_and_says_what_was_left(model, tmp_path, capsys):

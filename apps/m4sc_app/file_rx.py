@@ -31,6 +31,7 @@ from m4sc_app.patience import patience
 from m4sc_app.pictures import Keeper
 
 _CHUNK = 1 << 18  # samples pushed at a time
+_TRIED = 1 << 20  # samples that are searched for frames of an inverted spectrum
 
 
 class FileListener:
@@ -86,6 +87,10 @@ class FileListener:
                 start += _CHUNK
             if start >= len(self._iq) and not is_over():
                 self._take(self._receiver.flush(), is_over)
+                if not self._view.figures["frames"] and self._is_inverted():
+                    self.described += (
+                        "; its spectrum is inverted: swap I and Q, or negate Q, and read it again"
+                    )
             if self._recorder is not None:
                 self._recorder.finish()
         finally:
@@ -93,6 +98,12 @@ class FileListener:
                 self._recorder.discard()
         self._view.summary(self._receiver.counters)
         return stopped()
+
+    def _is_inverted(self) -> bool:
+        """Whether the conjugate of the recording's beginning holds a frame."""
+        other = SampleReceiver(self._receiver.waveform)
+        arrivals = other.push(np.conj(self._iq.read(0, _TRIED))) + other.flush()
+        return any(arrival.frame is not None for arrival in arrivals)
 
     def _heard(self, start: int) -> np.ndarray:
         samples = self._iq.read(start, _CHUNK)
