@@ -29,7 +29,7 @@ from m4sc.questions.training import Lesson, QuestionPlan, trusted
 from m4sc.questions.trial import Questions, answers_of, commonest, neighbour_answers, questions_on
 from m4sc.questions.vocabulary import all_things, things_of
 from m4sc.tasks import Task, get_task
-from m4sc.training.trust import write_trust
+from m4sc.training.trust import add_trust
 from torch.nn import functional
 
 READ = {
@@ -321,7 +321,12 @@ def test_confidence_of_the_language_model_falls_with_surprise_and_noise(tmp_path
     assert sure > probability_right(weights, evidence(-1.5, clean))
     assert sure > probability_right(weights, evidence(-0.01, noisy)) > 0
     assert load_trust(tmp_path) == {}
-    write_trust(tmp_path, {"classify": weights}, "made up")
+    add_trust(tmp_path, "digits", (0.0, 0.0, 0.0, 1.0), "before")
+    add_trust(tmp_path, "classify", weights, "made up")
+    assert json.loads((tmp_path / "trust.json").read_text())["how"] == {
+        "classify": "made up",
+        "digits": "before",
+    }
     assert load_trust(tmp_path)["classify"] == weights
     (tmp_path / "trust.json").write_text('{"weights": {"classify": [1, 2]}}')
     with pytest.raises(ValueError, match="another number"):

@@ -53,16 +53,17 @@ class Pictures:
         return torch.zeros(len(features), 1000)
 
 
-def make_system(words: tuple[str, ...] = ()) -> SpaceSystem:
+def make_system(words: tuple[str, ...] = (), styles: tuple[str, ...] = ("flickr",)) -> SpaceSystem:
     torch.manual_seed(0)
     config = SpaceConfig(
         projector=ProjectorConfig(DIM, DIM, dropout=0.0),
         codec=SpaceCodecConfig(DIM, symbols=12, least_symbols=4),
-        speaker=WordSpeakerShape(("flickr",), 8, 8, 6),
+        speaker=WordSpeakerShape(styles, 8, 8, 6),
+        second=len(styles) > 1,
         speaking=SpeakingConfig(neighbours=4, beams=2, nearness=1.0),
         naming=0.0,
         symbols=10,
-        confidence=(4.0, 0.0, 0.0, 0.0, -2.0),
+        confidence=(4.0, 0.0, 0.0, 0.0, 0.0, -2.0),
     )
     network = SpaceNetwork(config, words)
     points = Sentences()(SENTENCES)
@@ -136,7 +137,7 @@ def test_weights_and_knowledge_make_the_fingerprint(tmp_path: Path) -> None:
         SpaceSystem.load(tmp_path)
 
 
-def test_of_its_beams_the_speaker_says_what_is_near_and_says_nothing_twice() -> None:
+def test_of_its_beams_the_speaker_says_what_the_others_say_and_nothing_twice() -> None:
     system = make_system(("a", "dog", "cat", "runs"))
     point = Sentences()(["A dog runs."])
     beams = [[("A cat runs.", -0.4), ("A dog runs a dog runs.", -0.5), ("A dog runs.", -0.6)]]
@@ -144,10 +145,34 @@ def test_of_its_beams_the_speaker_says_what_is_near_and_says_nothing_twice() -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system.network.speaker, "beam_search", lambda *_: beams)
         (own,) = system._spoken(point, torch.ones(1))
-        assert own == ("A dog runs.", pytest.approx(1.0))
-        system.config = replace(system.config, speaking=replace(system.config.speaking, fluency=50.0))
+        assert own is not None and own.text == "A dog runs." and own.closeness == pytest.approx(1.0)
+        assert 0 < own.accord < 1
+        beams[0] = [("A dog runs.", -0.4), *[(f"A cat runs{'.' * n}", -0.5) for n in range(1, 9)]]
+        system.config = replace(system.config, speaking=replace(system.config.speaking, accord=50.0))
         (own,) = system._spoken(point, torch.ones(1))
-        assert own is not None and own[0] == "A cat runs."  # the likeliest
+        assert own is not None and own.text.startswith("A cat runs")  # what most of them say
+
+
+def test_each_style_is_searched_as_far_as_its_source_is_likely() -> None:
+    system = make_system(("a", "dog", "cat", "runs"), ("flickr", "coco"))
+    network = system.network
+    with torch.no_grad():
+        network.manner.weight.zero_()
+        network.manner.weight[0, 0] = 40.0
+        network.manner.bias.zero_()
+    points = torch.zeros(3, network.config.projector.out_dim)
+    points[0, 0], points[1, 0], points[2, 1] = 1.0, -1.0, 1.0  # of the last source, of the first, of either
+    shares = network.style_shares(points)
+    torch.testing.assert_close(shares.sum(1), torch.ones(3))
+    assert shares[0, -1] > 0.99 and shares[1, 0] > 0.99 and float(shares[2, 0]) == pytest.approx(0.5)
+    said = {0: "A dog runs.", 1: "A cat runs."}
+    with pytest.MonkeyPatch.context() as patch:
+        for style, speaker in enumerate((network.speaker, network.second)):
+            assert speaker is not None
+            patch.setattr(speaker, "beam_search", lambda p, *_, s=style: [[(said[s], -0.1)] for _ in p])
+        found = system._beams(points, torch.ones(3))
+    assert [list(beams) for beams in found] == [[said[1]], [said[0]], [said[0], said[1]]]
+    assert found[2] == {said[0]: pytest.approx(0.5), said[1]: pytest.approx(0.5)}
 
 
 @pytest.mark.parametrize(

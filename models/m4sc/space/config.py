@@ -8,6 +8,7 @@ from functools import partial
 
 from m4sc.json_fields import from_json, from_object
 from m4sc.space.channel_codec import SpaceCodecConfig
+from m4sc.space.confidence import EVIDENCE
 from m4sc.space.projector import ProjectorConfig
 
 PICTURE_DIM = 2560  # without things
@@ -23,11 +24,10 @@ class SpeakingConfig:
         neighbours: sentences of the knowledge base, nearest first, that are candidates and vote.
         sharpness: their votes are the softmax of cosine times this.
         nearness: weight of a known sentence's cosine to the point beside the votes.
-        beams: of the speaker's search.
-        style: of the speaker, by its name; "any" for what fits best of all of them; "near" for the style
-            of the source whose pictures lie where the point does.
-        fluency: weight of log-probability, over words to the power 0.7, beside the cosine to the point when
-            the speaker chooses among its beams.
+        beams: of the speaker's search, in each style.
+        style: of the speaker, by its name; "any" for all of them alike; "near" for each as probably as the
+            point is one of its source's pictures.
+        accord: weight of a sentence's agreement with the speaker's others beside its cosine to the point.
         repeats: what is taken off a sentence that says something twice.
         margin: the speaker's sentence is said unless its cosine to the point falls short of the known
             sentence's by more than this over the point's quality: what the speaker has no words for, the
@@ -37,9 +37,9 @@ class SpeakingConfig:
     neighbours: int = 60
     sharpness: float = 20.0
     nearness: float = 0.2
-    beams: int = 5
+    beams: int = 10
     style: str = NEAR_STYLE
-    fluency: float = 0.5
+    accord: float = 1.0
     repeats: float = 0.1
     margin: float = 0.15
 
@@ -88,12 +88,14 @@ class SpaceConfig:
     naming: float = 0.35
     seeing: float = 0.6
     symbols: int = 128
-    confidence: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    confidence: tuple[float, ...] = (0.0,) * EVIDENCE
 
     def __post_init__(self) -> None:
         known = (ANY_STYLE, NEAR_STYLE, *self.speaker.styles)
         if self.speaking.style not in known:
             raise ValueError(f"style is '{self.speaking.style}'; give one of {', '.join(known)}")
+        if len(self.confidence) != EVIDENCE:
+            raise ValueError(f"confidence has {len(self.confidence)} coefficients; give {EVIDENCE}")
         if not 1 <= self.members <= _MOST_MEMBERS:
             raise ValueError(f"members is {self.members}; give 1 to {_MOST_MEMBERS}")
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from m4sc.encoders.object_detector import FEATURES, THINGS
 from m4sc.space.contrastive import Pairs
 
 _OWN_SHARE = 0.5  # of a photograph's deviation from the mean that a prototype keeps
 _SPREAD = 2.0
+_ALONG = 0.5  # how far other features follow a kind's log odds: what no photograph showed is far to go
+_UNSURE = 0.25  # of the photographs, whose surest kind is less sure than any that is made up
 
 
 def prototype_features(
@@ -40,6 +43,38 @@ def prototype_features(
         wanted = winning + _SPREAD * torch.rand(len(weight), generator=generator)
         found.append(base + (wanted - now)[:, None] * slope)
     return torch.stack(found).clamp_min(features.amin(0))
+
+
+def with_kinds(made: Tensor, kinds: Tensor, features: Tensor, generator: torch.Generator) -> Tensor:
+    """Made-up features to which the detector's signs of one of its kinds are added, float (m, dim).
+
+    The kind's log odds become what the surest kind's are in a photograph drawn at random, one of it is
+    counted, and all features go part of the way along their regression on the log odds.
+
+    Args:
+        made: float (m, dim).
+        kinds: int64 (m,), of :data:`m4sc.encoders.object_detector.THINGS`; -1 for none.
+        features: of photographs, float (n, dim), which end with the detector's.
+        generator: of the photographs drawn.
+    """
+    first = features.shape[1] - FEATURES
+    odds = features[:, first : first + len(THINGS)]
+    centred = odds - odds.mean(0)
+    slope = centred.T @ (features - features.mean(0)) / len(features)
+    slope = slope / centred.square().mean(0).clamp_min(1e-6)[:, None]  # (80, dim)
+    best = odds.amax(1)
+    sure = best[best >= best.quantile(_UNSURE)]
+    wanted = sure[torch.randint(len(sure), (len(made),), generator=generator)]
+    rows = (kinds >= 0).nonzero()[:, 0]
+    kind, goal = kinds[rows], wanted[rows]
+    found = made.clone()
+    far = goal - made[rows, first + kind]
+    found[rows] += _ALONG * far.clamp_min(0)[:, None] * slope[kind]
+    found = torch.minimum(torch.maximum(found, features.amin(0)), features.amax(0))
+    found[rows, first + kind] = torch.maximum(goal, made[rows, first + kind])
+    counted = first + len(THINGS) + kind
+    found[rows, counted] = torch.maximum(found[rows, counted], torch.sigmoid(goal).sqrt())
+    return found
 
 
 def with_prototypes(pairs: Pairs, prototypes: Tensor, classes: Tensor, share: float) -> Pairs:

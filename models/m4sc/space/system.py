@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from m4sc.message import Message
 from m4sc.space.channel_codec import SpaceCodec
 from m4sc.space.confidence import confidence, evidence
-from m4sc.space.config import ANY_STYLE, NEAR_STYLE, SpaceConfig
+from m4sc.space.config import ANY_STYLE, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
@@ -29,6 +29,22 @@ from m4sc.tensor_file import load_network, packed
 NOT_SURE = "Not sure."
 _WORDS = "words.txt"
 _LEAST_QUALITY = 0.1
+_LEAST_SHARE = 0.05  # of a style that is searched
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A speaker's sentence.
+
+    Attributes:
+        text: the sentence.
+        closeness: its cosine to the point.
+        accord: how much it agrees with the speaker's other sentences, 0 to 1.
+    """
+
+    text: str
+    closeness: float
+    accord: float
 
 
 @dataclass(frozen=True)
@@ -68,12 +84,26 @@ class SpaceNetwork(Naming):
                 self.second = WordSpeaker(wording)
                 self.manner = nn.Linear(c.projector.out_dim, 1)
 
-    def style_of(self, points: Tensor) -> Tensor:
-        """Style of the source near whose pictures each point, float (n, dim), lies: int64 (n,)."""
-        if self.second is None:
-            return torch.zeros(len(points), dtype=torch.long)
-        last = len(self.config.speaker.styles) - 1
-        return torch.where(self.manner(points)[:, 0] > 0, last, 0)
+    def style_shares(self, points: Tensor) -> Tensor:
+        """How probably each style's source has a picture at each point, float (n, dim): float (n, styles)."""
+        style, styles = self.config.speaking.style, self.config.speaker.styles
+        if style == ANY_STYLE:
+            return torch.full((len(points), len(styles)), 1 / len(styles))
+        found = torch.zeros(len(points), len(styles))
+        if style in styles:
+            found[:, styles.index(style)] = 1.0
+            return found
+        last = torch.zeros(len(points)) if self.second is None else torch.sigmoid(self.manner(points)[:, 0])
+        found[:, 0] = 1 - last
+        found[:, -1] += last
+        return found
+
+    def speaker_of(self, style: int) -> WordSpeaker:
+        """The speaker of a style; the last one may have its own."""
+        last = style == len(self.config.speaker.styles) - 1
+        speaker = self.second if last and self.second is not None else self.speaker
+        assert speaker is not None
+        return speaker
 
     def picture_points(self, features: Tensor, scores: Tensor) -> Tensor:
         """Features, float (n, in_dim), and class scores, float (n, 1000), to unit vectors of the space.
@@ -235,13 +265,14 @@ class SpaceSystem:
             known = [self.knowledge.sentences[row] for row in rows]
             votes = np.exp(c.sharpness * (near - near.max()))
             votes /= votes.sum()
-            said = [] if own is None else [own[0]]
+            said = [] if own is None else [own.text]
             alike = agreement([*known, *said], self._rarity)[:, : len(known)] @ votes  # with the neighbours
             best = int(np.argmax(alike[: len(known)] + c.nearness * near))
             text, closeness, agreed = known[best], float(near[best]), float(alike[best])
-            if own is not None and own[1] + c.margin / max(whole, _LEAST_QUALITY) >= closeness:
-                text, closeness, agreed = own[0], own[1], float(alike[-1])
-            seen = evidence(closeness, float(near.mean()), agreed, whole)
+            if own is not None and own.closeness + c.margin / max(whole, _LEAST_QUALITY) >= closeness:
+                text, closeness, agreed = own.text, own.closeness, float(alike[-1])
+            accord = 0.0 if own is None else own.accord
+            seen = evidence(closeness, float(near.mean()), agreed, accord, whole)
             answers.append(
                 SpaceAnswer(
                     text,
@@ -252,46 +283,43 @@ class SpaceSystem:
             )
         return answers
 
-    def _spoken(self, points: Tensor, quality: Tensor) -> list[tuple[str, float] | None]:
-        """The speaker's own sentence for each point, with its cosine to the point; None without a speaker.
+    def _spoken(self, points: Tensor, quality: Tensor) -> list[Spoken | None]:
+        """The speaker's own sentence for each point; None without a speaker.
 
-        Of the likeliest few of each style that one which is near to the point too, and says nothing twice.
+        Of the likeliest few of each style, weighed by how probably the point is of that style's source, the
+        one that agrees most with the others and is near to the point too: least Bayes risk, as translation
+        has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less.
         """
         c = self.config.speaking
         if self.network.speaker is None:
             return [None] * len(points)
         found = self._beams(points, quality)
-        texts = list(dict.fromkeys(text for beams in found for text, _ in beams))
+        texts = list(dict.fromkeys(text for beams in found for text in beams))
         place = {text: row for row, text in enumerate(texts)}
         vectors = self.sentences(texts)
-        chosen: list[tuple[str, float] | None] = []
+        chosen: list[Spoken | None] = []
         for point, beams in zip(points, found, strict=True):
-            near = (vectors[[place[text] for text, _ in beams]] @ point).tolist()
-            worth = [
-                cosine + c.fluency * likely - c.repeats * says_twice(text)
-                for cosine, (text, likely) in zip(near, beams, strict=True)
-            ]
-            best = int(np.argmax(worth))
-            chosen.append((beams[best][0], near[best]))
+            sentences = list(beams)
+            near = (vectors[[place[text] for text in sentences]] @ point).numpy()
+            accord = agreement(sentences, self._rarity) @ np.array(list(beams.values()))
+            twice = np.array([says_twice(text) for text in sentences])
+            best = int(np.argmax(near + c.accord * accord - c.repeats * twice))
+            chosen.append(Spoken(sentences[best], float(near[best]), float(accord[best])))
         return chosen
 
-    def _beams(self, points: Tensor, quality: Tensor) -> list[list[tuple[str, float]]]:
-        """The likeliest sentences for each point, in the styles that the configuration asks for."""
-        c, styles, network = self.config.speaking, self.config.speaker.styles, self.network
-        assert network.speaker is not None
-        own = network.style_of(points)
-        found: list[list[tuple[str, float]]] = [[] for _ in points]
-        for style, name in enumerate(styles):
-            last = style == len(styles) - 1
-            speaker = network.second if last and network.second is not None else network.speaker
-            near = (
-                own == style if c.style == NEAR_STYLE else torch.full_like(own, c.style in (ANY_STYLE, name))
-            )
-            rows = near.nonzero()[:, 0]
-            if len(rows):
-                beams = speaker.beam_search(points[rows], quality[rows], style, c.beams)
-                for row, sentences in zip(rows.tolist(), beams, strict=True):
-                    found[row] += sentences
+    def _beams(self, points: Tensor, quality: Tensor) -> list[dict[str, float]]:
+        """The likeliest sentences for each point with their weights, in every style that may fit."""
+        shares, count = self.network.style_shares(points), self.config.speaking.beams
+        found: list[dict[str, float]] = [{} for _ in points]
+        for style in range(shares.shape[1]):
+            rows = (shares[:, style] >= _LEAST_SHARE).nonzero()[:, 0]
+            if not len(rows):
+                continue
+            searched = self.network.speaker_of(style).beam_search(points[rows], quality[rows], style, count)
+            for row, beams in zip(rows.tolist(), searched, strict=True):
+                for text, _ in beams:
+                    weight = float(shares[row, style]) / len(beams)
+                    found[row][text] = found[row].get(text, 0.0) + weight
         return found
 
     def save(self, folder: Path) -> None:

@@ -19,7 +19,7 @@ from m4sc.message import Message
 from m4sc.space.confidence import fit
 from m4sc.tasks import get_task
 
-LEAST_SNR_DB, MOST_SNR_DB = -5.0, 20.0
+LEAST_SNR_DB, MOST_SNR_DB = -12.0, 20.0
 _BATCH = 16
 _RAYLEIGH_SHARE = 0.3
 
@@ -32,8 +32,8 @@ def fit_trust(
 ) -> tuple[float, ...]:
     """Weights of :func:`m4sc.codecs.trust.evidence` for one task's examples.
 
-    Each is sent once, at an SNR between -5 and 20 dB over AWGN or Rayleigh fading. An answer that is right in
-    part counts as that much.
+    Each is sent once, at an SNR between -12 and 20 dB over AWGN or Rayleigh fading. An answer that is right
+    in part is not right.
     """
     generator = torch.Generator().manual_seed(seed)
     task = get_task(examples[0].task)
@@ -51,7 +51,7 @@ def fit_trust(
         right += score_all(task.name, texts, [e.answers for e in part], [e.kind for e in part])
         seen += [evidence(odds, one.noise_var) for (_, odds), one in zip(said, received, strict=True)]
         progress(f"{task.name}: {len(seen)} of {len(examples)}")
-    return fit(np.stack(seen), np.array(right))
+    return fit(np.stack(seen), np.array(right) >= 1.0)
 
 
 def _received(codec: SemanticCodec, example: Example, generator: torch.Generator) -> Received:
@@ -66,9 +66,12 @@ def _received(codec: SemanticCodec, example: Example, generator: torch.Generator
     return Received((pairs[:, 0] + 1j * pairs[:, 1]).astype(np.complex64), noise_var[0, :, 0].numpy().copy())
 
 
-def write_trust(folder: Path, weights: dict[str, tuple[float, ...]], how: str) -> None:
-    """Write a receiver's weights of confidences beside the model's."""
-    text = json.dumps({"how": how, "weights": weights}, indent=1, sort_keys=True)
+def add_trust(folder: Path, task: str, weights: tuple[float, ...], how: str) -> None:
+    """Write a receiver's weights of confidences of one task beside the model's; other tasks' stay."""
+    path = folder / FILE
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"how": {}, "weights": {}}
+    known["how"] = {**known["how"], task: how}
+    known["weights"] = {**known["weights"], task: weights}
     scratch = folder / f"{FILE}.tmp"
-    scratch.write_text(text + "\n", encoding="utf-8")
-    scratch.replace(folder / FILE)
+    scratch.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    scratch.replace(path)
