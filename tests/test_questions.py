@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from m4sc.codecs.by_size import BySizeCodec
 from m4sc.codecs.questions import QuestionCodec, load_questions
 from m4sc.codecs.trust import evidence, load_trust, probability_right
 from m4sc.data.ordinary import names_subject, ordinary_photographs, question_examples
+from m4sc.encoders.object_detector import FEATURES, THINGS
 from m4sc.evaluate.measures import measures_of
 from m4sc.evaluate.systems import Words
 from m4sc.message import Message
@@ -23,9 +25,10 @@ from m4sc.questions import material as material_module
 from m4sc.questions.facts import tell
 from m4sc.questions.instructed import DetailConfig, DetailLesson, DetailPath, share_right, train_path
 from m4sc.questions.material import Material as LearnedFrom
+from m4sc.questions.material import class_members
 from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_odds
 from m4sc.questions.statements import KINDS, ask, thing_statement
-from m4sc.questions.training import Lesson, QuestionPlan, trusted
+from m4sc.questions.training import Lesson, QuestionPlan, made_up_things, trusted
 from m4sc.questions.trial import Questions, answers_of, commonest, neighbour_answers, questions_on
 from m4sc.questions.vocabulary import all_things, things_of
 from m4sc.tasks import Task, get_task
@@ -108,7 +111,7 @@ class Sentences:
         rows = []
         for sentence in sentences:
             words = sentence.lower().rstrip(".").split() or ["?"]
-            seeds = [sum(map(ord, word)) for word in words if word not in ("a", "an")] or [0]
+            seeds = [zlib.crc32(word.encode()) for word in words if word not in ("a", "an")] or [0]
             parts = [torch.randn(384, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
             rows.append(torch.stack(parts).sum(0))
         return functional.normalize(torch.stack(rows), dim=-1)
@@ -372,6 +375,30 @@ def test_training_learns_what_captions_say_and_balanced_questions_tell(tmp_path:
             material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
         )
     assert (neighbour_answers(asked, near, material, near) == asked.right).float().mean() >= 0.5
+
+
+def test_made_up_pictures_show_what_class_and_detector_name() -> None:
+    things, generator = things_of(None), torch.Generator().manual_seed(0)
+    members = class_members(things)
+    network = QuestionNetwork(QuestionConfig(in_dim=2560 + FEATURES, things=True, hidden=4))
+    network.set_things(Sentences()([f"A {name}." for name in THINGS]), torch.ones(len(THINGS)))
+    photographs = torch.randn(60, 2560 + FEATURES, generator=generator)
+    photographs[:, 2560 : 2560 + len(THINGS)] -= 4.0  # nothing is seen on most
+    photographs[torch.arange(60), 2560 + torch.arange(60) % 2] = 2.0  # but a person or a bicycle
+    made = photographs[torch.randint(60, (2, 1000), generator=generator)]
+    by_class, by_kind = made_up_things(made, members, photographs, torch.zeros(1000, 384), network, generator)
+    assert by_class.features.shape == made.shape and by_kind.features.shape[1:] == (80, 2560 + FEATURES)
+    odds = by_kind.features[..., 2560 : 2560 + len(THINGS)]
+    assert (odds.diagonal(dim1=1, dim2=2) > 1.0).all()  # of every kind, those that no photograph shows too
+    assert (odds.argmax(2) == torch.arange(80)).float().mean() > 0.5  # or what the photograph shows
+    names = [things[int(row.int().argmax())] for row in by_kind.members]
+    assert by_kind.members.sum(1).tolist() == [1] * 80
+    assert names[THINGS.index("zebra")] == "zebra" and names[THINGS.index("tv")] == "television"
+    zebra = 340  # of ImageNet's classes
+    before, after = made[:, zebra], by_class.features[:, zebra]
+    seen = after[:, 2560 + THINGS.index("zebra")] > before[:, 2560 + THINGS.index("zebra")] + 1
+    unknown = 0  # a tench is no kind of the detector's
+    assert seen.any() and torch.equal(made[:, unknown], by_class.features[:, unknown])
 
 
 def accuracy(network: QuestionNetwork, material: LearnedFrom, asked: Questions) -> float:

@@ -17,11 +17,13 @@ from m4sc.questions.facts import Told, tell
 from m4sc.questions.statements import Asked, thing_statement
 from m4sc.questions.vocabulary import CIFAR_THINGS, DETECTED, all_things, things_of
 from m4sc.space.material import Photographs, photographs
+from m4sc.space.naming import thing_scores
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.sentence_encoder import SentenceEncoder
 
 ABSENT, UNKNOWN, TRUE, CERTAIN = 0, 1, 2, 3
 _PART = 256
+_SURE, _MAY_BE = 0.45, 0.12  # scores of the detector
 _SMALL_COPIES = 2048  # of CIFAR-10's training pictures
 
 
@@ -96,6 +98,9 @@ def load_material(
     table = SentenceEncoder()(statements, cache)
     place = {statement: row for row, statement in enumerate(statements)}
     everything = torch.tensor([place[thing_statement(name)] for name in things_of(None)])
+    fits = _fits(told, statements, place)
+    if things and split == "train":
+        _see(fits, everything[kind_things(things_of(None))], thing_scores(photos.views[0].float()))
     small, small_right = _small_pictures(data, head, cache, say) if split == "train" else _nothing(head)
     return Material(
         photos.views,
@@ -103,7 +108,7 @@ def load_material(
         photos.points,
         table,
         tuple(statements),
-        _fits(told, statements, place),
+        fits,
         _choices(told, place),
         small,
         head.class_scores(small.float()).half(),
@@ -142,6 +147,21 @@ def _fits(told: Sequence[Told], statements: Sequence[str], place: dict[str, int]
         found[row, [place[statement] for statement in one.true]] = TRUE
         found[row, [place[statement] for statement in one.certain]] = CERTAIN
     return found
+
+
+def _see(fits: Tensor, statements: Tensor, scores: Tensor) -> None:
+    """What the detector surely sees is there too, and what it may see is not absent.
+
+    Captions leave most things out: of a cup on the table nobody writes.
+
+    Args:
+        fits: int8 (n, s), changed in place.
+        statements: int64 (80,): of each of the detector's kinds.
+        scores: float (n, 80), its scores.
+    """
+    told = fits[:, statements]
+    seen = torch.where((scores >= _MAY_BE) & (told == ABSENT), UNKNOWN, told)
+    fits[:, statements] = torch.where((scores >= _SURE) & (told < TRUE), TRUE, seen).to(fits.dtype)
 
 
 def _root(word: str) -> str:
@@ -199,6 +219,18 @@ def class_members(things: Sequence[str]) -> Tensor:
 def kind_things(things: Sequence[str]) -> Tensor:
     """Which of the things each of the detector's kinds is, int64 (80,)."""
     return torch.tensor([things.index(DETECTED.get(name, name)) for name in THINGS])
+
+
+def everyday_points(classes: Tensor, cache: Path) -> Tensor:
+    """Points of ImageNet's classes drawn halfway to the everyday words that cover them, float (1000, 384).
+
+    A ram is a sheep to whoever asks.
+    """
+    names = things_of(None)
+    words = SentenceEncoder()([thing_statement(name) for name in names], cache)
+    members = class_members(names).float()
+    covering = members @ words / members.sum(1, keepdim=True).clamp_min(1)
+    return torch.nn.functional.normalize(classes + covering, dim=-1)
 
 
 def class_points(cache: Path) -> Tensor:

@@ -87,7 +87,7 @@ class Judge(nn.Module):
         self.of_picture = _side(kind, 2 * SPACE_DIM, hidden)
         self.of_statement = _side(kind, SPACE_DIM, hidden)
         self.weight = nn.Parameter(torch.randn(hidden) / hidden**0.5)
-        self.gain = nn.Parameter(torch.tensor([8.0, 4.0]))
+        self.gain = nn.Parameter(torch.tensor([8.0, 8.0]))
         self.bias = nn.Linear(SPACE_DIM, 1)
         self.dropout = nn.Dropout(0.2)
         nn.init.zeros_(self.bias.weight)

@@ -20,6 +20,7 @@ from m4sc.questions.material import (
     Material,
     class_members,
     class_points,
+    everyday_points,
     kind_things,
     load_material,
     rows_of,
@@ -89,7 +90,7 @@ def train_questions(
     torch.manual_seed(plan.seed)
     width = PICTURE_DIM + FEATURES * plan.things
     network = QuestionNetwork(QuestionConfig(in_dim=width, judge=plan.judge, things=plan.things))
-    network.set_classes(class_points(cache))
+    network.set_classes(everyday_points(class_points(cache), cache))
     split = split_photographs(len(material), _HELD_OUT)
     if plan.things:
         seen = thing_scores(material.views[0, split.learn].float())
@@ -227,10 +228,12 @@ class Lesson:
         if through:
             network.eval()
             with torch.inference_mode():
-                points = self._points(
-                    self.learn.repeat(2), torch.arange(2).repeat_interleave(len(self.learn))
-                )
-            network.codec.fit(points.clone())
+                points = [
+                    self._points(self.learn.repeat(2), torch.arange(2).repeat_interleave(len(self.learn)))
+                ]
+                for made, names in zip(self.made_up, self.made_up_names, strict=True):
+                    points.append(network.points(made.features.flatten(0, 1), names.flatten(0, 1)))
+            network.codec.fit(torch.cat(points).clone())  # what no photograph shows has to cross, too
         rate = plan.learning_rate * (0.4 if through else 1.0)
         own = [p for name, p in network.named_parameters() if not name.startswith("projector.")]
         optimizer = torch.optim.AdamW(
