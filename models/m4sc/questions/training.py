@@ -17,6 +17,7 @@ from m4sc.encoders.object_detector import FEATURES
 from m4sc.questions.material import (
     ABSENT,
     TRUE,
+    UNKNOWN,
     Material,
     class_members,
     class_points,
@@ -43,6 +44,7 @@ _HELD_OUT = 500
 _NEAR = (5, 60)  # ranks of the photographs whose captions are near misses
 _BALANCE = 0.6  # how far rare statements and answers are drawn as often as common ones
 _TRUST_QUESTIONS = 3000
+_WHAT_ROUNDS = 4
 _COPIES = 2  # made-up pictures of a class
 _KIND_COPIES = 8  # of one of the detector's kinds
 _MADE_UP = 128  # a step
@@ -356,6 +358,7 @@ class Lesson:
 
 def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: int) -> QuestionNetwork:
     """The same network with its trust fitted on held-out photographs through random channels."""
+    network.eval()  # stages that were read from a folder have not been through a lesson
     generator = torch.Generator().manual_seed(seed + 7)
     names = network.names(material.scores[0].float(), material.views[0].float())
     with torch.inference_mode():
@@ -374,9 +377,34 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
                     best, sure = answer_odds(row)
                     seen.setdefault(own, []).append([sure, share, 1.0])
                     right.setdefault(own, []).append(best == meant)
+    seen["what"], right["what"] = _named_rightly(network, material, points, rows, generator)
     for kind, values in seen.items():
         found = trust.fit(np.array(values), np.array(right[kind]))
         fitted[kind] = (found[0], found[1], found[2])
-    fitted["what"] = fitted["which"]
     network.config = replace(network.config, trust=fitted)
     return network
+
+
+@torch.inference_mode()
+def _named_rightly(
+    network: QuestionNetwork, material: Material, points: Tensor, rows: Tensor, generator: torch.Generator
+) -> tuple[list[list[float]], list[bool]]:
+    """Of "What is in the picture?": what the trust is fitted to, and whether the thing named is there.
+
+    Of what captions and detector leave open nothing is learned.
+    """
+    seen: list[list[float]] = []
+    right: list[bool] = []
+    statements = material.table[material.everything]
+    for _ in range(_WHAT_ROUNDS):
+        for part in rows[torch.randperm(len(rows), generator=generator)].split(25):
+            heard, quality = through_channel(network.codec, points[part], generator)
+            for row, odds, share in zip(
+                part.tolist(), network.judge(heard, statements), quality.tolist(), strict=True
+            ):
+                best, sure = answer_odds(odds)
+                fit = int(material.fits[row, material.everything[best]])
+                if fit != UNKNOWN:
+                    seen.append([sure, share, 1.0])
+                    right.append(fit >= TRUE)
+    return seen, right
