@@ -48,8 +48,8 @@ seed {seed}.
 {rows}
 
 "Right" is a cosine of at least 0.5 (MiniLM) to the nearest of the five human captions; confidence is a
-logistic regression on the answer's closeness to the received point, its neighbours, their agreement and the
-noise, fitted on held-out photographs.
+logistic regression on the answer's closeness to the received point, its neighbours, their agreement, what
+the speakers' sentences have in common, and the noise, fitted on held-out photographs.
 
 ## Limits
 
@@ -69,7 +69,7 @@ def write_card(path: Path, system: SpaceSystem, figures: list[Any], n: int, seed
         speaker = f"GRU of {s.hidden}, {len(s.words)} words, learned from sentences' and pictures' points"
         if network.second is not None:
             speaker += (
-                ", then from rewards; a second one, without rewards, where a point lies near COCO's pictures"
+                ", then from rewards; beside it one without rewards, as probably as a point is one of COCO's"
             )
     rows = "\n".join(f"| {f.name} | {f.value:.3f} | {f.detail} |" for f in figures)
     path.write_text(
