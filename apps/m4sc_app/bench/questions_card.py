@@ -32,8 +32,9 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 ## Data
 
 Trained on Flickr8k's train photographs and captions (Hodosh et al., 2013; handed out for non-commercial
-research), on 4,000 of CIFAR-10's training pictures, and on made-up features of ImageNet's classes (the
-backbone's own head), whose everyday words are in `models/m4sc/questions/class_things.txt`. 500 train
+research) and what the detector surely sees on them, on 2,048 of CIFAR-10's training pictures, and on made-up
+features of ImageNet's classes (the backbone's own head; their everyday words are in
+`models/m4sc/questions/class_things.txt`) and of the detector's kinds. 500 train
 photographs were held out for choices and for the confidence. Flickr8k's dev list and the ordinary photographs
 of `m4sc bench photographs` are tests.
 Command: `m4sc train questions --data DATA --out RUN`. {how}

@@ -23,6 +23,7 @@ from m4sc.tasks import Task
 
 TASKS = ("vqa",)
 _KEPT_QUESTIONS = 256
+_NO_NOISE = 1e-6  # noise variance
 
 
 class QuestionCodec(Codec):
@@ -99,9 +100,13 @@ class QuestionCodec(Codec):
 
     @torch.inference_mode()
     def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
-        """As :meth:`Codec.read`: the question is judged beside the point itself."""
+        """As :meth:`Codec.read`: all of the symbols without noise.
+
+        The judge has learned from points as the channel codec gives them, and knows others less well.
+        """
         started = time.perf_counter()
-        point = self.point(np.asarray(message.data))[None]
+        sent = self.network.codec.send(self.point(np.asarray(message.data))[None], self.config.symbols)
+        point = self.network.codec.receive(sent, torch.full(sent.shape[:2], _NO_NOISE))
         text, sure = self._answer(point, 1.0, instruction or task.instructions[0])
         return Answer(text, None, time.perf_counter() - started, confidence=sure)
 
