@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -143,7 +144,7 @@ def test_a_full_output_is_one_sentence() -> None:
 
 @pytest.mark.parametrize("argv", ["tasks", "tasks --json", "--help", "--version"])
 def test_a_reader_that_has_enough_is_no_fault(argv: str) -> None:
-    command = f"{sys.executable} -m m4sc_app.cli {argv}"
+    command = f"{shlex.quote(sys.executable)} -m m4sc_app.cli {argv}"
     shell = f"{command} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.stderr == "" and done.stdout.strip() in ("0", "141")
@@ -151,7 +152,7 @@ def test_a_reader_that_has_enough_is_no_fault(argv: str) -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(closed: str) -> None:
-    shell = f"{sys.executable} -m m4sc_app.cli tasks {closed}"
+    shell = f"{shlex.quote(sys.executable)} -m m4sc_app.cli tasks {closed}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == ""
 

@@ -116,7 +116,8 @@ def look_closely(frame: Received, setting: Setting) -> Found:
     rows = len(frame.bins)
     order = _by_frequency(setting)
     inside = np.isin(order, np.concatenate([setting.data_bins, setting.pilot_bins]))
-    weights, kept = np.ones(len(frame.words) + rows), np.ones(len(frame.h), bool)
+    weights: np.ndarray = np.ones(len(frame.words) + rows)
+    kept: np.ndarray = np.ones(len(frame.h), bool)
     for turn in range(_TURNS):
         found = _estimate(frame, setting, weights, kept)
         cells = _cells(frame, setting, found, order)

@@ -86,7 +86,7 @@ class UserKey:
         mean = float(weights.mean())
         if mean <= 0:
             return np.zeros(len(symbols), np.complex64), np.full(len(symbols), np.inf, np.float32)
-        out = np.where(weights > 0, symbols, 0) * (weights / mean)
+        out: np.ndarray = np.where(weights > 0, symbols, 0) * (weights / mean)
         for stage in reversed(_STAGES[1:]):
             out = np.fft.ifft(self._turned_back(out, nonce, stage), norm="ortho")
         out = self._turned_back(out, nonce, _STAGES[0])

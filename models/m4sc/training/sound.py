@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,8 +114,8 @@ def hear(
         if not path.is_file():
             p = encoder.patches(np.asarray(example.load(), np.float32))
             scratch = path.with_suffix(".tmp.npz")
-            halves = {"features": p.features, "logits": p.logits, "speech": p.speech}
-            halves = {name: values.astype(np.float16) for name, values in halves.items()}
+            whole = {"features": p.features, "logits": p.logits, "speech": p.speech}
+            halves: dict[str, Any] = {name: values.astype(np.float16) for name, values in whole.items()}
             np.savez(scratch, power=p.power, **halves)
             scratch.replace(path)
         with np.load(path) as kept:

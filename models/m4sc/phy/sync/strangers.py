@@ -29,10 +29,10 @@ class StrangerWatch:
 
     def __init__(self, waveform: WaveformConfig) -> None:
         self._own = waveform.fft_len // 2
-        self._rest = np.zeros(0, np.complex64)  # less than a block
+        self._rest: np.ndarray = np.zeros(0, np.complex64)  # less than a block
         self._floor = np.inf
         self._length = 0  # blocks of the burst under way
-        self._heard = np.zeros(0, np.complex64)  # its beginning, with one block before it
+        self._heard: np.ndarray = np.zeros(0, np.complex64)  # its beginning, with one block before it
         self._lags: list[int] = []
         self._bursts = 0
         self._told = False
