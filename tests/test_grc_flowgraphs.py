@@ -180,6 +180,7 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
     assert heard == [("text", "harbour")]
 
 
+@pytest.mark.timeout(300)  # two processes load a model each, on a busy machine
 @pytest.mark.parametrize("first", ["receiver", "transmitter"])
 def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/radio"
@@ -194,7 +195,7 @@ def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_p
             env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         )  # fmt: skip
     try:
-        said = {end: process.communicate(timeout=150)[0] for end, process in processes.items()}
+        said = {end: process.communicate(timeout=240)[0] for end, process in processes.items()}
     finally:
         for process in processes.values():
             process.kill()
@@ -361,7 +362,7 @@ def test_two_windows_meet_over_zeromq(display: str, tmp_path: Path) -> None:
                  "OMP_NUM_THREADS": "1", "PICTURE": str(tmp_path / f"{end}.png")},
         )  # fmt: skip
     try:
-        said = {end: process.communicate(timeout=150)[0] for end, process in processes.items()}
+        said = {end: process.communicate(timeout=240)[0] for end, process in processes.items()}
     finally:
         for process in processes.values():
             process.kill()
