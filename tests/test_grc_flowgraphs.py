@@ -203,6 +203,31 @@ def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_p
     assert re.findall(r"\): (.*)", said["receiver"]) == ["dog"] * 3
 
 
+def test_another_module_of_ours_beside_this_one_is_no_news(tmp_path: Path) -> None:
+    others = tmp_path / "blocks"
+    shutil.copytree(ROOT / "gr-m4sc" / "grc", others)
+    done = subprocess.run(
+        [
+            "/usr/bin/python3",
+            str(FLOWGRAPHS / "run.py"),
+            "m4sc_sigmf_replay.grc",
+            "--recording",
+            "/nowhere/x",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={
+            **module_environment(),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),  # nothing is compiled yet
+            "GRC_BLOCKS_PATH": str(others),
+        },
+    )
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [

@@ -7,6 +7,7 @@ when the .grc, the descriptions of our blocks or GNU Radio have changed.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -110,7 +111,14 @@ def _block_folders() -> list[str]:
 
 @cache
 def _library() -> Any:
-    _platform().build_library(_block_folders())
+    """The compiler with its blocks. Whose module lies in /usr/local beside this checkout's is no news."""
+    log = logging.getLogger("gnuradio.grc.core.platform")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        _platform().build_library(_block_folders())
+    finally:
+        log.setLevel(before)
     return _platform()
 
 
