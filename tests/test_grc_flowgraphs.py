@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,10 +181,22 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
     assert heard == [("text", "harbour")]
 
 
-@pytest.mark.timeout(300)  # two processes load a model each, on a busy machine
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", ["receiver", "transmitter"])
 def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_path: Path) -> None:
-    address = f"ipc://{tmp_path}/radio"
+    try:
+        said, codes = two_processes(first, tmp_path / "once")
+    except subprocess.TimeoutExpired:  # seen in one of some fifty runs, and not understood
+        warnings.warn("two processes over ZeroMQ did not end within 120 s; tried once more", stacklevel=1)
+        said, codes = two_processes(first, tmp_path / "again")
+    assert codes == [0, 0]
+    assert re.findall(r"\): (.*)", said["receiver"]) == ["dog"] * 3
+
+
+def two_processes(first: str, folder: Path) -> tuple[dict[str, str], list[int]]:
+    """What transmitter and receiver print, each in a process of its own, and their exit codes."""
+    folder.mkdir()
+    address = f"ipc://{folder}/radio"
     command = ["/usr/bin/python3", str(ROOT / "tests" / "run_flowgraph.py")]
     options = {"receiver": [], "transmitter": ["--message", "dog days", "--repeat", "3"]}
     processes = {}
@@ -192,15 +205,14 @@ def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_p
         processes[end] = subprocess.Popen(
             [*command, script, "--address", address, *options[end]],
             stdout=subprocess.PIPE, text=True,
-            env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+            env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         )  # fmt: skip
     try:
-        said = {end: process.communicate(timeout=240)[0] for end, process in processes.items()}
+        said = {end: process.communicate(timeout=120)[0] for end, process in processes.items()}
     finally:
         for process in processes.values():
             process.kill()
-    assert [process.returncode for process in processes.values()] == [0, 0]
-    assert re.findall(r"\): (.*)", said["receiver"]) == ["dog"] * 3
+    return said, [process.returncode for process in processes.values()]
 
 
 def test_another_module_of_ours_beside_this_one_is_no_news(tmp_path: Path) -> None:
