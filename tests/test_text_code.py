@@ -164,8 +164,8 @@ def test_at_ten_decibels_all_is_verified(code: TextCode) -> None:
         assert answer.verified and answer.text == "the train leaves at nine"
 
 
-def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
-    """Noise alone: after a few tokens what was sent is most probably given up, and few are kept."""
+def counted(alphabet: Alphabet) -> tuple[TextCode, list[int]]:
+    """A code of 32 hypotheses, and how many of them it asks its language model about at each token."""
     asked: list[int] = []
 
     class Counting(Letters):
@@ -173,7 +173,12 @@ def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
             asked.append(len(tokens))
             return super().read(sources, tokens)
 
-    code = TextCode(alphabet, lambda: Counting(alphabet), effort=Effort(beams=32, ends=512))
+    return TextCode(alphabet, lambda: Counting(alphabet), effort=Effort(beams=32, ends=512)), asked
+
+
+def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
+    """Noise alone: after a few tokens what was sent is most probably given up, and few are kept."""
+    code, asked = counted(alphabet)
     silence = noise(6 * 24, 1.0, np.random.default_rng(4))
     assert not code.decode(silence, np.full(len(silence), 1.0, np.float32), 6).verified
     assert max(asked[:6]) == 32 and set(asked[-4:]) == {Effort().beams_lost}
@@ -184,14 +189,7 @@ def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
 
 
 def test_symbols_that_cannot_say_enough_are_searched_with_few_from_the_start(alphabet: Alphabet) -> None:
-    asked: list[int] = []
-
-    class Counting(Letters):
-        def read(self, sources: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-            asked.append(len(tokens))
-            return super().read(sources, tokens)
-
-    code = TextCode(alphabet, lambda: Counting(alphabet), effort=Effort(beams=32, ends=512))
+    code, asked = counted(alphabet)
     symbols = noise(6 * 24, 1.0, np.random.default_rng(5))
     said = code.decode(symbols, np.full(len(symbols), 10.0, np.float32), 6)
     assert said.text and not said.verified

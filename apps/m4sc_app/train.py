@@ -473,7 +473,7 @@ def trust(
     from m4sc.data.fsdd import digit_examples, number_examples
     from m4sc.data.mosaic import mosaic_examples
     from m4sc.shipped import weights_folder
-    from m4sc.training.trust import add_trust, fit_trust
+    from m4sc.training.trust import LEAST_SNR_DB, MOST_SNR_DB, add_trust, fit_trust
 
     if cifar10 is None and data is None:
         raise typer.BadParameter("give --cifar10 for pictures, --data for spoken digits, or both")
@@ -497,7 +497,8 @@ def trust(
     folder = weights_folder(model)
     for task, examples in sets.items():
         weights = fit_trust(codec, examples, seed, lambda text: typer.echo(text, err=True))
-        add_trust(folder, task, weights, f"{from_what[task]}, {len(examples)} questions, -12 to 20 dB")
+        span = f"{LEAST_SNR_DB:g} to {MOST_SNR_DB:g} dB"
+        add_trust(folder, task, weights, f"{from_what[task]}, {len(examples)} questions, {span}")
     typer.echo(f"{folder}: {', '.join(sets)}", err=True)
 
 

@@ -183,7 +183,6 @@ class Lesson:
     ) -> None:
         """learn: rows to learn from, int64; classes: points of ImageNet's sentences, float (1000, 384)."""
         self.network, self.material, self.learn, self.plan = network, material, learn, plan
-        self.classes = classes
         self.generator = torch.Generator().manual_seed(plan.seed)
         self.through = False
         self.names = torch.stack(
@@ -207,9 +206,9 @@ class Lesson:
         head = PictureFeatures(network.config.vision)
         members = class_members(things_of(None))
         made = prototype_features(first[learn], *head.head, _COPIES, self.generator)
-        made_up = [MadeUp(made, members, self.classes)]
+        made_up = [MadeUp(made, members, classes)]
         if network.config.things:
-            made_up = made_up_things(made, members, first[learn], self.classes, network, self.generator)
+            made_up = made_up_things(made, members, first[learn], classes, network, self.generator)
         self.made_up = made_up
         self.made_up_names = [
             torch.stack([network.names(head.class_scores(p), p) for p in one.features]) for one in made_up
