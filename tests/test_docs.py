@@ -361,16 +361,19 @@ def test_results_take_any_rows(tmp_path: Path) -> None:
     ]
     lines = [*map(json.dumps, rows), ""]
     (tmp_path / "results.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    (tmp_path / "README.md").write_text("# Model card\n\n## Limits\n", encoding="utf-8")
-    page = results_page(tmp_path)
-    assert (
-        "## a" in page
-        and "## b" in page
-        and "0.10 to 0.40" in page
-        and "-5.5" in page
-        and "#### Limits" in page
-    )
-    assert page.count("<svg") == 2
+    card = "# Model card\n\n## Limits\n\n[a](../../../docs/x.md#y) [b](../z.md)\n```\n# code\n```\n"
+    (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    other = tmp_path / "beside"
+    other.mkdir()
+    (other / "README.md").write_text("# Other\n\nwhat it reaches\n", encoding="utf-8")
+    page = results_page(tmp_path, [tmp_path, other])
+    for part in ("## a", "## b", "0.10 to 0.40", "-5.5", "\n### Limits", "[a](x.md#y) b", "\n# code\n"):
+        assert part in page
+    assert page.count("Limits") == 1 and page.endswith("## The weights `beside`\n\n\nwhat it reaches\n")
+    assert page.count("<svg") == 2 and "| system |" not in page
+    rows.append({**rows[2], "system": "third"})
+    (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert "| system | channel |" in results_page(tmp_path)
     (tmp_path / "results.jsonl").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="line 1"):
         read_rows(tmp_path / "results.jsonl")

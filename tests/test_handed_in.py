@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from flow import wait_until
+from m4sc.recordings import write_recording
 from m4sc_app.bench.trials import stop_trial
 from m4sc_app.bench.trials.stop_trial import Command
 from m4sc_app.bench.trials.text_trial import random_text, text_trial
@@ -168,8 +169,28 @@ def test_a_stop_that_goes_wrong_is_counted(
     monkeypatch.setitem(stop_trial.COMMANDS, "made up", Command((started,), 3.0))
     monkeypatch.setattr(stop_trial, "time", SimpleNamespace(sleep=until_ready))
     found = stop_trial.stop_trial("made up", 1, 1)
-    assert found.runs == 2 and found.wrong == (2 if wrong else 0)
+    assert found.runs == 3 and found.wrong == (2 if wrong else 0)  # SIGKILL is nothing that a program answers
     assert wrong in found.first and (not wrong or found.first.startswith("SIGINT"))
+
+
+def test_what_is_no_whole_file_is_found(tmp_path: Path) -> None:
+    import numpy as np
+
+    def refused(path: Path) -> bool:
+        try:
+            return stop_trial.half_file(tmp_path, killed=True) == path.name
+        finally:
+            path.unlink()
+
+    data, meta = write_recording(tmp_path / "x", np.ones(9, np.complex64), 1e6, {})
+    (tmp_path / "left.part").write_bytes(b"x")
+    assert stop_trial.half_file(tmp_path, killed=False) == "left.part"
+    assert stop_trial.half_file(tmp_path, killed=True) == "" and not (tmp_path / "left.part").exists()
+    data.write_bytes(data.read_bytes()[:-8])
+    assert refused(meta)
+    for name, text in (("a.json", '{"a": '), ("a.html", "<html><body>"), ("a.sigmf-meta", "{}")):
+        (tmp_path / name).write_text(text)
+        assert refused(tmp_path / name)
 
 
 def test_the_command_prints_figures(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -285,6 +286,22 @@ def test_descriptions_that_are_none(tmp_path: Path, text: str) -> None:
 def test_any_bytes_are_a_description_or_refused(text: bytes) -> None:
     with pytest.raises(RecordingError):
         parse_description(text, "x")
+
+
+def test_a_recording_that_was_cut_or_changed_is_told(tmp_path: Path) -> None:
+    """Its hash stands in its description, of the whole file, in an archive too; what is left is read."""
+    data, meta = write_recording(tmp_path / "x", SAMPLES, 1e6, {})
+    assert open_recording(meta).notes == ()
+    data.write_bytes(data.read_bytes()[:800])
+    (note,) = open_recording(meta).notes
+    assert "x.sigmf-data was changed or cut" in note and len(open_recording(meta)) == 100
+    archive = tmp_path / "y.sigmf"
+    with tarfile.open(archive, "w") as tar:
+        for path in (meta, data):
+            tar.add(path, f"x/{path.name}")
+    assert "y.sigmf was changed or cut" in open_recording(archive).notes[0]
+    upper = put(tmp_path, SAMPLES.tobytes(), sha512=hashlib.sha512(SAMPLES.tobytes()).hexdigest().upper())
+    assert not any("changed" in note for note in open_recording(upper).notes)
 
 
 def test_missing_and_wrong_files(tmp_path: Path) -> None:

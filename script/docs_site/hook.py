@@ -16,10 +16,12 @@ _FIGURE = re.compile(r'<img alt="(?P<alt>[^"]*)" src="(?:\.\./)*figures/(?P<name
 
 def generated_pages(root: Path) -> dict[str, str]:
     """Markdown of every page that nobody writes by hand, by its path below docs/."""
+    weights = root / "models" / "weights"
+    cards = sorted(path.parent for path in weights.glob("*/README.md"))
     return {
         "reference/blocks.md": block_page(root / "gr-m4sc" / "grc", root / "python_blocks"),
         "reference/commands.md": command_page(),
-        "results.md": results_page(root / "models" / "weights" / "default"),
+        "results.md": results_page(weights / "default", cards),
     }
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from score_chart import score_chart
 
 Row = dict[str, Any]
+_LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?P<to>\.\.?/[^)]+)\)")
 _KEYS = ("system", "task", "kind", "channel", "snr_db", "metric", "score")
 _INTRO = """# Results
 
-Made from `models/weights/default/results.jsonl`, as `m4sc eval` wrote it, and from the card of these weights.
-SNR is Es/N0 per data subcarrier; a lost message scores zero in every average; intervals are 95 %, by
-bootstrap over the messages. `k` is the mean number of complex data symbols of a message. Two controls stand
+Made from `models/weights/default/results.jsonl`, as `m4sc eval` wrote it, and from the cards of all shipped
+weights. SNR is Es/N0 per data subcarrier; a lost message scores zero in every average; intervals are 95 %, by
+bootstrap over the `n` messages. `k` is the mean number of complex data symbols of one. Two controls stand
 beside each score: *blind* is the model answering from latents of zeros, *shuffled* from another message's.
 *No channel* is the same model reading the message itself.
 """
@@ -42,18 +44,18 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def results_page(folder: Path) -> str:
-    """Markdown of the page: charts and tables by task, then the card."""
+def results_page(folder: Path, others: Sequence[Path] = ()) -> str:
+    """Markdown of the page: charts and tables by task of a folder of weights, its card, cards of others."""
     rows = read_rows(folder / "results.jsonl")
     parts = [_INTRO]
     if not rows:
         parts.append("No evaluation has been written beside these weights yet.\n")
     for task in dict.fromkeys(row["task"] for row in rows):
         parts.append(_task(task, [row for row in rows if row["task"] == task]))
-    card = folder / "README.md"
-    if card.is_file():
-        parts.append("## The card of these weights\n")
-        parts.append(_shifted(card.read_text(encoding="utf-8")))
+    cards = dict.fromkeys(weights / "README.md" for weights in (folder, *others))
+    for card in (card for card in cards if card.is_file()):
+        parts.append(f"## The weights `{card.parent.name}`\n")
+        parts.append(_section(card))
     return "\n".join(parts)
 
 
@@ -70,12 +72,14 @@ def _task(task: str, rows: list[Row]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _table(rows: Iterable[Row], with_kind: bool = False) -> list[str]:
-    head = ["system", *(["kind"] if with_kind else []), "channel", "SNR, dB", "k", "score", "95 % interval"]
-    head += ["no channel", "blind", "shuffled", "messages", "lost"]
+def _table(rows: Sequence[Row], with_kind: bool = False) -> list[str]:
+    """The system has a column where there are several: a page has room for ten."""
+    named = [*(["system"] if len({row["system"] for row in rows}) > 1 else []), *(["kind"] * with_kind)]
+    head = [*named, "channel", "SNR, dB", "k", "score", "95 % interval"]
+    head += ["no channel", "blind", "shuffled", "n", "lost"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        cells = [row["system"], *([row["kind"]] if with_kind else []), row["channel"], f"{row['snr_db']:g}"]
+        cells = [*(row[key] for key in named), row["channel"], f"{row['snr_db']:g}"]
         cells += [_number(row, "symbols", ".0f"), _number(row, "score"), _interval(row)]
         cells += [_number(row, key) for key in ("no_channel_score", "blind_score", "shuffled_score")]
         cells += [_number(row, "n", "d"), _number(row, "lost", "d")]
@@ -93,10 +97,17 @@ def _interval(row: Row) -> str:
     return f"{low} to {high}" if low and high else ""
 
 
-def _shifted(card: str) -> str:
-    """A card as a section: its headings two levels down."""
+def _section(card: Path) -> str:
+    """A card as a section: no title, other headings one level down, links from where the page lies."""
     fenced, lines = False, []
-    for line in card.splitlines():
+    for line in card.read_text(encoding="utf-8").splitlines():
         fenced ^= line.startswith("```")
-        lines.append(f"##{line}" if line.startswith("#") and not fenced else line)
-    return "\n".join(lines) + "\n"
+        if fenced or not line.startswith("# "):
+            lines.append(f"#{line}" if line.startswith("#") and not fenced else line)
+    return _LINK.sub(_from_docs, "\n".join(lines)) + "\n"
+
+
+def _from_docs(link: re.Match[str]) -> str:
+    """A link into docs/ stays one; of any other the words stay."""
+    inside = link["to"].partition("docs/")[2]
+    return f"[{link['words']}]({inside})" if inside else link["words"]

@@ -17,7 +17,7 @@ from m4sc_app.bench.meter import Meter
 
 @dataclass(frozen=True)
 class Work:
-    """How much is done: inputs of a decoder, texts, interruptions of a command, runs of a command."""
+    """How much is done: inputs of a decoder, texts, runs of a command ended by each signal, runs timed."""
 
     inputs: int
     texts: int
@@ -25,8 +25,8 @@ class Work:
     runs: int
 
 
-FULL = Work(100_000, 10_000, 20, 5)
-QUICK = Work(1_000, 500, 3, 1)
+FULL = Work(100_000, 10_000, 7, 5)  # 7 by each of three signals: 21 moments of each command
+QUICK = Work(1_000, 500, 1, 1)
 
 
 def handed_in(
@@ -35,6 +35,7 @@ def handed_in(
     decoder: Annotated[
         list[str] | None, typer.Option(help="Of the mutations, these decoders. All if not given.")
     ] = None,
+    command: Annotated[list[str] | None, typer.Option(help="Of the stops, these. All if not given.")] = None,
     inputs: Annotated[int | None, typer.Option(min=1, help="Mutated inputs of each decoder.")] = None,
     seed: Annotated[int, typer.Option(help="Of mutations, texts and moments.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
@@ -50,14 +51,15 @@ def handed_in(
     from rich.console import Console
 
     from m4sc_app.bench.trials.decoders import DECODERS
+    from m4sc_app.bench.trials.stop_trial import COMMANDS
     from m4sc_app.report.versions import versions
 
-    for given, known in ((only, FIGURES), (decoder, DECODERS)):
+    for given, known in ((only, FIGURES), (decoder, DECODERS), (command, COMMANDS)):
         unknown = sorted(set(given or ()) - set(known))
         if unknown:
             raise typer.BadParameter(f"no {', '.join(unknown)}; there are {', '.join(known)}")
     work = QUICK if quick else FULL
-    trial = Trial(work, seed, tuple(decoder or DECODERS), inputs or work.inputs)
+    trial = Trial(work, seed, tuple(decoder or DECODERS), inputs or work.inputs, tuple(command or COMMANDS))
     rows: list[dict[str, Any]] = []
     with Meter(Console(stderr=True)) as meter:
         for name in only or list(FIGURES):
@@ -78,12 +80,14 @@ class Trial:
     Attributes:
         work: how much; seed: of all that is random.
         decoders: by name; inputs: of each.
+        commands: that are stopped, by name.
     """
 
     work: Work
     seed: int
     decoders: tuple[str, ...]
     inputs: int
+    commands: tuple[str, ...]
 
 
 def _mutations(trial: Trial) -> Iterator[dict[str, Any]]:
@@ -118,10 +122,10 @@ def _texts(trial: Trial) -> Iterator[dict[str, Any]]:
 
 
 def _stops(trial: Trial) -> Iterator[dict[str, Any]]:
-    """Commands ended by Ctrl-C and SIGTERM at random moments."""
-    from m4sc_app.bench.trials.stop_trial import COMMANDS, stop_trial
+    """Commands ended by Ctrl-C, SIGTERM and SIGKILL at random moments."""
+    from m4sc_app.bench.trials.stop_trial import stop_trial
 
-    for name in COMMANDS:
+    for name in trial.commands:
         found = stop_trial(name, trial.work.stops, trial.seed)
         codes = ", ".join(f"{count} x {code}" for code, count in sorted(found.codes.items()))
         detail = f"{found.runs} runs, exit codes {codes}{found.first and f'; first: {found.first}'}"

@@ -35,6 +35,7 @@ class Description:
         trailing_bytes: at the end of the file that are no samples.
         dataset: name of a file of samples that has another name, or None.
         metadata_only: whether there are no samples at all.
+        sha512: of the file of samples, lower case; empty where it is not said.
         extra: fields ``m4sc:*`` without the prefix.
         notes: what was read leniently, a sentence each.
     """
@@ -46,6 +47,7 @@ class Description:
     trailing_bytes: int
     dataset: str | None
     metadata_only: bool
+    sha512: str
     extra: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -89,6 +91,7 @@ def parse_description(text: bytes, where: str) -> Description:
         trailing_bytes=_count(top, "core:trailing_bytes", where, 0),
         dataset=dataset,
         metadata_only=top.get("core:metadata_only") is True,
+        sha512=_hash(top.get("core:sha512")),
         extra={key[len(PREFIX) :]: value for key, value in top.items() if key.startswith(PREFIX)},
         notes=tuple(notes),
     )
@@ -140,6 +143,11 @@ def _captures(entries: list[dict[str, Any]], offset: int, where: str) -> tuple[C
             raise RecordingError(f"{where}: its captures are not in order of core:sample_start")
         runs.append(Capture(start, _count(entry, "core:header_bytes", where, 0)))
     return tuple(runs)
+
+
+def _hash(value: Any) -> str:
+    """A hash as hexadecimal digits; what is none is as good as not said (the schema's note tells it)."""
+    return value.strip().lower() if isinstance(value, str) else ""
 
 
 def _count(fields: dict[str, Any], key: str, where: str, otherwise: int) -> int:

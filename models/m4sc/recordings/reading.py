@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from m4sc.recordings.description import Description, parse_description
 from m4sc.recordings.error import RecordingError
 from m4sc.recordings.names import ARCHIVE, COLLECTION, DATA, META, is_archive, recording_paths
 from m4sc.recordings.sample_types import RAW_TYPES, RAW_UNKNOWN, SampleType, sample_type
+
+_HASHED = 1 << 27  # bytes: up to here the hash costs a fraction of a second
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,15 @@ def _described(path: Path, raw: np.ndarray, told: Description, where: str = "") 
         told.samp_rate,
         told.center_freq_hz,
         told.extra,
-        told.notes,
+        (*told.notes, *_changed(raw, told.sha512, path.name)),
     )
+
+
+def _changed(raw: np.ndarray, sha512: str, where: str) -> list[str]:
+    """A note where a file of moderate size is not the one that its description was written for."""
+    if not sha512 or len(raw) > _HASHED or hashlib.sha512(raw).hexdigest() == sha512:
+        return []
+    return [f"{where} was changed or cut since its description was written (core:sha512 is another)"]
 
 
 def _spans(raw: np.ndarray, kind: SampleType, told: Description, where: str) -> tuple[np.ndarray, ...]:
@@ -192,7 +202,7 @@ def _bare(path: Path, meta: Path | None, datatype: str | None) -> Recording:
         raise RecordingError(
             f"{path.name} does not say what samples it holds; give their type, such as cf32_le"
         )
-    told = Description(datatype or known, None, None, (), 0, None, False, {}, ())
+    told = Description(datatype or known, None, None, (), 0, None, False, "", {}, ())
     if meta is not None and meta.is_file():
         told = parse_description(meta.read_bytes(), meta.name)
     return _described(path, _mapped(path), told)
