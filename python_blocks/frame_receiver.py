@@ -26,6 +26,7 @@ _TELL_S = 1.0
 # Samples of the past that GNU Radio shall keep. None of them is looked at; but to keep them, it gives the
 # block in front a buffer of twice as many, from which the receiver takes dozens of frames at once.
 _HISTORY = 65_536
+_AT_ONCE = 32_768  # samples: half of what the buffer has room for; the other half is filled meanwhile
 
 
 def meta_of(frame: Any) -> dict[str, Any]:
@@ -151,7 +152,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         if self._on_full == "wait" and self._outbox.full:
             time.sleep(_IDLE_S)
             return 0
-        samples = input_items[0][_HISTORY - 1 :]
+        samples = input_items[0][_HISTORY - 1 :][:_AT_ONCE]
         if not self._handover.wait(0 if len(samples) == 1 else _UNPUBLISHED, _IDLE_S):
             return 0
         # The last sample stays while PDUs are being built: a stream whose samples are all taken has ended,

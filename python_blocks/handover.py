@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 _JOIN_S = 5.0
+_YIELD_S = 1e-5  # between calls: without it one thread keeps the GIL for all of them, and the block waits
 
 
 class Handover:
@@ -73,6 +75,7 @@ class Handover:
             with self._changed:
                 self._calls.popleft()
                 self._changed.notify_all()
+            time.sleep(_YIELD_S)
 
     def _make(self, call: Callable[[], None]) -> None:
         try:
