@@ -80,8 +80,11 @@ def test_a_picture_leaves_as_png() -> None:
 
 
 def test_an_answer_below_the_least_confidence_is_not_given() -> None:
+    asked: list[float] = []
+
     class Doubtful(FakeSystem):
-        def decode(self, *args: Any) -> Any:
+        def decode(self, *args: Any, min_confidence: float = 0.0) -> Any:
+            asked.append(min_confidence)
             return Answer("a dog", None, 0.0, confidence=0.3)
 
     def said(least: float) -> tuple[dict[str, Any], bytes]:
@@ -92,6 +95,7 @@ def test_an_answer_below_the_least_confidence_is_not_given() -> None:
     assert said(0.0)[1] == b"a dog" and said(0.2)[1] == b"a dog"
     meta, payload = said(0.5)
     assert payload == b"not sure" and meta["confidence"] == pytest.approx(0.3)
+    assert asked == [0.0, 0.2, 0.5]  # the model is told, and need not look further than that
     with pytest.raises(ValueError, match="0 to 1"):
         m4sc.message_decoder(FakeSystem(), min_confidence=2.0)
 

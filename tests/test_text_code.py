@@ -228,6 +228,36 @@ def test_a_text_is_lost_no_sooner_for_that(alphabet: Alphabet) -> None:
     assert 0 < sum(one.verified for one, _ in answers) < len(answers)
 
 
+def test_who_wants_likely_texts_alone_waits_no_longer(alphabet: Alphabet) -> None:
+    """A lost chunk ends the search there; one that is found is the same text, as sure as without."""
+    code, asked = counted(alphabet)
+    silence, noise_var = noise(6 * 24, 1.0, np.random.default_rng(4)), np.full(6 * 24, 1.0, np.float32)
+    whole = code.decode(silence, noise_var, 6)
+    patient = len(asked)
+    asked.clear()
+    said = code.decode(silence, noise_var, 6, min_confidence=0.5)
+    assert (said.text, said.verified, said.confidence) == ("", False, 0.0) and whole.confidence < 0.5
+    assert len(asked) < patient / 2
+    asked.clear()
+    code.decode(silence, noise_var, 6, min_confidence=0.01)  # less than that a lost chunk may reach
+    assert len(asked) == patient
+
+
+def test_a_likely_text_is_the_same_for_who_wants_no_other(code: TextCode) -> None:
+    likely = 0
+    for seed in range(24):
+        text = ("meet me at the harbour", "one two three four five six seven eight nine ten")[seed % 2]
+        sent = as_complex(code.encode(text))
+        heard = sent + noise(len(sent), 0.8, np.random.default_rng(seed))
+        every, only = (
+            code.decode(heard, np.full(len(sent), 0.8, np.float32), 6, min_confidence=least)
+            for least in (0.0, 0.5)
+        )
+        assert only == every or max(only.confidence, every.confidence) < 0.5
+        likely += only.confidence >= 0.5
+    assert 0 < likely < 24
+
+
 def test_a_gap_costs_every_token_a_little(code: TextCode) -> None:
     text = "lost in the air but not in the text"
     sent = as_complex(code.encode(text))

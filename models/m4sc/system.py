@@ -181,6 +181,7 @@ class SemanticSystem:
         noise_var: np.ndarray | float,
         task: str,
         instruction: str | None = None,
+        min_confidence: float = 0.0,
     ) -> Answer:
         """Received symbols to an answer.
 
@@ -190,29 +191,33 @@ class SemanticSystem:
                 or one for all.
             task: as in the header.
             instruction: the receiver's question; the task's own wording if None.
+            min_confidence: an answer less sure than this is of no use; its words may be missing.
 
         Raises:
             UnknownTaskError, ValueError: unknown task, lengths that do not fit, values that are not finite.
         """
-        return self.decode_many([(symbols, noise_var)], task, [instruction])[0]
+        return self.decode_many([(symbols, noise_var)], task, [instruction], min_confidence)[0]
 
     def decode_many(
         self,
         received: Sequence[tuple[np.ndarray, np.ndarray | float]],
         task: str,
         instructions: Sequence[str | None],
+        min_confidence: float = 0.0,
     ) -> list[Answer]:
         """Several messages of one task in one batch.
 
         Args:
             received: pairs of symbols and noise variances, each as in :meth:`decode`.
             task, instructions: the task of all, the receiver's question of each.
+            min_confidence: of all, as in :meth:`decode`.
 
         Raises:
             As :meth:`decode`; ``seconds`` of an answer is the batch's.
         """
         entry = get_task(task)
-        return self.codec(entry).decode_many([_received(*pair) for pair in received], entry, instructions)
+        parts = [_received(*pair, min_confidence) for pair in received]
+        return self.codec(entry).decode_many(parts, entry, instructions)
 
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself, without its channel codec where there is a way.
@@ -245,7 +250,7 @@ def _text_code(network: Network, adapter: Path | None) -> TextCode:
     return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
 
 
-def _received(symbols: np.ndarray, noise_var: np.ndarray | float) -> Received:
+def _received(symbols: np.ndarray, noise_var: np.ndarray | float, min_confidence: float) -> Received:
     """What a caller hands in, as a codec takes it; raises ValueError for what is no such thing."""
     y = np.asarray(symbols)
     if y.ndim == 2 and y.shape[1] == 2 and not np.iscomplexobj(y):
@@ -256,7 +261,7 @@ def _received(symbols: np.ndarray, noise_var: np.ndarray | float) -> Received:
     n = np.full(len(y), n, np.float32) if n.ndim == 0 else n
     if (n < 0).any():
         raise ValueError("a noise variance is negative; give the complex noise variance of each symbol")
-    return Received(y.astype(np.complex64), n)
+    return Received(y.astype(np.complex64), n, min_confidence=min_confidence)
 
 
 def load(name_or_path: str = "default", adapted_hearing: bool = True) -> SemanticSystem:

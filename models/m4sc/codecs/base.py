@@ -83,11 +83,13 @@ class Received:
         symbols: complex64 (k,), equalised and unbiased; empty of a payload of bytes.
         noise_var: float32 (k,), complex noise variance of each symbol; infinite where a segment was lost.
         data: bytes, whole and checked; empty of a payload of symbols.
+        min_confidence: an answer less sure than this is of no use, so a codec need not look for it.
     """
 
     symbols: np.ndarray = field(default_factory=lambda: np.zeros(0, np.complex64))
     noise_var: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     data: bytes = b""
+    min_confidence: float = 0.0
 
 
 @dataclass(frozen=True)

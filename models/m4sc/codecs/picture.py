@@ -95,7 +95,10 @@ class WithPicture(Codec):
     ) -> list[Answer]:
         """As :meth:`Codec.decode_many`; a picture whose size cannot be read leaves the answer alone."""
         own = [self._own_symbols(len(one.symbols), task) for one in received]
-        parts = [Received(one.symbols[:n], one.noise_var[:n]) for one, n in zip(received, own, strict=True)]
+        parts = [
+            replace(one, symbols=one.symbols[:n], noise_var=one.noise_var[:n])
+            for one, n in zip(received, own, strict=True)
+        ]
         answers = self.codec.decode_many(parts, task, instructions)
         return [
             replace(answer, image=self._picture(one, n))

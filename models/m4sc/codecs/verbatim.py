@@ -48,7 +48,7 @@ class VerbatimCodec(Codec):
         for one in received:
             if not np.isfinite(one.symbols).all() or np.isnan(one.noise_var).any():
                 raise ValueError("received symbols or noise variances are not finite")
-            found.append(self.code.decode(one.symbols, one.noise_var))
+            found.append(self.code.decode(one.symbols, one.noise_var, None, one.min_confidence))
         seconds = time.perf_counter() - started
         return [
             Answer(said.text, None, seconds, confidence=said.confidence, verified=said.verified)

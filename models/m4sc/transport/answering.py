@@ -69,7 +69,9 @@ class Answering:
                     "give the sender's with --model"
                 )
             noise_var = np.asarray(received.noise_var, np.float32)
-            answer = model.decode(received.symbols, noise_var, task.name, question)
+            # a model of the user's own need not know of it
+            least = {"min_confidence": self.min_confidence} if self.min_confidence else {}
+            answer = model.decode(received.symbols, noise_var, task.name, question, **least)
         if answer.confidence is not None and answer.confidence < self.min_confidence:
             return replace(answer, text=NOT_SURE)
         return answer

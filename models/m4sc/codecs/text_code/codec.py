@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -110,7 +110,11 @@ class TextCode:
         return len(self.alphabet.numbers(text))
 
     def decode(
-        self, symbols: np.ndarray, noise_var: np.ndarray, symbols_per_token: float | None = None
+        self,
+        symbols: np.ndarray,
+        noise_var: np.ndarray,
+        symbols_per_token: float | None = None,
+        min_confidence: float = 0.0,
     ) -> VerbatimText:
         """Received symbols to a text.
 
@@ -118,6 +122,8 @@ class TextCode:
             symbols: complex64 (k,), unbiased; noise_var: float32 (k,), complex, infinite where erased.
             symbols_per_token: as the transmitter sent; None tries all rates that make whole tokens, the
                 default first.
+            min_confidence: of use to the caller. A search that will most probably stay below it ends early,
+                with an empty text.
 
         Raises:
             ValueError: numbers of symbols that do not fit each other or any rate.
@@ -132,11 +138,11 @@ class TextCode:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
         y, n = np.asarray(symbols)[back], np.asarray(noise_var, np.float32)[back]
-        answer = self._receive(y, n, rates[0], self.effort)
+        answer = self._receive(y, n, rates[0], self.effort, min_confidence)
         for rate in rates[1:]:
             if answer.verified:
                 break
-            other = self._receive(y, n, rate, _GUESS)
+            other = self._receive(y, n, rate, _GUESS, min_confidence)
             answer = other if other.verified else answer
         return answer
 
@@ -151,9 +157,14 @@ class TextCode:
         words = words_of(np.concatenate(every), np.array([*tokens, 0]), self._size)
         return symbols_of(words, np.array([*plan.counts, plan.tail]), self._size)
 
-    def _receive(self, y: np.ndarray, noise_var: np.ndarray, rate: int, effort: Effort) -> VerbatimText:
+    def _receive(
+        self, y: np.ndarray, noise_var: np.ndarray, rate: int, effort: Effort, min_confidence: float
+    ) -> VerbatimText:
         """Symbols in the code's order to a text at one rate."""
         total = len(y) // rate
+        # what is lost (Effort.lost) is among the hypotheses with a probability of e^-lost at most
+        effort = replace(effort, ends_lost=min_confidence > np.exp(-effort.lost))
+        confidence = 1.0
         said: list[int] = []
         found: list[Found] = []
         for number, length in enumerate(self.sharing.chunks(total)):
@@ -162,8 +173,10 @@ class TextCode:
             if not found[-1].tokens:
                 return VerbatimText("", False, 0.0)
             said += found[-1].tokens
+            confidence *= float(np.exp(-np.logaddexp(0.0, -found[-1].log_odds)))
+            if confidence < min_confidence and len(said) < total:
+                return VerbatimText("", False, confidence)
         sure = [self.certainty.verifies(part) for part in found]
-        confidence = float(np.exp(-sum(np.logaddexp(0.0, -part.log_odds) for part in found)))
         if len(found) == 1 or all(sure):
             return VerbatimText(self.alphabet.text(said), all(sure), confidence)
         return VerbatimText(self._marked(found, sure), False, confidence)

@@ -39,6 +39,7 @@ class Effort:
         beams_lost: hypotheses kept from there on, and where the symbols cannot say enough to verify a text;
             theirs is the likeliest all the same.
         least: the search stops when the best hypothesis weighs less than this, in nats, after a few tokens.
+        ends_lost: the search stops where a chunk is lost, for who has no use for an unlikely text.
     """
 
     beams: int = 48
@@ -47,6 +48,7 @@ class Effort:
     lost: float = 3.0
     beams_lost: int = 4
     least: float = -np.inf
+    ends_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,10 @@ def search(
         flat[places] = -np.inf
         given_up = np.logaddexp(given_up, log_sum_exp(flat, np.float32(30.0)))
         kept = np.logaddexp.reduce(best.astype(np.float64))
-        if kept - given_up < -effort.lost or kept + ahead[place + 1] < needed:
+        lost = kept - given_up < -effort.lost
+        if lost and effort.ends_lost:
+            return Found([], -np.inf, float(best[0]))
+        if lost or kept + ahead[place + 1] < needed:
             beams = min(beams, effort.beams_lost)
         rows, tokens = np.divmod(places, belief.shape[1])
         scores, states = best, following(states[rows], tokens)
