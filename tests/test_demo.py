@@ -15,6 +15,7 @@ from m4sc.tasks import TASKS, get_task
 from m4sc_app.demo.command import results_file, run_demo, run_grid
 from m4sc_app.demo.link import Delivery, open_radio
 from m4sc_app.demo.messages import message_set, mosaic, select
+from m4sc_app.demo.points import Point
 from m4sc_app.demo.scoring import score, word_f1
 from m4sc_app.errors import MissingPartError, UserError
 from PIL import Image
@@ -97,8 +98,8 @@ def test_scores_by_hand():
 
 
 def test_lost_frames_score_zero(messages, tmp_path):
-    rows = run_grid(fake_radio, messages[:2], ["semantic"], ["awgn"], [10, -10], zero_latents=False, seed=1,
-                    out=tmp_path)  # fmt: skip
+    points = [Point("semantic", "awgn", snr_db, False, 1) for snr_db in (10, -10)]
+    rows = run_grid(lambda: fake_radio, messages[:2], points, tmp_path)
     assert [r.score for r in rows] == [1, 1, 0, 0]
 
 

@@ -6,12 +6,15 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
-from m4sc_app.demo.link import CHANNELS, DEFAULT_CHANNELS, SYSTEMS, DemoRow, Radio, open_radio
+from m4sc_app.demo.link import CHANNELS, DEFAULT_CHANNELS, SYSTEMS, Delivery, DemoRow, Radio, open_radio
 from m4sc_app.demo.messages import DemoMessage, message_set, select
+from m4sc_app.demo.points import Point, run_points
 from m4sc_app.demo.scoring import score
+from m4sc_app.demo.second_process import helps, second_radio
 from m4sc_app.errors import UserError
 
 DEFAULT_SNRS_DB = (10.0, 0.0, -10.0)
@@ -58,17 +61,18 @@ def run_demo(
         raise UserError("--snr-db must be a finite number of dB")
     channels_ = _choice("--channel", channels, CHANNELS) if channels else DEFAULT_CHANNELS
     systems_ = _choice("--system", systems, SYSTEMS)
-    messages = select(message_set(cache_dir()), only)
-    rows = run_grid(
-        radio or open_radio(model),
-        messages,
-        systems_,
-        channels_,
-        snrs,
-        zero_latents=zero_latents,
-        seed=seed,
-        out=out,
-    )
+    points = [
+        Point(system, channel, snr, zero_latents and system == "semantic", seed)
+        for system in systems_
+        for channel in channels_
+        for snr in snrs
+    ]
+    alone = radio is not None or not helps(len(points))
+    with nullcontext() if alone else second_radio(model) as second:
+        messages = select(message_set(cache_dir()), only)
+        rows = run_grid(
+            (lambda: radio) if radio else (lambda: open_radio(model)), messages, points, out, second
+        )
     config = {
         "model": model,
         "snr_db": list(snrs),
@@ -85,42 +89,43 @@ def run_demo(
 
 
 def run_grid(
-    radio: Radio,
+    radio: Callable[[], Radio],
     messages: Sequence[DemoMessage],
-    systems: Sequence[str],
-    channels: Sequence[str],
-    snrs_db: Sequence[float],
-    *,
-    zero_latents: bool,
-    seed: int,
+    points: Sequence[Point],
     out: Path,
+    second: Radio | None = None,
 ) -> list[DemoRow]:
-    """One flowgraph run per system, channel and SNR; what was decoded is written below ``out``."""
+    """One flowgraph run a point (:func:`run_points`); what was decoded is written below ``out``."""
     from rich.console import Console
     from rich.progress import Progress
 
-    rows: list[DemoRow] = []
-    grid = [(s, c, v) for s in systems for c in channels for v in snrs_db]
     (out / "received").mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("radio", total=len(grid))
-        for system, channel, snr in grid:
-            progress.update(bar, description=f"{system}, {channel}, {snr:g} dB")
-            zero = zero_latents and system == "semantic"
-            deliveries = radio(
-                messages, system=system, channel=channel, snr_db=snr, zero_latents=zero, seed=seed
-            )
-            for message, delivery in zip(messages, deliveries, strict=True):
-                metric, value = score(message.task, delivery.answer, message.references)
-                file = None
-                if delivery.received is not None:
-                    stem = f"{message.name}-{system}-{channel}-{snr:g}dB"
-                    path = out / "received" / (stem + _SUFFIX[message.modality])
-                    path.write_bytes(delivery.received)
-                    file = str(path)
-                rows.append(DemoRow(message, system, channel, snr, metric, value, delivery, file, zero))
-            progress.advance(bar)
-    return rows
+        bar = progress.add_task("loading the model", total=len(points))
+
+        def told(running: Sequence[Point], done: int) -> None:
+            what = "; ".join(str(point) for point in running) or "radio"
+            progress.update(bar, description=what, completed=done)
+
+        deliveries = run_points(points, messages, radio, second, told)
+    return [
+        _row(message, point, delivery, out)
+        for point, came in zip(points, deliveries, strict=True)
+        for message, delivery in zip(messages, came, strict=True)
+    ]
+
+
+def _row(message: DemoMessage, point: Point, delivery: Delivery, out: Path) -> DemoRow:
+    """One message over one point, scored; what the classical system decoded becomes a file."""
+    metric, value = score(message.task, delivery.answer, message.references)
+    file = None
+    if delivery.received is not None:
+        stem = f"{message.name}-{point.system}-{point.channel}-{point.snr_db:g}dB"
+        path = out / "received" / (stem + _SUFFIX[message.modality])
+        path.write_bytes(delivery.received)
+        file = str(path)
+    given = (message, point.system, point.channel, point.snr_db, metric, value, delivery)
+    return DemoRow(*given, file, point.zero_latents)
 
 
 def _choice(option: str, given: list[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
