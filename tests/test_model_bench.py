@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,10 @@ def test_memory_is_that_of_a_process_of_its_own(weights: Path, monkeypatch: pyte
     assert figure["value"] is not None and 0.05 < figure["value"] < 4, figure
     assert "failed" in bench._memory("no-such-weights", 128, "classify")["detail"]
     assert json.dumps(figure) and registry.find_backbone("smollm2-135m-instruct") is not None
+
+
+def test_what_a_user_of_the_shipped_weights_waits_for_is_measured() -> None:
+    figures = {f["name"]: f for f in islice(bench.measure(rounds=1, threads=1, weights="default"), 4)}
+    assert list(figures) == ["encode_ms", "answer_ms", "sentence_ms", "first_token_ms"]
+    assert all(figure["value"] > 0 for figure in figures.values())
+    assert "'caption'" in figures["sentence_ms"]["detail"]

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-_TASK = "classify"
+_TASK, _SENTENCE, _LATENTS = "classify", "caption", "mosaic"  # answered by a word, a sentence, from latents
 _PROMPT, _ANSWER = 40, 32  # tokens of the generation that is timed
 _PEER = Path(__file__).with_name("llama_cpp_peer.py")
 _RECEIVER = """
@@ -47,7 +48,7 @@ def model(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
-    """Measure encoding a picture, the first token of an answer, tokens a second, and a receiver's memory.
+    """Measure encoding a picture, its answers, the language model's first token, tokens a second, and memory.
 
     Examples:
 
@@ -81,35 +82,47 @@ def measure(
     import m4sc
     import numpy as np
     import torch
-    from m4sc.codecs.base import Received
+    from m4sc.codecs.base import Budget, Received
     from m4sc.codecs.semantic import SemanticCodec
     from m4sc.message import Message
     from m4sc.tasks import get_task
 
     torch.set_num_threads(threads)
-    system, task = m4sc.load(weights), get_task(_TASK)
+    system = m4sc.load(weights)
     picture = np.random.default_rng(0).integers(256, size=(480, 640, 3), dtype=np.uint8)
     message = Message("image", picture)
-    symbols = system.encode(message, _TASK).symbols
-    noise_var = np.full(len(symbols), 0.1, np.float32)
     how = f"{threads} threads, median of {rounds}, warm"
 
     clock, cpu = _median(rounds, lambda: system.encode(message, _TASK))
     detail = f"a picture of 480 x 640 for '{_TASK}'; {how}; {cpu * 1e3:.0f} ms of processor time"
     yield _figure("encode_ms", clock * 1e3, "ms", detail)
 
-    received, codec = Received(symbols, noise_var), SemanticCodec(system.network, system.senses)
+    for name, task in (("answer_ms", _TASK), ("sentence_ms", _SENTENCE)):
+        symbols = system.encode(message, task).symbols
+        noise_var = np.full(len(symbols), 0.1, np.float32)
+        clock, cpu = _median(rounds, partial(system.decode, symbols, noise_var, task))
+        detail = (
+            f"{len(symbols)} symbols of '{task}' to its answer; {how}; {cpu * 1e3:.0f} ms of processor time"
+        )
+        yield _figure(name, clock * 1e3, "ms", detail)
+
+    codec, latents_task = SemanticCodec(system.network, system.senses), get_task(_LATENTS)
+    sent = codec.encode(message, latents_task, Budget()).symbols
+    received = Received(sent, np.full(len(sent), 0.1, np.float32))
 
     def first() -> None:
         with torch.inference_mode():
-            latents = codec.latents(received, task)
-            system.network.llm.generate([system.network.llm.prompt(task.instructions[0], latents)], 1)
+            latents = codec.latents(received, latents_task)
+            system.network.llm.generate([system.network.llm.prompt(latents_task.instructions[0], latents)], 1)
 
     clock, cpu = _median(rounds, first)
-    detail = f"{len(symbols)} symbols to a token; {how}; {cpu * 1e3:.0f} ms of processor time"
+    detail = (
+        f"{len(sent)} symbols of '{_LATENTS}' to the language model's first token; {how}; "
+        f"{cpu * 1e3:.0f} ms of processor time"
+    )
     yield _figure("first_token_ms", clock * 1e3, "ms", detail)
     yield from _generation(system.network.llm, rounds, threads, llama_python)
-    yield _memory(weights, len(symbols), task.name)
+    yield _memory(weights, len(system.encode(message, _TASK).symbols), _TASK)
 
 
 def _generation(llm: Any, rounds: int, threads: int, llama_python: Path | None) -> Iterator[dict[str, Any]]:
