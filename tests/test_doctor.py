@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,25 @@ def test_a_check_that_raises_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
     failed = [check for check in command.run_checks() if check.name == "torch"]
     assert failed[0].status == FAILED
     assert "boom" in failed[0].detail
+
+
+def test_what_waits_for_others_runs_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And stays in its place: the table is the same however long a check takes."""
+    both, names = threading.Barrier(2, timeout=60.0), [check.name for check in command.run_checks()]
+
+    def check_torch() -> Check:
+        both.wait()
+        return Check("PyTorch", OK, "")
+
+    def check_module() -> Check:
+        both.wait()
+        return Check("module gnuradio.m4sc", OK, "")
+
+    monkeypatch.setattr(model, "check_torch", check_torch)
+    monkeypatch.setattr(radio, "check_module", check_module)
+    checks = {check.name: check for check in command.run_checks()}
+    assert list(checks) == names
+    assert checks["PyTorch"].status == checks["module gnuradio.m4sc"].status == OK
 
 
 # --- NumPy, PyTorch, weights --------------------------------------------------------------------------------

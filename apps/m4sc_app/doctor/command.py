@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Annotated
 
@@ -12,10 +13,12 @@ import typer
 from m4sc_app.doctor import flowgraphs, machine, model, radio
 from m4sc_app.doctor.check import FAILED, OK, WARNING, Check
 
+Probe = Callable[[], Check | list[Check]]
+
 
 def run_checks() -> list[Check]:
     """Run every check; one that raises becomes a failed check, never a traceback."""
-    probes: list[Callable[[], Check | list[Check]]] = [
+    probes: list[Probe] = [
         machine.check_system,
         radio.check_interpreter,
         radio.check_path_python,
@@ -34,15 +37,31 @@ def run_checks() -> list[Check]:
         radio.check_radios,
         model.check_memory,
     ]
-    checks: list[Check] = []
-    for probe in probes:
-        try:
-            result = probe()
-        except Exception as error:
-            name = probe.__name__.removeprefix("check_")
-            result = Check(name, FAILED, f"{type(error).__name__}: {error}", "Run script/bootstrap.")
-        checks.extend(result if isinstance(result, list) else [result])
-    return checks
+    # those that ask other interpreters or read large files wait beside those that import things here
+    waiting = {
+        radio.check_path_python,
+        machine.check_numpy,
+        machine.check_system_numpy,
+        radio.check_module,
+        radio.check_module_version,
+        radio.check_module_of_all_users,
+        model.check_torchvision,
+        model.check_backbones,
+    }
+    with ThreadPoolExecutor(2) as pool:
+        begun = {probe: pool.submit(_checked, probe) for probe in probes if probe in waiting}
+        here = {probe: _checked(probe) for probe in probes if probe not in waiting}
+    found = here | {probe: future.result() for probe, future in begun.items()}
+    return [check for probe in probes for check in found[probe]]
+
+
+def _checked(probe: Probe) -> list[Check]:
+    try:
+        result = probe()
+    except Exception as error:
+        name = probe.__name__.removeprefix("check_")
+        result = Check(name, FAILED, f"{type(error).__name__}: {error}", "Run script/bootstrap.")
+    return result if isinstance(result, list) else [result]
 
 
 def doctor_command(
