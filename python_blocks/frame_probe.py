@@ -14,13 +14,17 @@ from .inbox import Puller, begin_run
 from .pdu import carries_done, read_pdu
 
 _IDLE_S = 0.005
+_COPIES = 2  # of every item
 _KEPT = 64  # frames that wait for a slow display; older ones are left out
 
 
 class frame_probe(gr.sync_block):  # noqa: N801
-    """Frame probe: symbols PDU in, one item a frame out, for stock Qt sinks.
+    """Frame probe: symbols PDU in, two equal items a frame out, for stock Qt sinks.
 
-    Ports: message ``symbols`` in. Streams out, one item a received frame: 0: complex64 vector of ``n_points``
+    GNU Radio's vector sink shows the item behind the first one that it is given (3.10, ``vector_sink_f``), and
+    with a single one what its buffer held before: so every item is sent twice, both at once.
+
+    Ports: message ``symbols`` in. Streams out, two items a received frame: 0: complex64 vector of ``n_points``
     equalised symbols (the frame's first ones, repeated where it has fewer), for a constellation sink behind
     a vector-to-stream block; 1: float32 vector of ``n_carriers``, power gain of the channel estimate on each
     carrier, dB, lowest carrier first. Both must be connected.
@@ -39,6 +43,7 @@ class frame_probe(gr.sync_block):  # noqa: N801
             raise ValueError(f"n_points is {n_points} and n_carriers {n_carriers}; give at least 1")
         points, carriers = (np.complex64, n_points), (np.float32, n_carriers)
         gr.sync_block.__init__(self, "m4sc_frame_probe", [], [points, carriers])
+        self.set_output_multiple(_COPIES)
         self._n_points, self._n_carriers = int(n_points), int(n_carriers)
         self._frames: deque[Any] = deque()  # PDUs as they came; read when their turn comes
         self._ended = False
@@ -88,15 +93,15 @@ class frame_probe(gr.sync_block):  # noqa: N801
             return None
 
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
-        """One item a frame; ends after the last one."""
+        """Two items a frame; ends after the last one."""
         self._puller.pull()
         made = 0
         while self._frames and made < len(output_items[0]):
             shown = self._shown(self._frames.popleft())
             if shown is not None:
                 for port, value in enumerate(shown):
-                    output_items[port][made] = value
-                made += 1
+                    output_items[port][made : made + _COPIES] = value
+                made += _COPIES
         if made:
             return made
         if self._ended:

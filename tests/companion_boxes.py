@@ -1,7 +1,7 @@
 """Blocks' boxes as companion draws them: ``companion_boxes.py FILE.grc ...`` prints JSON; needs a display.
 
 Run it with GNU Radio's own interpreter. For every flowgraph and block: left, top, right, bottom in pixels at
-companion's own scale, ports included.
+companion's own scale, ports included. With PICTURE in the environment the last one's drawing is saved there.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ def drawn(platform: Any, grc: Path) -> dict[str, list[float]]:
     graph.rewrite()
     graph.validate()
     graph.update_elements_to_draw()
-    for element in graph.blocks:
-        element.create_labels()
-        element.create_shapes()
+    graph.create_labels()
+    graph.create_shapes()
+    if os.environ.get("PICTURE"):
+        from gnuradio.grc.gui.Utils import make_screenshot
+
+        make_screenshot(graph, os.environ["PICTURE"])
     return {block.name: box(block) for block in graph.blocks}
 
 

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from m4sc.recordings import RecordingError, RecordingWriter, open_recording, recording_paths, write_recording
 from m4sc.recordings.description import parse_description
+from m4sc_app.bench.trials.mutation import mutated_json
 from sigmf.validate import validate
 
 N = 1001
@@ -286,6 +287,31 @@ def test_descriptions_that_are_none(tmp_path: Path, text: str) -> None:
 def test_any_bytes_are_a_description_or_refused(text: bytes) -> None:
     with pytest.raises(RecordingError):
         parse_description(text, "x")
+
+
+def test_what_breaks_the_specification_is_what_the_sigmf_library_says(tmp_path: Path) -> None:
+    """Many descriptions with changed values: a note here where the library refuses, and none elsewhere."""
+    whole = json.loads(put(tmp_path, SAMPLES.tobytes()).read_text())
+    whole["annotations"] = [{"core:sample_start": 3, "core:sample_count": 2}, {"core:sample_start": 9}]
+    changer, seen = np.random.default_rng(1), set()
+    for _ in range(60):
+        text = mutated_json(json.dumps(whole).encode(), changer)
+        try:
+            notes = parse_description(text, "x").notes
+        except RecordingError:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                validate(json.loads(text))
+            refused = False
+        except Exception:  # the library's own faults on odd values are refusals too
+            refused = True
+        assert any("specification" in note for note in notes) == refused, text
+        seen.add(refused)
+    assert seen == {True, False}
+    whole["annotations"].reverse()
+    assert "annotations are not in order" in parse_description(json.dumps(whole).encode(), "x").notes[0]
 
 
 def test_a_recording_that_was_cut_or_changed_is_told(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from m4sc.recordings.error import RecordingError
@@ -117,21 +118,37 @@ def _parts(text: bytes, where: str) -> tuple[dict[str, Any], list[dict[str, Any]
 
 
 def _schema_faults(whole: dict[str, Any], where: str) -> list[str]:
-    """What the sigmf library finds against the specification's schema; nothing where it is not installed."""
-    try:
-        from jsonschema.exceptions import ValidationError
-        from sigmf.error import SigMFError
-        from sigmf.validate import validate
-    except ImportError:
+    """What breaks the specification, by the sigmf library's schema; nothing where it is not installed."""
+    validator = _validator()
+    if validator is None:
         return []
+    from jsonschema.exceptions import best_match
+
     try:
-        with warnings.catch_warnings():  # of namespaces that are not declared
-            warnings.simplefilter("ignore")
-            validate(whole)
-    except (ValidationError, SigMFError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        reason = " ".join(str(exc).split("\n")[0].split())[:80]
-        return [f"{where} does not keep to the SigMF specification ({reason}); it is read as far as it goes"]
-    return []
+        found = best_match(validator.iter_errors(whole))
+        reason = None if found is None else found.message
+        for part in () if reason else ("captures", "annotations"):
+            starts = [entry["core:sample_start"] for entry in whole[part]]
+            if any(after < before for before, after in pairwise(starts)):
+                reason = f"{part} are not in order of core:sample_start"
+    except (KeyError, TypeError, AttributeError, RecursionError) as exc:
+        reason = str(exc)
+    if reason is None:
+        return []
+    reason = " ".join(reason.split("\n")[0].split())[:80]
+    return [f"{where} does not keep to the SigMF specification ({reason}); it is read as far as it goes"]
+
+
+@cache
+def _validator() -> Any:
+    """Of SigMF metadata, made once, since checking the schema itself takes longest; None without sigmf."""
+    try:
+        from jsonschema.validators import validator_for
+        from sigmf.schema import get_schema
+    except ImportError:
+        return None
+    schema = get_schema()
+    return validator_for(schema)(schema)
 
 
 def _captures(entries: list[dict[str, Any]], offset: int, where: str) -> tuple[Capture, ...]:

@@ -164,7 +164,7 @@ def _described(path: Path, raw: np.ndarray, told: Description, where: str = "") 
 
 def _changed(raw: np.ndarray, sha512: str, where: str) -> list[str]:
     """A note where a file of moderate size is not the one that its description was written for."""
-    if not sha512 or len(raw) > _HASHED or hashlib.sha512(raw).hexdigest() == sha512:
+    if not sha512 or len(raw) > _HASHED or hashlib.sha512(raw.data).hexdigest() == sha512:
         return []
     return [f"{where} was changed or cut since its description was written (core:sha512 is another)"]
 
