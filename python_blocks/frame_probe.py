@@ -21,10 +21,10 @@ _KEPT = 64  # frames that wait for a slow display; older ones are left out
 class frame_probe(gr.sync_block):  # noqa: N801
     """Frame probe: symbols PDU in, two equal items a frame out, for stock Qt sinks.
 
-    GNU Radio's vector sink shows the item behind the first one that it is given (3.10, ``vector_sink_f``), and
+    GNU Radio's vector sink shows the item behind the first one it is given (3.10, ``vector_sink_f``), and
     with a single one what its buffer held before: so every item is sent twice, both at once.
 
-    Ports: message ``symbols`` in. Streams out, two items a received frame: 0: complex64 vector of ``n_points``
+    Ports: message ``symbols`` in. Streams out, two items a frame: 0: complex64 vector of ``n_points``
     equalised symbols (the frame's first ones, repeated where it has fewer), for a constellation sink behind
     a vector-to-stream block; 1: float32 vector of ``n_carriers``, power gain of the channel estimate on each
     carrier, dB, lowest carrier first. Both must be connected.
