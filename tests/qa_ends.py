@@ -149,7 +149,7 @@ def test_the_answer_sink_waits_for_every_decoder_and_names_losses(capsys: pytest
     ]
 
 
-def test_the_probe_gives_one_item_a_frame_and_ends() -> None:
+def test_the_probe_gives_two_equal_items_a_frame_and_ends() -> None:
     tb, probe = gr.top_block("probe", catch_exceptions=True), m4sc.frame_probe(8, 4)
     sinks = [blocks.vector_sink_c(8), blocks.vector_sink_f(4)]
     for port, sink in enumerate(sinks):
@@ -162,12 +162,12 @@ def test_the_probe_gives_one_item_a_frame_and_ends() -> None:
         post(probe, "symbols", make_pdu({**estimate, "h_hat": np.ones(5, np.complex64)}, points))
         post(probe, "symbols", make_pdu({"snr_db": 1.0}, points))
         post(probe, "symbols", done_pdu())
-        assert wait_until(lambda: len(sinks[1].data()) == 4 and probe.counters["errors"] == 2)
+        assert wait_until(lambda: len(sinks[1].data()) == 8 and probe.counters["errors"] == 2)
     finally:
         tb.stop()
         tb.wait()
-    assert np.asarray(sinks[0].data()).tolist() == [1, 2, 3, 4, 5, 1, 2, 3]
-    assert np.allclose(sinks[1].data(), [0, 20, -20, 0], atol=1e-3)
+    assert np.asarray(sinks[0].data()).tolist() == 2 * [1, 2, 3, 4, 5, 1, 2, 3]
+    assert np.allclose(sinks[1].data(), 2 * [0, 20, -20, 0], atol=1e-3)
     assert probe.counters["errors"] == 2
 
 
