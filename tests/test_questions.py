@@ -26,7 +26,7 @@ from m4sc.questions.facts import tell
 from m4sc.questions.instructed import DetailConfig, DetailLesson, DetailPath, share_right, train_path
 from m4sc.questions.material import Material as LearnedFrom
 from m4sc.questions.material import class_members
-from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_odds
+from m4sc.questions.network import TRUSTED, QuestionConfig, QuestionNetwork, answer_odds
 from m4sc.questions.statements import KINDS, ask, thing_statement
 from m4sc.questions.training import Lesson, QuestionPlan, made_up_things, trusted
 from m4sc.questions.trial import Questions, answers_of, commonest, neighbour_answers, questions_on
@@ -145,7 +145,7 @@ def make_network() -> QuestionNetwork:
         names = network.names(Pictures().class_scores(features), features)
         noisy = network.points(features + 0.2 * torch.randn(200, 256), names + 0.05 * torch.randn(200, 384))
         network.codec.fit(noisy)
-    trust = {kind: (0.3, 0.5, -1.0) for kind in KINDS}
+    trust = {kind: (0.3, 0.5, 0.0, -1.0) for kind in TRUSTED}
     network.config = replace(network.config, trust=trust)  # type: ignore[arg-type]
     return network
 
@@ -366,7 +366,7 @@ def test_training_learns_what_captions_say_and_balanced_questions_tell(tmp_path:
     lesson.run(True, lambda text: None)
     assert accuracy(network, material, asked) > max(0.8, before)
     network = trusted(network, material, rows, 0)
-    assert network.config.trust["existence"] != (1.0, 0.0, 0.0)
+    assert network.config.trust["existence"] != (1.0, 0.0, 0.0, 0.0)
     with torch.inference_mode():
         near = network.points(
             material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())

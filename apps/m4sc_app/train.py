@@ -441,6 +441,27 @@ def questions(
 
 
 @train_app.command()
+def reading(
+    data: DataOption,
+    out: OutOption = Path("runs/reading"),
+    minutes: MinutesOption = 15.0,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="At most.")] = 900,
+    texts: Annotated[int, typer.Option("--texts", min=50, help="To learn from, at most.")] = 2600,
+    seed: SeedOption = 0,
+) -> None:
+    """Train answers to questions on texts: a reader of one sentence, at both ends.
+
+    What the sentence encoder makes of the texts stays in --out; making it does not count among the minutes.
+
+    Example: m4sc train reading --data DATA --out runs/reading
+    """
+    from m4sc.reading.training import ReadingPlan, train_reading
+
+    plan = ReadingPlan(steps, minutes, texts, seed=seed)
+    train_reading(data, out, plan, say=lambda text: typer.echo(text, err=True))
+
+
+@train_app.command()
 def trust(
     cifar10: Annotated[
         Path | None,

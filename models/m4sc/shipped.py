@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SHIPPED = ("default", "detector", "listen", "questions", "reconstruct", "sound", "space", "text-prior")
+_NAMES = "default, detector, listen, questions, reading, reconstruct, sound, space, text-prior"
+SHIPPED = tuple(_NAMES.split(", "))
 """Names of all weights that come with the project, each a folder of ``models/weights``."""
 
 

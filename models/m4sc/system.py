@@ -19,6 +19,8 @@ from m4sc.codecs.gist import GistCodec
 from m4sc.codecs.picture import ReconstructionCodec, WithPicture
 from m4sc.codecs.questions import TASKS as QUESTION_TASKS
 from m4sc.codecs.questions import QuestionCodec, load_questions
+from m4sc.codecs.reading import TASKS as READING_TASKS
+from m4sc.codecs.reading import ReadingCodec, load_reading
 from m4sc.codecs.semantic import SemanticCodec
 from m4sc.codecs.sound import SoundCodec, load_sound
 from m4sc.codecs.space import TASKS as SPACE_TASKS
@@ -37,6 +39,7 @@ from m4sc.message import Message
 from m4sc.mllm.network import Network
 from m4sc.pretrained import resolve
 from m4sc.questions.network import QuestionConfig
+from m4sc.reading.network import Reader
 from m4sc.shipped import weights_folder
 from m4sc.space.config import SpaceConfig
 from m4sc.space.sentence_encoder import SentenceEncoder
@@ -69,6 +72,7 @@ class SemanticSystem:
         questions: QuestionCodec | None = None,
         trust: Trust | None = None,
         sentences: SentenceEncoder | None = None,
+        reader: Reader | None = None,
     ) -> None:
         """Build the codecs.
 
@@ -85,6 +89,8 @@ class SemanticSystem:
             trust: confidence of the language model's answers (:mod:`m4sc.codecs.trust`). Only a receiver has
                 use for it.
             sentences: chooses what is sent of a text to summarise; None for the language model's latents.
+            reader: with `sentences` answers questions on texts in the place of the language model; None where
+                there are no weights.
         """
         self.network = network.eval()
         self.config: ModelConfig = network.config
@@ -98,7 +104,10 @@ class SemanticSystem:
             "spoken-question": SpokenQuestionCodec(semantic, words),
         }
         if sentences is not None:
-            self.codecs["gist"] = GistCodec(words, sentences)
+            gist = GistCodec(words, sentences)
+            self.codecs["gist"] = gist
+            if reader is not None:
+                self.codecs["reading"] = ReadingCodec(reader, gist, sentences, fingerprint)
         if pictures is not None:
             self.codecs["picture"] = ReconstructionCodec(pictures, fingerprint)
             self.codecs["with-picture"] = WithPicture(semantic, pictures)
@@ -131,6 +140,8 @@ class SemanticSystem:
             return self.codecs["questions"]
         if task.name in GIST_TASKS and "gist" in self.codecs:
             return self.codecs["gist"]
+        if task.name in READING_TASKS and "reading" in self.codecs:
+            return self.codecs["reading"]
         if task.name in SIZED_TASKS and task.name in self.config.tasks and "by-size" in self.codecs:
             return self.codecs["by-size"]
         if task.system not in _OWN_WEIGHTS and task.name not in self.config.tasks:
@@ -298,6 +309,9 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     questions = None if asked is None else load_questions(asked)
     if questions is not None:
         fingerprint = zlib.crc32(questions.fingerprint.to_bytes(4, "big"), fingerprint)
+    asked = _companion(folder, "reading")
+    reader, own = (None, 0) if asked is None else load_reading(asked)
+    fingerprint = zlib.crc32(own.to_bytes(4, "big"), fingerprint) if reader is not None else fingerprint
     prior, trust = _text_prior(folder, network.config.llm), load_trust(folder)
     return SemanticSystem(
         network,
@@ -310,6 +324,7 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
         questions,
         trust,
         SentenceEncoder(),
+        reader,
     )
 
 

@@ -132,7 +132,6 @@ def measure(
     neighbours: what :func:`by_neighbours` has right of the kind.
     """
     import torch
-    from m4sc.questions.network import answer_odds
     from m4sc.questions.trial import answers_of, commonest, questions_on
     from m4sc.space.confidence import calibration_error
 
@@ -149,8 +148,8 @@ def measure(
         for group in asked:
             odds = network.judge(heard[group.picture], group.statements)
             sure += [
-                network.confidence(own, answer_odds(row)[1], float(quality[n]))
-                for row, n in zip(odds, group.picture.tolist(), strict=True)
+                network.answer(own, row, said, float(quality[n]))[1]
+                for row, said, n in zip(odds, group.statements, group.picture.tolist(), strict=True)
             ]
             hits["right"].append(answers_of(odds) == group.right)
             shuffled = network.judge(heard[other[group.picture]], group.statements)

@@ -26,7 +26,7 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 | point | {point} |
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | judge | low-rank product ({judge}, {hidden} wide) beside both cosines; log odds of a statement |
-| confidence | logistic regression a kind of question on the judge's odds and the noise |
+| confidence | logistic regression a kind of answer: odds, noise, what the detector knows |
 | parameters | {parameters:,} trained |
 
 ## Data

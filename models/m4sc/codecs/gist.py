@@ -42,7 +42,7 @@ class GistCodec(Codec):
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; ValueError for a text without words, or a budget for no clause of it."""
         text = self.words.senses.words(message)
-        chosen = self.choose(text, None if _is_general(instruction, task) else instruction, budget)
+        chosen = self.choose(text, None if is_general(instruction, task) else instruction, budget)
         return self.words.encode(Message(message.modality, chosen), task, budget)
 
     def decode_many(
@@ -58,7 +58,7 @@ class GistCodec(Codec):
             ValueError: no word of it fits the budget.
         """
         sentences = sentences_of(text)
-        parts = self._fitting(sentences, budget or Budget())
+        parts = self.parts(text, budget or Budget())
         if len(parts) == 1:
             return parts[0]
         if question is not None:
@@ -73,10 +73,15 @@ class GistCodec(Codec):
 
     def first(self, text: str, budget: Budget) -> str:
         """The first part of a text that the budget carries, which needs no reading: a rival of `choose`."""
-        return self._fitting(sentences_of(text), budget)[0]
+        return self.parts(text, budget)[0]
 
-    def _fitting(self, sentences: list[str], budget: Budget) -> list[str]:
-        """Sentences that the budget carries at a rate that decodes, and parts of those that are too long."""
+    def parts(self, text: str, budget: Budget) -> list[str]:
+        """Sentences that the budget carries at a rate that decodes, and parts of those that are too long.
+
+        Raises:
+            ValueError: no word of the text fits the budget.
+        """
+        sentences = sentences_of(text)
         if budget.symbols is None:
             return sentences
         most = min(budget.rate or DEFAULT_RATE, DEFAULT_RATE)
@@ -117,5 +122,6 @@ def _says(part: str) -> bool:
     return any(letter.isalnum() for letter in part)
 
 
-def _is_general(instruction: str | None, task: Task) -> bool:
+def is_general(instruction: str | None, task: Task) -> bool:
+    """Whether an instruction asks for nothing but the task."""
     return instruction is None or instruction in task.instructions or instruction in task.held_out

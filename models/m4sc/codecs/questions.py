@@ -15,7 +15,7 @@ from torch import Tensor
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.message import Message
-from m4sc.questions.network import QuestionNetwork, answer_odds
+from m4sc.questions.network import QuestionNetwork
 from m4sc.questions.statements import Asked, ask
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.sentence_encoder import SentenceEncoder
@@ -120,9 +120,9 @@ class QuestionCodec(Codec):
 
     def _answer(self, point: Tensor, quality: float, question: str) -> tuple[str, float]:
         asked, statements = self._statements(question)
-        best, odds = answer_odds(self.network.judge(point, statements)[0])
-        text = ("no", "yes")[best] if asked.yes_no else asked.answers[best]
-        return text, self.network.confidence(asked.kind, odds, quality)
+        odds = self.network.judge(point, statements)[0]
+        best, sure = self.network.answer(asked.kind, odds, statements, quality)
+        return ("no", "yes")[best] if asked.yes_no else asked.answers[best], sure
 
     def _embedded(self, question: str) -> tuple[Asked, Tensor]:
         asked = ask(question)

@@ -22,7 +22,11 @@ from m4sc.tensor_file import load_network, packed
 
 JUDGES = ("kan", "mlp")
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
-_Trust = tuple[float, float, float]
+ABSENCE = "absence"
+TRUSTED = (*KINDS, ABSENCE)
+"""Kinds of answers whose trust differs: "no" to a question for existence is one of its own."""
+_WEIGHTS = 4
+_Trust = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,9 @@ class QuestionConfig:
         judge: of `JUDGES`: what stands on either side of the judge's product.
         hidden: its width.
         symbols, least_symbols: complex symbols of a message, at most and at least.
-        trust: of each kind of question the weights of log odds of the judge, of the share of the point that
-            the channel left, and of 1, in the log odds that the answer is right.
+        trust: of each kind of answer (`TRUSTED`) the weights of log odds of the judge, of the share of the
+            point that the channel left, of how well the detector knows what is asked for, and of 1, in the
+            log odds that the answer is right.
     """
 
     vision: str = "efficientnet-lite2"
@@ -48,13 +53,13 @@ class QuestionConfig:
     hidden: int = 128
     symbols: int = 64
     least_symbols: int = 8
-    trust: dict[str, _Trust] = field(default_factory=lambda: dict.fromkeys(KINDS, (1.0, 0.0, 0.0)))
+    trust: dict[str, _Trust] = field(default_factory=lambda: dict.fromkeys(TRUSTED, (1.0, 0.0, 0.0, 0.0)))
 
     def __post_init__(self) -> None:
         if self.judge not in JUDGES:
             raise ValueError(f"judge '{self.judge}' is unknown; use one of {', '.join(JUDGES)}")
-        if set(self.trust) != set(KINDS):
-            raise ValueError(f"a question network's trust needs the kinds {', '.join(KINDS)}")
+        if set(self.trust) != set(TRUSTED):
+            raise ValueError(f"a question network's trust needs the kinds {', '.join(TRUSTED)}")
 
     def to_json(self) -> str:
         """JSON text with every field."""
@@ -70,8 +75,10 @@ def _trust(given: dict[str, list[float]]) -> dict[str, _Trust]:
     """Weights by kind of question, of what JSON holds."""
     found = {}
     for kind, weights in given.items():
-        judge, share, one = map(float, weights)
-        found[kind] = judge, share, one
+        if len(weights) != _WEIGHTS:
+            raise ValueError(f"trust of {kind} has {len(weights)} weights; give {_WEIGHTS}")
+        judge, share, known, one = map(float, weights)
+        found[kind] = judge, share, known, one
     return found
 
 
@@ -145,17 +152,42 @@ class QuestionNetwork(Naming):
         """Features, float (n, in_dim), and `names`, float (n, 384), to unit vectors, float (n, 768)."""
         return nn.functional.normalize(torch.cat([self.projector(features), names], -1), dim=-1)
 
-    def confidence(self, kind: str, odds: float, quality: float) -> float:
+    def familiar(self, statements: Tensor) -> Tensor:
+        """How well the detector knows what is asked for, float (m,): cosine to the nearest of its kinds.
+
+        What it does not look for may be there unseen: "no" is less sure of a flag than of a dog.
+
+        statements: unit vectors, float (m, 384).
+        """
+        if not self.config.things:
+            return torch.zeros(len(statements))
+        return (statements @ nn.functional.normalize(self.things.float(), dim=-1).T).amax(1)
+
+    def confidence(self, kind: str, odds: float, quality: float, known: float = 0.0) -> float:
         """How probably an answer is right.
 
         Args:
-            kind: of the question.
+            kind: of the answer, as of :func:`answer_kind`.
             odds: log odds of the answer, as of :func:`answer_odds`.
             quality: share of the point that the channel left.
+            known: as of :meth:`familiar`, of a yes-no question.
         """
-        by_odds, by_quality, constant = self.config.trust[kind]
-        total = by_odds * odds + by_quality * quality + constant
+        by_odds, by_quality, by_known, constant = self.config.trust[kind]
+        total = by_odds * odds + by_quality * quality + by_known * known + constant
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+    def answer(self, kind: str, odds: Tensor, statements: Tensor, quality: float) -> tuple[int, float]:
+        """The answer to a question, as of :func:`answer_odds`, and how probably it is right.
+
+        Args:
+            kind: of the question, one of `KINDS`.
+            odds: log odds of the judge, float (m,).
+            statements: unit vectors of what was judged, float (m, 384).
+            quality: share of the point that the channel left.
+        """
+        best, sure = answer_odds(odds)
+        known = float(self.familiar(statements)[0]) if len(odds) == 1 else 0.0
+        return best, self.confidence(answer_kind(kind, best), sure, quality, known)
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` (large matrices as int8, the rest in float16) and ``config.json``."""
@@ -186,6 +218,11 @@ def answer_odds(odds: Tensor) -> tuple[int, float]:
         return int(odds[0] > 0), abs(float(odds[0]))
     share, best = odds.softmax(-1).max(-1)
     return int(best), log_odds(float(share))
+
+
+def answer_kind(kind: str, best: int) -> str:
+    """Of `TRUSTED`: kind of a question, and its answer as of :func:`answer_odds`."""
+    return ABSENCE if kind == "existence" and best == 0 else kind
 
 
 def log_odds(probability: float) -> float:

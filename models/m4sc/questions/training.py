@@ -26,7 +26,7 @@ from m4sc.questions.material import (
     load_material,
     rows_of,
 )
-from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_odds
+from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_kind, answer_odds
 from m4sc.questions.trial import TRIAL_KINDS, questions_on
 from m4sc.questions.vocabulary import things_of
 from m4sc.space import confidence as trust
@@ -35,7 +35,7 @@ from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.prototypes import prototype_features, with_kinds
 from m4sc.space.sentence_encoder import SentenceEncoder
-from m4sc.space.training import split_photographs, through_channel
+from m4sc.space.training import TRUST_LEAST_SNR_DB, split_photographs, through_channel
 
 Say = Callable[[str], None]
 _bce = nn.functional.binary_cross_entropy_with_logits
@@ -370,16 +370,22 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
         for asked in questions_on(kind, material, rows, seed):
             for part in torch.randperm(len(asked.right), generator=generator)[:_TRUST_QUESTIONS].split(25):
                 with torch.inference_mode():
-                    heard, quality = through_channel(network.codec, points[asked.picture[part]], generator)
+                    heard, quality = through_channel(
+                        network.codec, points[asked.picture[part]], generator, TRUST_LEAST_SNR_DB
+                    )
                     odds = network.judge(heard, asked.statements[part])
-                for row, share, meant in zip(odds, quality.tolist(), asked.right[part].tolist(), strict=True):
+                    known = network.familiar(asked.statements[part, 0])
+                known = known if odds.shape[1] == 1 else torch.zeros(len(known))
+                each = zip(odds, quality.tolist(), known.tolist(), asked.right[part].tolist(), strict=True)
+                for row, share, familiar, meant in each:
                     best, sure = answer_odds(row)
-                    seen.setdefault(own, []).append([sure, share, 1.0])
-                    right.setdefault(own, []).append(best == meant)
+                    name = answer_kind(own, best)
+                    seen.setdefault(name, []).append([sure, share, familiar, 1.0])
+                    right.setdefault(name, []).append(best == meant)
     seen["what"], right["what"] = _named_rightly(network, material, points, rows, generator)
     for kind, values in seen.items():
         found = trust.fit(np.array(values), np.array(right[kind]))
-        fitted[kind] = (found[0], found[1], found[2])
+        fitted[kind] = (found[0], found[1], found[2], found[3])
     network.config = replace(network.config, trust=fitted)
     return network
 
@@ -397,13 +403,13 @@ def _named_rightly(
     statements = material.table[material.everything]
     for _ in range(_WHAT_ROUNDS):
         for part in rows[torch.randperm(len(rows), generator=generator)].split(25):
-            heard, quality = through_channel(network.codec, points[part], generator)
+            heard, quality = through_channel(network.codec, points[part], generator, TRUST_LEAST_SNR_DB)
             for row, odds, share in zip(
                 part.tolist(), network.judge(heard, statements), quality.tolist(), strict=True
             ):
                 best, sure = answer_odds(odds)
                 fit = int(material.fits[row, material.everything[best]])
                 if fit != UNKNOWN:
-                    seen.append([sure, share, 1.0])
+                    seen.append([sure, share, 0.0, 1.0])
                     right.append(fit >= TRUE)
     return seen, right

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,21 @@ from m4sc.quiet import quiet_loading
 SPACE_DIM = 384
 _MOST_TOKENS = 128
 _BATCH = 64
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """What the encoder makes of each token of a text.
+
+    Attributes:
+        states: float32 (t, 384).
+        ids: int64 (t,): which token of the vocabulary it is.
+        spans: int64 (t, 2): its first letter in the text and the one behind its last; equal of special ones.
+    """
+
+    states: Tensor
+    ids: Tensor
+    spans: Tensor
 
 
 class SentenceEncoder:
@@ -66,6 +82,29 @@ class SentenceEncoder:
             mean = (states * mask).sum(1) / mask.sum(1).clamp_min(1)
             vectors[part] = torch.nn.functional.normalize(mean, dim=-1).float()
         return vectors
+
+    @torch.inference_mode()
+    def tokens(self, texts: Sequence[str]) -> list[TokenStates]:
+        """Texts to the states of their tokens, of each at most 128."""
+        tokenizer, model = self._loaded
+        found: dict[int, TokenStates] = {}
+        order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+        for start in range(0, len(order), _BATCH):
+            part = order[start : start + _BATCH]
+            inputs = tokenizer(
+                [texts[n] for n in part],
+                padding=True,
+                truncation=True,
+                max_length=_MOST_TOKENS,
+                return_offsets_mapping=True,
+                return_tensors="pt",
+            )
+            spans = inputs.pop("offset_mapping")
+            states = model(**inputs).last_hidden_state.float()  # (b, t, 384)
+            for row, n in enumerate(part):
+                own = inputs["attention_mask"][row].bool()
+                found[n] = TokenStates(states[row, own], inputs["input_ids"][row, own], spans[row, own])
+        return [found[n] for n in range(len(texts))]
 
     def _kept(self, sentences: list[str], cache: Path) -> Tensor:
         digest = hashlib.sha256("\n".join([self.name, *sentences]).encode()).hexdigest()[:16]

@@ -18,10 +18,12 @@ from m4sc.space import confidence as trust
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecStage, train_space_codec
 from m4sc.space.config import SpaceConfig, WordSpeakerShape
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
+from m4sc.space.discriminant import discriminant
 from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.material import COCO_LICENCE, Photographs, coco_groups, coco_sentences, photographs
 from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
+from m4sc.space.people import People
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
 from m4sc.space.prototypes import prototype_features, with_prototypes
@@ -47,6 +49,9 @@ _NEAREST_KNOWN = 0.93
 _IMAGINED_HELD_OUT = 300  # of COCO's groups of captions, for validation
 _PHOTOGRAPHS = 5  # times that they are among what is drawn, for once an imagined picture
 _ROUND_MINUTES = 3.0  # of learning by rewards: an interrupted training goes on behind the last whole round
+TRUST_LEAST_SNR_DB = -12.0
+"""Confidences are fitted to points that came through worse channels than anything else is learned over."""
+_MOST_SNR_DB = 20.0
 _CHANNELS = 4  # draws of symbols, SNR and channel that the confidence is fitted over
 
 
@@ -147,7 +152,12 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         points = network.named(points, scores, seen)
     groups = coco_groups(data)
     groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
-    world = described(photos, split, points, groups, dict(zip(known, known_points, strict=True)), plan.seed)
+    point_of = dict(zip(known, known_points, strict=True))
+    world = described(photos, split, points, groups, point_of, plan.seed)
+    if network.people is not None:
+        learn_people(network.people, known, known_points, world)
+        points = network.peopled(points, seen)
+        world = described(photos, split, points, groups, point_of, plan.seed)
     _stage(out, "codec", lambda: _coded(network.codec, world, plan), network.codec)
     say("channel codec trained")
     speaker = network.speaker
@@ -329,6 +339,15 @@ def described(
     )
 
 
+def learn_people(people: People, known: Sequence[str], known_points: Tensor, world: Described) -> None:
+    """What sentences and captions tell of people (:class:`m4sc.space.people.People`)."""
+    groups = [
+        (world.points[rows], [world.captions[n] for n in rows.tolist()])
+        for rows in (world.learn, world.imagined)
+    ]
+    people.learn(known_points, known, *groups)
+
+
 def _coded(codec: SpaceCodec, world: Described, plan: SpacePlan) -> dict[str, Tensor]:
     rows = torch.cat([world.learn, world.imagined])
     meant = world.mean_said[rows]
@@ -338,15 +357,17 @@ def _coded(codec: SpaceCodec, world: Described, plan: SpacePlan) -> dict[str, Te
     return dict(codec.state_dict())
 
 
-def through_channel(codec: SpaceCodec, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def through_channel(
+    codec: SpaceCodec, points: Tensor, generator: torch.Generator, least_snr_db: float = -5.0
+) -> tuple[Tensor, Tensor]:
     """Points, float (n, dim), to what a random channel leaves of them, and their quality, float (n,).
 
-    8 to 128 symbols, -5 to 20 dB, AWGN or Rayleigh.
+    8 to 128 symbols, up to 20 dB, AWGN or Rayleigh.
     """
     low, high = np.log2(codec.config.least_symbols), np.log2(codec.config.symbols)
     draw = torch.rand(2, generator=generator)
     count = round(float(2 ** (low + (high - low) * float(draw[0]))))
-    snr_db = -5 + 25 * torch.rand(len(points), generator=generator)
+    snr_db = least_snr_db + (_MOST_SNR_DB - least_snr_db) * torch.rand(len(points), generator=generator)
     channel = "rayleigh" if draw[1] < 0.3 else "awgn"
     sent = codec.send(points, count)
     received, noise_var = transmit(sent[:, :, None], snr_db, channel, generator)
@@ -370,19 +391,14 @@ def speaker_data(speaker: WordSpeaker, world: Described) -> SpeakerData:
 
 @torch.no_grad()
 def manner_of(codec: SpaceCodec, world: Described, seed: int) -> dict[str, Tensor]:
-    """Weight, float (1, dim), and bias that tell imagined pictures' points from photographs', as received.
-
-    Fisher's linear discriminant, with as much penalty as keeps it from the covariance's smallest directions.
-    """
+    """Weight, float (1, dim), and bias that tell imagined pictures' points from photographs', as received."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.cat([world.learn, world.imagined])
     heard = [through_channel(codec, world.points[rows], generator)[0] for _ in range(_CHANNELS)]
     first = torch.cat([points[: len(world.learn)] for points in heard])
     other = torch.cat([points[len(world.learn) :] for points in heard])
-    spread = (torch.cov(first.T) + torch.cov(other.T)) / 2
-    weight = torch.linalg.solve(spread + 1e-4 * torch.eye(first.shape[1]), other.mean(0) - first.mean(0))
-    middle = (first.mean(0) + other.mean(0)) / 2
-    return {"weight": weight[None], "bias": -(weight @ middle)[None]}
+    weight, bias = discriminant(first, other)
+    return {"weight": weight[None], "bias": bias[None]}
 
 
 def reward_rounds(plan: SpacePlan) -> int:
@@ -449,7 +465,7 @@ def calibrated(system: SpaceSystem, photos: Photographs, split: Split, points: T
     generator = torch.Generator().manual_seed(7)
     rows, seen, right = split.validate, [], []
     for _ in range(_CHANNELS):
-        heard, quality = through_channel(system.network.codec, points[rows], generator)
+        heard, quality = through_channel(system.network.codec, points[rows], generator, TRUST_LEAST_SNR_DB)
         answers = system.speak(heard, quality)
         seen += [answer.seen for answer in answers]
         said = SentenceEncoder()([answer.text for answer in answers])

@@ -1,0 +1,1 @@
+"""Questions on texts: what of a text answers one, and what the answer is."""
