@@ -56,9 +56,13 @@ def with_channel(address: Address, snr_db: float | None, cfo_hz: float | None, s
     Raises:
         UserError: a number that is none, or a carrier offset for an end with air of its own.
     """
+    from m4sc.phy.channel.config import MOST_SNR_DB
+
     for name, value in (("--snr-db", snr_db), ("--cfo-hz", cfo_hz)):
         if value is not None and not math.isfinite(value):
             raise UserError(f"{name} is {value}; give a finite number")
+    if snr_db is not None and abs(snr_db) > MOST_SNR_DB:
+        raise UserError(f"--snr-db is {snr_db:g}; give {-MOST_SNR_DB:g} to {MOST_SNR_DB:g}")
     given = {"snr_db": snr_db, "cfo_hz": cfo_hz, "seed": seed}
     if address.kind not in _SIMULATED:
         for name in ("cfo_hz", "seed"):

@@ -78,7 +78,7 @@ def demo(
     zero_latents: Annotated[
         bool, typer.Option("--zero-latents", help="Control: the semantic decoder gets zeros from the radio.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of noise and fading.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise and fading.")] = 1,
     json_: Json = False,
 ) -> None:
     """Send pictures, speech and text through the simulated radio; write a report."""

@@ -23,7 +23,7 @@ def eval_command(
     snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10,20",
     channels: Annotated[str, typer.Option(help="Comma-separated: awgn, rayleigh, tdl-a to tdl-e.")] = "awgn",
     n: Annotated[int, typer.Option(min=1, help="Examples a task.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the draw of examples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw of examples.")] = 0,
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds of the channels' noise.")] = "0",
     system: Annotated[str, typer.Option(help="semantic or classical.")] = "semantic",
     reference: Annotated[

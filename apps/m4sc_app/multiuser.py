@@ -77,7 +77,7 @@ def multiuser_command(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
-    seed: Annotated[int, typer.Option(help="Of noise and fading.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of noise and fading.")] = 1,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Send users' messages in one frame through a channel for each, and say what it took and what each got.

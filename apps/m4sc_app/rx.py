@@ -34,7 +34,7 @@ def rx_command(
     ] = None,
     snr_db: Annotated[float | None, typer.Option(help="Noise added to a recording, Es/N0 in dB.")] = None,
     cfo_hz: Annotated[float | None, typer.Option(help="Carrier offset added to a recording, Hz.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of that noise.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of that noise.")] = None,
     source_id: Annotated[int, typer.Option(min=-1, max=255, help="Transmitter to hear; -1: any.")] = -1,
     user_id: Annotated[
         int,

@@ -23,7 +23,7 @@ DataOption = Annotated[
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: caches, checkpoints, weights.")]
 MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 _ALIGN_SHARES = {
     "classify": 1.5,

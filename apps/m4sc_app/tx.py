@@ -54,7 +54,7 @@ def tx_command(
         ),
     ] = None,
     cfo_hz: Annotated[float | None, typer.Option(help="Carrier offset of sim: and recordings, Hz.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the noise of sim: and recordings.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the noise of sim: and recordings.")] = None,
     source_id: Annotated[int, typer.Option(min=0, max=255, help="Who sends, in the header.")] = 0,
     user_id: Annotated[int, typer.Option(min=-1, max=65535, help="For whom; -1: every receiver.")] = -1,
     waveform: Annotated[Path | None, typer.Option(help="JSON file of waveform parameters.")] = None,

@@ -15,11 +15,12 @@ def read_waveform(path: Path | None) -> Any:
         UserError: no such file, not JSON, or parameters that make no waveform.
     """
     from m4sc.phy.waveform import WaveformConfig
+    from m4sc.small_file import read_small_text
 
     if path is None:
         return WaveformConfig()
     try:
-        waveform = WaveformConfig.from_json(path.read_text(encoding="utf-8"))
+        waveform = WaveformConfig.from_json(read_small_text(path))
     except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise UserError(f"{path} describes no waveform: {exc}") from exc
     if not waveform.samp_rate > 0:

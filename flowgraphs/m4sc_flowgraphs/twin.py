@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from m4sc.small_file import read_small_text
 
 _ENDING = "if __name__ == '__main__':\n    main()\n"
 _TWIN_ENDING = """if __name__ == '__main__':
@@ -147,7 +148,7 @@ def compile_grc(grc: Path, folder: Path) -> Path:
 def build_twin(grc: Path, folder: Path) -> Path:
     """Compile the headless twin of a .grc into a folder; raises FlowgraphError where it does not compile."""
     try:
-        graph = headless(yaml.safe_load(grc.read_text(encoding="utf-8")))
+        graph = headless(yaml.safe_load(read_small_text(grc)))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as exc:
         raise FlowgraphError(f"{grc.name} is not a flowgraph of GNU Radio 3.8 or later") from exc
     with tempfile.TemporaryDirectory() as scratch:

@@ -106,7 +106,7 @@ def ablation(
     only: Annotated[list[str] | None, typer.Option(help="Variants by name; all if not given.")] = None,
     n: Annotated[int, typer.Option(min=1, help="Test examples a task.")] = 200,
     snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
 ) -> None:
     """Train each variant in align and instruct with one budget, score it, and write a Markdown table.
 

@@ -37,7 +37,7 @@ QUICK = Work(400, 2_000_000, 40, 10_000)
 def frame(
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work, or less.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Figures by name. All if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of timing, offsets and noise.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of timing, offsets and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Measure frames: air time, header losses, false headers, messages of several frames, restarts, floods.

@@ -37,7 +37,7 @@ def handed_in(
     ] = None,
     command: Annotated[list[str] | None, typer.Option(help="Of the stops, these. All if not given.")] = None,
     inputs: Annotated[int | None, typer.Option(min=1, help="Mutated inputs of each decoder.")] = None,
-    seed: Annotated[int, typer.Option(help="Of mutations, texts and moments.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of mutations, texts and moments.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Feed each decoder with mutated inputs, send texts without a channel, interrupt and time commands.

@@ -23,7 +23,7 @@ def header_code(
     blocks: Annotated[int, typer.Option(min=100, help="Headers sent at an SNR, at most.")] = 50_000,
     errors: Annotated[int, typer.Option(min=1, help="Lost headers that end an SNR.")] = 100,
     plot: Annotated[Path | None, typer.Option(help="SVG of the curves to write.")] = None,
-    seed: Annotated[int, typer.Option(help="Of bytes and noise.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of bytes and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Measure what share of the headers each code loses in AWGN, by protection, with everything else known.

@@ -28,7 +28,7 @@ def instruction(
     test: Annotated[int, typer.Option(min=20, help="Mosaics of the test split.")] = 400,
     steps: Annotated[int, typer.Option(min=1, help="Batches of 128 questions a path.")] = 1500,
     minutes: Annotated[float, typer.Option(min=0.05, help="For each path at most.")] = 10.0,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train two paths alike, and ask both "What is at the ...?" of 3 x 3 mosaics with as many symbols.

@@ -11,7 +11,7 @@ import typer
 def mcs(
     n_bytes: Annotated[int, typer.Option("--bytes", min=1, help="Bytes of a transport block.")] = 256,
     blocks: Annotated[int, typer.Option(min=10, help="Blocks a point.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of bytes and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of bytes and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Measure the least Es/N0 at which at most 1 % of the blocks are lost, for each scheme.

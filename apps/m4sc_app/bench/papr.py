@@ -12,7 +12,7 @@ def papr(
     rows: Annotated[int, typer.Option(min=2000, help="OFDM symbols of a kind.")] = 100_000,
     backoff_db: Annotated[float, typer.Option(help="Input back-off of the Rapp amplifier.")] = 6.0,
     smoothness: Annotated[float, typer.Option(min=0.5, help="Rapp's p.")] = 3.0,
-    seed: Annotated[int, typer.Option(help="Of symbols.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of symbols.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Measure the peak-to-average power that one in a thousand OFDM symbols exceeds, for each precoder.

@@ -62,7 +62,7 @@ def phy(
             "All if not given."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of payloads, channels and noise.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of payloads, channels and noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Measure the physical layer: losses, header, equaliser, throughput, foreign packets, LDPC, noise.

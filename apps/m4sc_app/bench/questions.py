@@ -61,7 +61,7 @@ def questions(
     points: Annotated[
         str, typer.Option(help="Comma-separated SYMBOLS@SNR in dB over AWGN.")
     ] = "64@10,64@20,64@0,64@-5,16@10",
-    seed: Annotated[int, typer.Option(help="Of the noise and of the questions drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise and of the questions drawn.")] = 0,
     neighbours: Annotated[bool, typer.Option(help="Also the nearest training photographs.")] = True,
     card: Annotated[Path | None, typer.Option(help="Write the weights' card here.")] = None,
     how: Annotated[str, typer.Option(help="A sentence for the card on how they were trained.")] = "",

@@ -14,7 +14,7 @@ def separation(
     n: Annotated[int, typer.Option(min=1, help="Test pictures of CIFAR-10 in the tiled one.")] = 256,
     form: Annotated[str, typer.Option(help="jpeg, webp, avif or heic (H.265, as BPG).")] = "heic",
     chroma: Annotated[int, typer.Option(help="Of H.265: 444, or 420 with colour at half the width.")] = 444,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """Send tiled CIFAR-10 pictures at the CBRs and SNRs of published figures.

@@ -41,7 +41,7 @@ def space(
     points: Annotated[
         str, typer.Option(help="Comma-separated SYMBOLS@SNR in dB over AWGN.")
     ] = "128@10,32@10,128@0,32@0",
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
     knowledge: Annotated[
         Path | None, typer.Option(help="Another knowledge base, such as of m4sc kb build.")
     ] = None,

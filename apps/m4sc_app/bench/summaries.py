@@ -49,7 +49,7 @@ def summaries(
     n: Annotated[int, typer.Option(min=1, help="Texts.")] = 200,
     symbols: Annotated[int, typer.Option(min=12, help="Complex symbols a text, at most.")] = 64,
     snr_db: Annotated[float, typer.Option(help="Es/N0 over AWGN, dB.")] = 10.0,
-    seed: Annotated[int, typer.Option(help="Of the draw of texts and of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw of texts and of the noise.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder for the choice of targets.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -38,6 +38,8 @@ class ChannelOptions:
             raise ValueError(f"channel is '{self.channel}'; use one of {', '.join(CHANNELS)}")
         if self.channel == "fading" and not self.doppler_hz > 0:
             raise ValueError(f"doppler_hz is {self.doppler_hz}; give Hz above 0")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; give 0 or more")
 
     @property
     def is_clear(self) -> bool:

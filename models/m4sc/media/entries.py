@@ -33,11 +33,18 @@ class Handed:
 
 
 def text_message(text: str) -> Handed:
-    """Words that a person typed; what a terminal gave as bytes that are no UTF-8 is read as a file's are."""
+    """Words that a person typed; what a terminal gave as bytes that are no UTF-8 is read as a file's are.
+
+    Raises:
+        MessageError: it has a surrogate that stands for no byte.
+    """
     try:
         payload = text_bytes(text)
     except UnicodeEncodeError:
-        payload = text.encode("utf-8", "surrogateescape")
+        try:
+            payload = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as exc:
+            raise MessageError("the text has half of a UTF-16 pair in it, which is no character") from exc
     return Handed(text.strip()[:_SHOWN], "text", payload)
 
 

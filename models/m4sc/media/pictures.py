@@ -184,6 +184,8 @@ def _grey_levels(grey: np.ndarray) -> np.ndarray:
     values outside its range is stretched from its darkest to its brightest value.
     """
     known = np.isfinite(grey)
+    if not known.any():
+        raise MessageError("the picture has no finite values")
     low, high = (float(grey[known].min()), float(grey[known].max())) if known.any() else (0.0, 0.0)
     tops = (1.0, 255.0) if grey.dtype.kind == "f" else (65535.0,)
     top = next((top for top in tops if low >= 0 and high <= top), None)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from m4sc.recordings.archive import read_archive
-from m4sc.recordings.description import Description, parse_description
+from m4sc.recordings.description import MAX_BYTES, Description, parse_description
 from m4sc.recordings.error import RecordingError
 from m4sc.recordings.names import ARCHIVE, COLLECTION, DATA, META, is_archive, recording_paths
 from m4sc.recordings.sample_types import RAW_TYPES, RAW_UNKNOWN, SampleType, sample_type
+from m4sc.small_file import read_small
 
 _HASHED = 1 << 27  # bytes: up to here the hash costs a fraction of a second
 
@@ -125,7 +126,7 @@ def _open(path: Path, datatype: str | None) -> Recording:
                 f"{path.name} does not say what samples it holds; give their type, such as cf32_le"
             )
         raise RecordingError(f"no such file: {meta}; a recording is NAME{DATA} with NAME{META}")
-    described = parse_description(meta.read_bytes(), meta.name)
+    described = _description(meta)
     if described.dataset is not None:
         data = meta.with_name(described.dataset)
     elif described.metadata_only and not data.is_file():
@@ -133,6 +134,15 @@ def _open(path: Path, datatype: str | None) -> Recording:
     if not data.is_file():
         raise RecordingError(f"no such file: {data}; {meta.name} describes the samples in it")
     return _described(data, _mapped(data), described, meta.name)
+
+
+def _description(meta: Path) -> Description:
+    try:
+        return parse_description(read_small(meta, MAX_BYTES), meta.name)
+    except RecordingError:
+        raise
+    except ValueError as exc:
+        raise RecordingError(str(exc)) from exc
 
 
 def _archive_of(path: Path) -> Path:
@@ -204,7 +214,7 @@ def _bare(path: Path, meta: Path | None, datatype: str | None) -> Recording:
         )
     told = Description(datatype or known, None, None, (), 0, None, False, "", {}, ())
     if meta is not None and meta.is_file():
-        told = parse_description(meta.read_bytes(), meta.name)
+        told = _description(meta)
     return _described(path, _mapped(path), told)
 
 

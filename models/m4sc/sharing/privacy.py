@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from m4sc.small_file import read_small_text
+
 KEY_BYTES = 32
 _RESERVED = 1 << 20  # nonces that a start sets aside, so that the file is written seldom
 _DATA, _CHECK = b"\x01\x00", b"\x02\x00"
@@ -168,12 +170,12 @@ class KeyRing:
         if not self.path.exists():
             return
         try:
-            held = json.loads(self.path.read_text(encoding="utf-8"))
+            held = json.loads(read_small_text(self.path))
             self._keys = {int(user): bytes.fromhex(key) for user, key in held["keys"].items()}
             self._saved = int(held["next_nonce"])
             for user, key in self._keys.items():
                 UserKey(user, key)
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
             raise KeyFileError(f"{self.path} holds no keys: make one with m4sc keys add") from exc
 
     @property

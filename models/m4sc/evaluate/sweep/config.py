@@ -14,6 +14,7 @@ from m4sc.codecs.rivals import picture_files, sounds, words
 from m4sc.evaluate.catalogue import TASKS
 from m4sc.evaluate.channels import CHANNELS
 from m4sc.phy.modulation.mcs import MCS_TABLE
+from m4sc.small_file import read_small_text
 
 OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
 CODECS = (*OWN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
@@ -99,7 +100,7 @@ def load_config(path: Path) -> SweepConfig:
         SweepConfigError: as :func:`read_config`.
     """
     try:
-        return read_config(path.read_text(encoding="utf-8"), str(path))
+        return read_config(read_small_text(path), str(path))
     except UnicodeDecodeError as exc:
         raise SweepConfigError(f"{path}, line 1: this is no YAML text") from exc
 

@@ -10,6 +10,7 @@ from m4sc.json_fields import Convert, from_json
 
 TDL_FADINGS = ("tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e")
 FADINGS = ("none", "taps", "rayleigh", "rician", "paths", *TDL_FADINGS)
+MOST_SNR_DB = 200.0  # float32 has no room for the noise, or the signal, beyond
 _NOT_NEGATIVE = (
     "delay_spread_s",
     "doppler_hz",
@@ -78,6 +79,8 @@ class ChannelConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
         if math.isnan(self.snr_db) or math.isnan(self.amplifier_backoff_db) or self.snr_db == -math.inf:
             raise ValueError("snr_db and amplifier_backoff_db are dB, or inf for no noise and no amplifier")
+        if abs(self.snr_db) > MOST_SNR_DB and self.snr_db != math.inf:
+            raise ValueError(f"snr_db is {self.snr_db:g}; give {-MOST_SNR_DB:g} to {MOST_SNR_DB:g}, or inf")
         if abs(self.sfo_ppm) > 1000:
             raise ValueError(f"sfo_ppm is {self.sfo_ppm}; give parts per million within -1000 to 1000")
         if len(self.delays_samples) != len(self.powers_db) or not self.delays_samples:
