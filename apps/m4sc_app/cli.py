@@ -146,6 +146,9 @@ _register("calibrate", "m4sc_app.calibrate", "calibrate_command", "Search the ga
 _register("dashboard", "m4sc_app.dashboard", "dashboard_command", "A live page of the link in the browser.")
 _register("doctor", "m4sc_app.doctor", "doctor_command", "Check the installation and name each cure.")
 _register("multiuser", "m4sc_app.multiuser", "multiuser_command", "Serve several users with one frame.")
+_register(
+    "broker", "m4sc_app.broker", "broker_command", "Pass a transmitter on to users, a channel for each."
+)
 _register("keys", "m4sc_app.keys", "keys_app", "Keys that hide users' own parts.")
 _register("bench", "m4sc_app.bench", "bench_app", "Measure parts of the system.")
 _register("eval", "m4sc_app.evaluate", "eval_command", "Score the systems on test sets against SNR.")

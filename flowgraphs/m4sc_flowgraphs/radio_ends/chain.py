@@ -24,6 +24,11 @@ class Chain(gr.hier_block2):
         self._kept = list(blocks)  # an unreferenced Python block can vanish under the scheduler
         self.connect(*([self, *blocks] if takes_samples else [*blocks, self]))
 
+    @property
+    def last(self) -> Any:
+        """The block at the end: a transmitter's sink."""
+        return self._kept[-1]
+
     def keep(self, block: Any) -> None:
         """Hold a reference to a block that is connected by messages only."""
         self._kept.append(block)

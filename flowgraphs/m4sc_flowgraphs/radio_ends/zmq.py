@@ -130,6 +130,10 @@ class ZmqSink(gr.sync_block):
         """Connected receivers."""
         return self._peers.count
 
+    def look(self) -> None:
+        """Take notice of who came, before the flowgraph starts; afterwards :meth:`work` does."""
+        self._peers.look()
+
     def work(self, input_items: list[Any], output_items: list[Any]) -> int:
         """Hand samples to ZeroMQ; with ``push``, wait while no receiver takes them."""
         samples = input_items[0][:_CHUNK]

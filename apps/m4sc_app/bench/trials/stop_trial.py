@@ -66,6 +66,9 @@ COMMANDS = {
         beside=("tx", "zmq://127.0.0.1:5563", "-", "--task", "text"),
     ),
     "tx": Command(("tx", "zmq://127.0.0.1:5562", "-", "--task", "text"), 20.0, _TEXTS),
+    "broker": Command(
+        ("broker", "zmq://127.0.0.1:5564", "zmq://127.0.0.1:5565", "zmq://127.0.0.1:5566"), 20.0
+    ),
     "tx sim": Command(("tx", "sim:", "-", "--task", "text"), 30.0, _TEXTS),
     "run": Command(("run", "text", "--seconds", "30"), 30.0),
     "demo": Command(("demo", "--out", "{}/demo"), 40.0),

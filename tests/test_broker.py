@@ -1,0 +1,178 @@
+"""One transmitter, several users behind channels of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gnuradio.m4sc")
+
+from gnuradio import blocks, gr, m4sc
+from m4sc.phy.frame import modulate_frame
+from m4sc.phy.header.fields import FrameHeader, PayloadKind
+from m4sc.phy.waveform import WaveformConfig
+from m4sc.recordings import RecordingWriter
+from m4sc_flowgraphs.broker import Broker
+from m4sc_flowgraphs.radio_ends.address import RadioEndError
+from m4sc_flowgraphs.radio_ends.zmq import ZmqSource
+
+FRAMES, SYMBOLS = 6, 200
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames with silence between them, a tenth of a second of it at the end."""
+    waveform, rng = WaveformConfig(), np.random.default_rng(3)
+    place = tmp_path_factory.mktemp("broker") / "frames"
+    writer = RecordingWriter(
+        place, float(waveform.samp_rate), extra={"waveform": json.loads(waveform.to_json())}
+    )
+    for number in range(FRAMES):
+        symbols = np.exp(0.5j * np.pi * (rng.integers(4, size=SYMBOLS) + 0.5))
+        writer.append(np.zeros(20_000, np.complex64))
+        writer.append(modulate_frame(FrameHeader(PayloadKind.ANALOG, SYMBOLS, number), symbols, waveform))
+    writer.append(np.zeros(100_000, np.complex64))
+    writer.finish()
+    return place.with_suffix(".sigmf-meta")
+
+
+class Listener(gr.top_block):
+    """A user's receiver up to its frames."""
+
+    def __init__(self, port: int) -> None:
+        gr.top_block.__init__(self, "listener", catch_exceptions=False)
+        self.source = ZmqSource(f"127.0.0.1:{port}", "pub", lambda kind, text: None)
+        self.frames, self.store = m4sc.frame_receiver(), blocks.message_debug(False)
+        self.connect(self.source, self.frames)
+        self.msg_connect(self.frames, "symbols", self.store, "store")
+
+    def has(self, count: int, seconds: float) -> list[dict[str, Any]]:
+        """Metadata of the frames that came; waits for so many."""
+        from gnuradio.m4sc.pdu import read_pdu
+
+        until = time.monotonic() + seconds
+        while self.store.num_messages() < count and time.monotonic() < until:
+            time.sleep(0.05)
+        return [read_pdu(self.store.get_message(n))[0] for n in range(self.store.num_messages())]
+
+
+def wait_until(question: Any, seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_each_user_hears_all_through_a_channel_of_its_own(recording: Path) -> None:
+    ports = free_ports(3)
+    users = [f"zmq://127.0.0.1:{port}?snr_db={snr}" for port, snr in zip(ports, (25, 8, 8), strict=True)]
+    heard: list[str] = []
+    broker = Broker(f"file:{recording}", users, notify=lambda kind, text: heard.append(text))
+    listeners = [Listener(port) for port in ports[:2]]  # the third user never comes
+    for one in listeners:
+        one.start()
+
+    def both_are_there() -> bool:
+        broker.look()
+        return [user.peers for user in broker.users()] == [1, 1, 0]
+
+    wait_until(both_are_there)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    broker.begin()
+    near, far = (one.has(FRAMES, 60) for one in listeners)
+    wait_until(broker.has_ended)
+    took = time.monotonic() - begun
+    assert broker.end()
+    for one in listeners:
+        one.stop()
+        one.wait()
+    assert [meta["sequence"] for meta in near] == [meta["sequence"] for meta in far] == list(range(FRAMES))
+    assert np.median([meta["snr_db"] for meta in near]) == pytest.approx(25, abs=1.5)
+    assert np.median([meta["snr_db"] for meta in far]) == pytest.approx(8, abs=1.5)
+    samples = 20_000 * FRAMES + 100_000
+    assert took > samples / 1e6  # in real time
+    assert [user.overruns for user in broker.users()] == [0, 0, 0]
+    assert all(user.samples > samples for user in broker.users())
+    assert any(text.startswith("user 1: the receiver is connected") for text in heard)
+
+
+@pytest.mark.parametrize(
+    ("users", "words"),
+    [
+        ([], "no user"),
+        (["file:here"], "no place for a user"),
+        (["zmq://127.0.0.1"], "no port"),
+        (["zmq://127.0.0.1:{port}?loudness=3"], "no option 'loudness'"),
+        (["zmq://127.0.0.1:{port}", "zmq://127.0.0.1:{port}"], "cannot listen"),
+    ],
+)
+def test_bad_users_are_told_and_no_port_stays_taken(recording: Path, users: list[str], words: str) -> None:
+    port = free_ports(1)[0]
+    with pytest.raises(RadioEndError, match=words):
+        Broker(f"file:{recording}", [user.format(port=port) for user in users])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))
+
+
+def run(*argv: str, seconds: float = 60.0, end: int | None = None) -> subprocess.CompletedProcess[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "m4sc_app.cli", "broker", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    if end is not None:
+        first = process.stdout.readline()
+        process.send_signal(end)
+        out, err = process.communicate(timeout=seconds)
+        return subprocess.CompletedProcess(argv, process.returncode, first + out, err)
+    out, err = process.communicate(timeout=seconds)
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+def test_the_command_says_what_it_passed_on(recording: Path) -> None:
+    ports = free_ports(2)
+    done = run(str(recording), *(f"zmq://127.0.0.1:{port}" for port in ports), "--json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "ready" and events[-1]["event"] == "summary"
+    assert [user["overruns"] for user in events[-1]["users"]] == [0, 0]
+    assert all(user["samples"] > 200_000 and user["peers"] == 0 for user in events[-1]["users"])
+
+
+def test_the_command_refuses_in_a_sentence(recording: Path) -> None:
+    port = free_ports(1)[0]
+    more = run(str(recording), f"zmq://127.0.0.1:{port}", "--wait-for", "2")
+    assert more.returncode == 2 and "there are 1 users" in more.stderr and "Traceback" not in more.stderr
+    nobody = run(f"zmq://127.0.0.1:{port}", f"zmq://127.0.0.1:{free_ports(1)[0]}", "--seconds", "0.3")
+    assert nobody.returncode == 2 and "no transmitter came" in nobody.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--wait-for", "1"]])
+def test_ctrl_c_ends_it(recording: Path, options: list[str]) -> None:
+    first, second = free_ports(2)
+    done = run(f"zmq://127.0.0.1:{first}", f"zmq://127.0.0.1:{second}", *options, end=signal.SIGINT)
+    assert done.returncode in (2, 130) and "Traceback" not in done.stderr + done.stdout
