@@ -39,6 +39,13 @@ def test_help_is_quick_and_light(tmp_path):
     assert time.monotonic() - start < 10  # far below on an idle machine; the import check is the sharp one
 
 
+def test_the_package_is_a_command_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "m4sc_app", "--version"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0 and done.stdout.startswith("m4sc ")
+
+
 def test_version_and_command_help(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("m4sc ")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from m4sc.shipped import weights_folder
+from m4sc.shipped import companion, weights_folder
 from m4sc.tasks import TASKS, Task
 
 _RESULTS = "results.jsonl"
 _WEAK = 0.5  # of 1: more often wrong than right, or half of a perfect score
 _CHANNEL, _SNR_DB = "awgn", 10.0
+_PARTS = {"picture": "reconstruct", "sound": "sound"}  # systems that need no task of the language model's
 _TAKES = {
     "image": "a picture",
     "speech": "a sound",
@@ -82,8 +83,7 @@ def tasks_command(
     trained = config.get("tasks") if isinstance(config, dict) else None
     scores = measured_scores(folder)
     rows = [
-        described(task, trained is None or task.name in trained or task.gives_picture, scores.get(task.name))
-        for task in TASKS.values()
+        described(task, _trained(task, folder, trained), scores.get(task.name)) for task in TASKS.values()
     ]
     if json_:
         print(json.dumps(rows))
@@ -94,6 +94,12 @@ def tasks_command(
         question = '; needs your question, --instruction "..."' if row["needs_question"] else ""
         print(f"{'':16} takes {_TAKES[row['takes']]}{question}")
         print(f'{"":16} e.g. "{row["instruction"]}"')
+
+
+def _trained(task: Task, folder: Path, tasks: list[str] | None) -> bool:
+    """Whether the weights, or those of another part beside them, carry a task."""
+    part = _PARTS.get(task.system)
+    return tasks is None or task.name in tasks or (part is not None and companion(folder, part) is not None)
 
 
 def _score(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 _NAMES = "default, detector, listen, questions, reading, reconstruct, sound, space, text-prior"
@@ -26,3 +27,11 @@ def weights_folder(name_or_path: str) -> Path:
     raise ValueError(
         f"no weights '{name_or_path}': give a shipped name (default) or a folder with model.safetensors"
     )
+
+
+def companion(folder: Path, name: str) -> Path | None:
+    """Weights of another part inside or beside a folder of weights, else the shipped ones, if any."""
+    for candidate in (str(folder / name), str(folder.parent / name), name):
+        with contextlib.suppress(ValueError):
+            return weights_folder(candidate)
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -40,7 +39,7 @@ from m4sc.mllm.network import Network
 from m4sc.pretrained import resolve
 from m4sc.questions.network import QuestionConfig
 from m4sc.reading.network import Reader
-from m4sc.shipped import weights_folder
+from m4sc.shipped import companion, weights_folder
 from m4sc.space.config import SpaceConfig
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceSystem
@@ -295,21 +294,21 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     pictures = _load_pictures(folder)
     if pictures is not None:
         fingerprint = zlib.crc32(pictures.fingerprint.to_bytes(4, "big"), fingerprint)
-    sound = _companion(folder, "sound")
+    sound = companion(folder, "sound")
     sounds = None if sound is None else load_sound(sound)
     if sounds is not None:
         fingerprint = zlib.crc32(sounds.fingerprint.to_bytes(4, "big"), fingerprint)
-    listen = _companion(folder, "listen") if adapted_hearing else None
+    listen = companion(folder, "listen") if adapted_hearing else None
     if listen is not None and adapted_speech(listen) != network.config.speech.partition("+")[0]:
         listen = None  # made for another backbone
     space = _load_space(folder)
     if space is not None:
         fingerprint = zlib.crc32(space.fingerprint.to_bytes(4, "big"), fingerprint)
-    asked = _companion(folder, "questions")
+    asked = companion(folder, "questions")
     questions = None if asked is None else load_questions(asked)
     if questions is not None:
         fingerprint = zlib.crc32(questions.fingerprint.to_bytes(4, "big"), fingerprint)
-    asked = _companion(folder, "reading")
+    asked = companion(folder, "reading")
     reader, own = (None, 0) if asked is None else load_reading(asked)
     fingerprint = zlib.crc32(own.to_bytes(4, "big"), fingerprint) if reader is not None else fingerprint
     prior, trust = _text_prior(folder, network.config.llm), load_trust(folder)
@@ -329,29 +328,21 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:
-    found = _companion(folder, "reconstruct")
+    found = companion(folder, "reconstruct")
     return None if found is None else load_codec(found)
 
 
 def _text_prior(folder: Path, llm: str) -> Path | None:
     """The adapter that expects short messages, if there is one for this language model."""
-    found = _companion(folder, "text-prior")
+    found = companion(folder, "text-prior")
     if found is None or json.loads((found / "config.json").read_text(encoding="utf-8"))["llm"] != llm:
         return None
     return found / "model.safetensors"
 
 
 def _load_space(folder: Path) -> SpaceSystem | None:
-    found = _companion(folder, "space")
+    found = companion(folder, "space")
     return None if found is None else SpaceSystem.load(found)
-
-
-def _companion(folder: Path, name: str) -> Path | None:
-    """Weights of another part inside or beside a folder of weights, else the shipped ones, if any."""
-    for candidate in (str(folder / name), str(folder.parent / name), name):
-        with contextlib.suppress(ValueError):
-            return weights_folder(candidate)
-    return None
 
 
 def _look_alike(space: SpaceConfig, questions: QuestionConfig) -> bool:

@@ -1,0 +1,7 @@
+"""`python -m m4sc_app` is `m4sc`."""
+
+import sys
+
+from m4sc_app.cli import main
+
+sys.exit(main())
