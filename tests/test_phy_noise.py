@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from m4sc.phy import frame_reader
 from m4sc.phy.channel.impairments import add_noise
 from m4sc.phy.close_look import grid_levels
-from m4sc.phy.equalizer.noise_field import Cells, grid_error, noise_field
+from m4sc.phy.equalizer.kernels import grid_error
+from m4sc.phy.equalizer.noise_field import Cells, noise_field
 from m4sc.phy.equalizer.strange import decisions_differ
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
@@ -160,6 +161,19 @@ def test_the_expected_error_lies_between_the_nearest_point_and_all(
     found = grid_error(y, np.array([variance]), levels)[0]
     squares = [(part - levels) ** 2 for part in (re, im)]
     assert sum(s.min() for s in squares) - 1e-9 <= found <= sum(s.mean() for s in squares) + 1e-9
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 4, 8, 16]))
+def test_the_expected_error_is_the_mean_over_the_grid(seed: int, side: int) -> None:
+    """By the sum over all points of the square at once."""
+    rng, levels = np.random.default_rng(seed), grid_levels(side)
+    y, variance = rng.standard_normal((20, 2)) @ [1, 1j], 10.0 ** rng.uniform(-6, 1, 20)
+    points = (levels[:, None] + 1j * levels).ravel()
+    squares = np.abs(y[:, None] - points) ** 2
+    odds = np.exp(-(squares - squares.min(1, keepdims=True)) / variance[:, None])
+    np.testing.assert_allclose(
+        grid_error(y, variance, levels), (odds * squares).sum(1) / odds.sum(1), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("mcs", [2, 5, 7, 10])

@@ -40,6 +40,7 @@ class Network(Trainable):
         super().__init__()
         self.config = config
         self.llm = LanguageModel(config, llm_dtype)
+        rms = self.llm.embedding_rms  # reads the whole table
         dims = {"image": config.image_dim, "speech": config.speech_dim}
         self.projectors = nn.ModuleDict(
             {
@@ -53,9 +54,9 @@ class Network(Trainable):
         if config.encode_tasks:
             codecs = (*_MODALITIES, LATENTS)
             most = max(config.latent_counts)
-            self.queries = nn.Parameter(torch.randn(most, config.hidden_dim) * self.llm.embedding_rms)
+            self.queries = nn.Parameter(torch.randn(most, config.hidden_dim) * rms)
             self.state_gain = nn.Parameter(torch.full((config.hidden_dim,), _FIRST_GAIN))
-            self._state_rms = self.llm.embedding_rms
+            self._state_rms = rms
         for name in codecs:
             shape = (
                 config.hidden_dim,
@@ -65,7 +66,7 @@ class Network(Trainable):
             )
             # a text's receiver looks for code words, whose scale it must know
             self.encoders[name] = ChannelEncoder(*shape, per_token=name == "text")
-            self.decoders[name] = ChannelDecoder(*shape, rms=self.llm.embedding_rms)
+            self.decoders[name] = ChannelDecoder(*shape, rms=rms)
 
     @property
     def device(self) -> torch.device:

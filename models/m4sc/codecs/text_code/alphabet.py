@@ -42,9 +42,10 @@ class Alphabet:
         self._lacking = frozenset(lacking)
         byte_of = {letter: byte for byte, letter in enumerate(self._letter)}
         self._bytes: list[bytes] = [b""] * self.size
+        marks, letters, byte_in = frozenset(special), frozenset(byte_of), byte_of.__getitem__
         for token, number in vocab.items():
-            if number not in tokenizer.added_tokens_decoder and all(c in byte_of for c in token):
-                self._bytes[number] = bytes(byte_of[c] for c in token)
+            if number not in marks and letters.issuperset(token):
+                self._bytes[number] = bytes(map(byte_in, token))
         for byte in lacking:
             self._bytes[self._byte_token[byte]] = bytes([byte])
 

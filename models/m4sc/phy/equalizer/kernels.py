@@ -7,6 +7,8 @@ import numpy as np
 from m4sc.phy.fec.compiled import compiled
 
 _PRIOR_PPM = 20.0
+_LEAST_VARIANCE = 1e-12
+_NEVER = 45.0  # nats behind the nearest point: less than a rounding error of the sum
 
 
 @compiled
@@ -184,3 +186,31 @@ def smooth_phase(common, weight, frequency, first, least):  # type: ignore[no-un
         if best >= count:
             error[row] += 0.5 * (row - middle) ** 2 / spread
     return phase, error
+
+
+@compiled
+def grid_error(y, variance, levels):  # type: ignore[no-untyped-def]
+    """Expected |y - x|^2 for x on a square grid, float64 (n,).
+
+    y: complex128 (n,), unbiased; variance: float64 (n,), complex; levels: float64 (levels,), of a dimension.
+    """
+    total = np.empty(len(y))
+    distance = np.empty(len(levels))
+    for i in range(len(y)):
+        steep = 1.0 / max(variance[i], _LEAST_VARIANCE)
+        error = 0.0
+        for part in (y[i].real, y[i].imag):
+            least = np.inf
+            for k in range(len(levels)):
+                distance[k] = (part - levels[k]) ** 2
+                least = min(least, distance[k])
+            weights = weighted = 0.0
+            for k in range(len(levels)):
+                behind = (distance[k] - least) * steep
+                if behind < _NEVER:
+                    odds = np.exp(-behind)
+                    weights += odds
+                    weighted += odds * distance[k]
+            error += weighted / weights
+        total[i] = error
+    return total

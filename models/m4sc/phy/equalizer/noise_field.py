@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from m4sc.phy.equalizer.kernels import grid_error
+
 _ROUNDS, _FIRST_ROUNDS, _LOCAL_ROUNDS = 8, 2, 3
 _HIT = 0.3  # of the cells where neighbours stand out, before a cell itself is looked at
 _SURE = 2.0  # observations of the common level that an estimate of one carrier or row is mixed with
@@ -62,21 +64,6 @@ class Cells:
         unknown = self.kind == self.GAUSSIAN
         own[unknown] = np.broadcast_to(np.abs(self.h) ** 2, error.shape)[unknown]
         return error, own
-
-
-def grid_error(y: np.ndarray, variance: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Expected |y - x|^2 for x on a square grid, float (n,).
-
-    y: complex (n,), unbiased; variance: float (n,), complex; levels: float (levels,), of one dimension.
-    """
-    total = np.zeros(len(y))
-    for part in (y.real, y.imag):
-        distance = (part[:, None] - levels) ** 2
-        odds = np.exp(
-            -(distance - distance.min(axis=1, keepdims=True)) / np.maximum(variance, _LEAST)[:, None]
-        )
-        total += (odds * distance).sum(axis=1) / odds.sum(axis=1)
-    return total
 
 
 def noise_field(
