@@ -89,6 +89,17 @@ def test_numbers_that_no_channel_has(more: list[str], text: str, capsys: pytest.
     assert not list(Path(text).parent.glob("*.sigmf*"))
 
 
+@pytest.mark.parametrize("snr_db", ["nan", "-1e9", "1e9"])
+def test_the_same_of_the_demo(snr_db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--snr-db", snr_db, "--out", str(tmp_path)]) == 2
+    assert "-200 to 200" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_tolerance_that_is_none(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["multiuser", text, "--user", "text@10", "--tolerance", "nan"]) == 2
+    assert "--tolerance is nan" in capsys.readouterr().err
+
+
 def test_the_same_of_channels() -> None:
     for snr_db in (-1e9, 1e9):
         with pytest.raises(ValueError, match="snr_db is"):

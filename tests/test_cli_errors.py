@@ -85,7 +85,7 @@ def test_bad_demo_options(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("M4SC_HOME", str(tmp_path))
     refused(capsys, ["demo", "--channel", "pigeon"], "pigeon", "multipath")
     refused(capsys, ["demo", "--system", "magic"], "magic", "semantic")
-    refused(capsys, ["demo", "--snr-db", "inf"], "finite")
+    refused(capsys, ["demo", "--snr-db", "inf"], "number of dB")
     refused(capsys, ["demo", "--only", "dog"], "dog", "cat")
 
 

@@ -290,6 +290,29 @@ def test_a_full_disk_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFi
     assert ended.value.code == 2 and "any further" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("counts", "code"), [(((0, 3),), 2), (((0, 3), (1, 0)), 0), (((0, 0),), 0), (((2, 5),), 0), ((), 0)]
+)
+def test_faults_in_the_place_of_all_answers_are_no_success(
+    counts: tuple[tuple[int, int], ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from m4sc_flowgraphs.headless import run_twin
+
+    class answer_sink:  # noqa: N801  as the block's class is named
+        def __init__(self, received: int, faults: int) -> None:
+            self.counters = {"received": received, "faults": faults}
+
+    class TopBlock:
+        def __init__(self) -> None:
+            for number, each in enumerate(counts):
+                setattr(self, f"answers_{number}", answer_sink(*each))
+
+    with pytest.raises(SystemExit) as ended:
+        run_twin(lambda make: make(), TopBlock)
+    assert ended.value.code == code
+    assert ("no message was answered" in capsys.readouterr().err) == (code == 2)
+
+
 @pytest.fixture(scope="module")
 def display() -> Iterator[str]:
     """A virtual X display."""

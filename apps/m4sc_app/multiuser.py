@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,6 +96,8 @@ def multiuser_command(
     layouts = {"tdm": TDM, "ofdma": OFDMA}
     if layout not in layouts:
         raise UserError(f"--layout is '{layout}'; use tdm or ofdma")
+    if tolerance is not None and math.isnan(tolerance):
+        raise UserError("--tolerance is nan; give a number, below 0 to share nothing")
     examples, snrs = _users(files, user)
     air = _channel(channel)
     config = SharingConfig(TOLERANCE if tolerance is None else tolerance, layouts[layout])

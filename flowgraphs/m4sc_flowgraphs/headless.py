@@ -13,8 +13,8 @@ from m4sc_flowgraphs.twin import find_grc, twin_of
 def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
     """Run a generated ``main``; what its blocks refuse is told in one sentence instead of a traceback.
 
-    Ends the process: 0 done, 2 refused (a wrong value, a missing file or device, a full disk), 130 stopped by
-    the user.
+    Ends the process: 0 done, 2 refused (a wrong value, a missing file or device, a full disk) or nothing but
+    faults in the place of answers, 130 stopped by the user.
 
     Args:
         main: of the generated script.
@@ -39,9 +39,19 @@ def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
         if made
         else []
     )
+    if not faults and made and not _answered(made[0]):
+        faults = ["no message was answered, as told above"]
     for fault in faults:
         print(f"{name}: {fault}", file=sys.stderr)
     sys.exit(2 if faults else 0)
+
+
+def _answered(top_block: Any) -> bool:
+    """False where its answer sinks together were told of faults and got no answer."""
+    sinks = [block for block in vars(top_block).values() if type(block).__name__ == "answer_sink"]
+    return any(sink.counters["received"] for sink in sinks) or not any(
+        sink.counters["faults"] for sink in sinks
+    )
 
 
 def load(script: Any) -> tuple[Callable[..., None], Callable[..., Any]]:

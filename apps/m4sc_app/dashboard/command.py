@@ -56,4 +56,6 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as exc:
-            raise UserError(f"cannot serve at {host}:{port} ({exc.strerror}); give another --port") from exc
+            raise UserError(
+                f"cannot serve at {host}:{port} ({exc.strerror}); give another --port, or --host"
+            ) from exc

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+
+from m4sc.phy.channel.config import MOST_SNR_DB
 
 from m4sc_app.demo.link import CHANNELS, DEFAULT_CHANNELS, SYSTEMS, Delivery, DemoRow, Radio, open_radio
 from m4sc_app.demo.messages import DemoMessage, message_set, select
@@ -57,8 +58,8 @@ def run_demo(
     from m4sc_app.report.render import write_report
 
     snrs = tuple(snr_db or DEFAULT_SNRS_DB)
-    if not all(math.isfinite(value) for value in snrs):
-        raise UserError("--snr-db must be a finite number of dB")
+    if not all(abs(value) <= MOST_SNR_DB for value in snrs):
+        raise UserError(f"--snr-db must be a number of dB, {-MOST_SNR_DB:g} to {MOST_SNR_DB:g}")
     channels_ = _choice("--channel", channels, CHANNELS) if channels else DEFAULT_CHANNELS
     systems_ = _choice("--system", systems, SYSTEMS)
     points = [
