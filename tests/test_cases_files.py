@@ -23,6 +23,7 @@ from m4sc.pretrained.cache import convert_once
 from m4sc.quiet import quiet_loading
 from m4sc.shipped import weights_folder
 from m4sc.tasks import TASKS
+from m4sc_app import task_list
 from m4sc_app.cli import main
 from m4sc_app.task_list import measured_scores
 from tiny_model import tiny_config, write_tiny_llm
@@ -260,6 +261,9 @@ def test_tasks_says_what_each_takes_and_which_are_weak(capsys: pytest.CaptureFix
     assert main(["tasks"]) == 0
     told = capsys.readouterr().out
     assert told.count("WEAK") == sum(score.weak for score in scores.values())
+    for task, card in task_list._CARDS.items():
+        assert f"{task:16} figures: card of the weights '{card}'" in told
+        assert (weights_folder(card) / "README.md").is_file()
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["tasks"], ["tx", "-h"]])

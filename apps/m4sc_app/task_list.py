@@ -15,6 +15,13 @@ _RESULTS = "results.jsonl"
 _WEAK = 0.5  # of 1: more often wrong than right, or half of a perfect score
 _CHANNEL, _SNR_DB = "awgn", 10.0
 _PARTS = {"picture": "reconstruct", "sound": "sound"}  # systems that need no task of the language model's
+_CARDS = {  # whose figures stand in the card of other weights than those of the language model
+    "caption": "space",
+    "vqa": "questions",
+    "sound": "sound",
+    "reconstruct": "reconstruct",
+    "text-question": "reading",
+}
 _TAKES = {
     "image": "a picture",
     "speech": "a sound",
@@ -106,6 +113,7 @@ def _score(row: dict[str, Any]) -> str:
     if not row["trained"]:
         return "not in these weights"
     if "score" not in row:
-        return "not measured"
+        card = _CARDS.get(row["task"])
+        return "not measured here" if card is None else f"figures: card of the weights '{card}'"
     metric = {"wer": "1 - word error rate"}.get(row["metric"], row["metric"])
     return f"{row['score']:.2f} {metric}, {row['n']} messages{', WEAK' if row['weak'] else ''}"
