@@ -173,6 +173,23 @@ def test_a_stop_that_goes_wrong_is_counted(
     assert wrong in found.first and (not wrong or found.first.startswith("SIGINT"))
 
 
+def test_a_command_hears_ctrl_c_though_its_starter_ignores_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import signal
+    import sys
+
+    monkeypatch.setattr(stop_trial, "_line", lambda argv, folder: [sys.executable, "-S", "-c", *argv])
+    program = "import signal, sys\nsys.exit(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = stop_trial._start((program,), str(tmp_path), "")
+        process.communicate(timeout=30)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.returncode == 1
+
+
 def test_what_is_no_whole_file_is_found(tmp_path: Path) -> None:
     import numpy as np
 

@@ -177,6 +177,11 @@ def _run(command: Command, folder: str, by: signal.Signals, after_s: float) -> t
             other.communicate()
 
 
+def _hears_ctrl_c() -> None:
+    """What a shell starts in the background ignores it, and so would all that is started from there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _start(argv: tuple[str, ...], folder: str, lines: str) -> subprocess.Popen[str]:
     """A command that has been given its standard input."""
     process = subprocess.Popen(
@@ -188,6 +193,7 @@ def _start(argv: tuple[str, ...], folder: str, lines: str) -> subprocess.Popen[s
         errors="replace",
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=_hears_ctrl_c,
     )
     assert process.stdin is not None
     try:
