@@ -16,7 +16,7 @@ from typing import Any
 from gnuradio import m4sc  # noqa: F401  isort: skip  finds the project's environment, so it is the first
 
 from fake_system import FakeSystem  # isort: skip
-from m4sc_flowgraphs.headless import load
+from m4sc_flowgraphs.headless import load, release, signal_handlers
 from m4sc_flowgraphs.twin import twin_of
 
 
@@ -73,10 +73,12 @@ def main() -> None:
         script = twin_of(script)
     main_of, cls = load(script)
     keep: list[Any] = []
+    handlers = signal_handlers()
     if script.stem.endswith("_grc"):
         close_at_the_end(keep)
     main_of(stand_in(cls, keep))
     print("ended", flush=True)
+    release(keep, handlers)
     os._exit(0)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +29,7 @@ def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
         return made[0]
 
     name = sys.argv[0].rsplit("/", 1)[-1]
+    handlers = signal_handlers()
     try:
         main(keep)
     except (ValueError, OSError, RuntimeError) as exc:
@@ -43,7 +46,25 @@ def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
         faults = ["no message was answered, as told above"]
     for fault in faults:
         print(f"{name}: {fault}", file=sys.stderr)
+    release(made, handlers)
     sys.exit(2 if faults else 0)
+
+
+def signal_handlers() -> dict[int, Any]:
+    """What a generated ``main`` replaces by functions that hold its flowgraph."""
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+def release(made: list[Any], handlers: dict[int, Any]) -> None:
+    """Let go of a flowgraph that has ended, so that its blocks are destroyed before the process ends.
+
+    A socket of gr-zeromq that is destroyed waits up to a second for what is queued; where the process ends
+    first, the last samples are lost, and a receiver waits for ever for the end of the stream.
+    """
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    made.clear()
+    gc.collect()
 
 
 def _answered(top_block: Any) -> bool:
