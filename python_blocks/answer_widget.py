@@ -9,7 +9,8 @@ from typing import Any
 
 from PyQt5 import QtCore, QtGui, QtWidgets
 
-_PICTURE_PX = 220
+_PICTURE_PX = 174
+_STATE = "<span style='font-size:14pt'>{}</span><br>{}"
 _SYSTEM = {"analog": "semantic", "qam": "semantic", "digital": "classical"}
 
 
@@ -42,11 +43,11 @@ class AnswerWidget(QtWidgets.QWidget):
         self._decoded_box, self._decoded = _pane("decoded by the classical system")
         self._decoded_box.hide()
         self._n_answers = 0
-        self._state = QtWidgets.QLabel("no frame received yet")
-        self._state.setStyleSheet("font-size: 16pt")
+        # two short lines: three of these widgets stand side by side on 1280 pixels
+        self._state = QtWidgets.QLabel(_STATE.format("no frame yet", "&nbsp;"))
         self._answers = QtWidgets.QTextBrowser()
         self._answers.setHtml("<p style='color:gray'>no answer yet</p>")
-        right = QtWidgets.QGroupBox("received answers, newest first")
+        right = QtWidgets.QGroupBox("answers, newest first")
         right.setVisible(show_answers)
         inside = QtWidgets.QVBoxLayout(right)
         inside.addWidget(self._state)
@@ -112,7 +113,8 @@ class AnswerWidget(QtWidgets.QWidget):
         self._answers.setHtml("".join(self._rows))
         self._n_answers += 1
         offset_hz = _number(meta, "cfo_hz")
-        self._state.setText(f"SNR {snr_db:.1f} dB, offset {offset_hz:.0f} Hz, {self._n_answers} answers")
+        below = f"offset {offset_hz:.0f} Hz, {self._n_answers} answers"
+        self._state.setText(_STATE.format(f"SNR {snr_db:.1f} dB", below))
         if "received" in meta:
             self._decoded_box.show()
             _show(self._decoded, bytes(meta["received"]), str(meta.get("modality", "text")), "")
