@@ -33,7 +33,14 @@ def helps(points: int) -> bool:
     import psutil
 
     room = psutil.virtual_memory().available / 1e9 >= 2 * _MEMORY_GB
-    return points >= _LEAST_POINTS and len(os.sched_getaffinity(0)) >= 2 and room
+    return points >= _LEAST_POINTS and _cores() >= 2 and room
+
+
+def _cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class SecondRadio:
@@ -105,7 +112,7 @@ def _share(threads: int) -> int:
 def _threads() -> dict[str, str]:
     """Variables of the environment that give the second process its share of the cores."""
     given = os.environ.get("OMP_NUM_THREADS", "")
-    cores = int(given) if given.isdecimal() else len(os.sched_getaffinity(0))
+    cores = int(given) if given.isdecimal() else _cores()
     return {"OMP_NUM_THREADS": str(_share(cores))}
 
 
