@@ -46,6 +46,20 @@ def test_the_package_is_a_command_too() -> None:
     assert done.returncode == 0 and done.stdout.startswith("m4sc ")
 
 
+def test_what_an_interrupted_library_raises_is_an_interruption() -> None:
+    code = (
+        "import os, signal, sys, m4sc_app.cli as cli, m4sc_app.task_list as tasks\n"
+        "def broken(folder):\n"
+        "    try: os.kill(os.getpid(), signal.SIGTERM); input()\n"
+        "    except KeyboardInterrupt: raise TypeError('half of a thing')\n"
+        "tasks.measured_scores = broken\n"
+        "sys.argv = ['m4sc', 'tasks']\n"
+        "sys.exit(cli.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (130, "m4sc: interrupted")
+
+
 def test_version_and_command_help(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("m4sc ")

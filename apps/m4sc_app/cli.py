@@ -18,7 +18,15 @@ from typing import Annotated, Any
 
 import typer
 
-from m4sc_app.errors import EXIT_INTERNAL, EXIT_OK, EXIT_PIPE, EXIT_USER, is_user_error, sentence
+from m4sc_app.errors import (
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_PIPE,
+    EXIT_USER,
+    is_user_error,
+    sentence,
+)
 from m4sc_app.streams import abandon_output, flush_streams, open_streams, output_fault
 
 HELP = ("-h", "--help")
@@ -162,8 +170,9 @@ _register("train", "m4sc_app.train", "train_app", "Train the model, stage by sta
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code and never raises for bad input."""
     args = list(sys.argv[1:] if argv is None else argv)
+    heard: list[int] = []
     if argv is None:  # of a process of its own; a caller's signals are the caller's
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _raise_on_signals(heard)
     # GNU Radio's log goes to stdout by default, into the middle of what --json prints.
     os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     open_streams()
@@ -179,8 +188,23 @@ def main(argv: list[str] | None = None) -> int:
         print("m4sc: interrupted", file=sys.stderr)
         return 130
     except Exception as exc:
+        if heard and "--debug" not in args:  # a library that was interrupted in its midst may raise anything
+            print("m4sc: interrupted", file=sys.stderr)
+            return EXIT_INTERRUPTED
         return _report(exc, debug="--debug" in args)
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _raise_on_signals(heard: list[int]) -> None:
+    """Ctrl-C, where it is not ignored, and SIGTERM raise KeyboardInterrupt, and are kept in the list."""
+
+    def raised(number: int, _: object) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, raised)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, raised)
 
 
 def _report(exc: Exception, debug: bool) -> int:
