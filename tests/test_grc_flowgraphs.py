@@ -183,13 +183,13 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
     assert heard == [("text", "harbour")]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", ["receiver", "transmitter"])
 def test_two_processes_meet_over_zeromq_whichever_starts_first(first: str, tmp_path: Path) -> None:
     try:
         said, codes = two_processes(first, tmp_path / "once")
     except subprocess.TimeoutExpired:  # seen in one of some fifty runs, and not understood
-        warnings.warn("two processes over ZeroMQ did not end within 120 s; tried once more", stacklevel=1)
+        warnings.warn("two processes over ZeroMQ did not end within 240 s; tried once more", stacklevel=1)
         said, codes = two_processes(first, tmp_path / "again")
     assert codes == [0, 0]
     assert re.findall(r"\): (.*)", said["receiver"]) == ["dog"] * 3
@@ -210,7 +210,7 @@ def two_processes(first: str, folder: Path) -> tuple[dict[str, str], list[int]]:
             env={**module_environment(), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         )  # fmt: skip
     try:
-        said = {end: process.communicate(timeout=120)[0] for end, process in processes.items()}
+        said = {end: process.communicate(timeout=240)[0] for end, process in processes.items()}
     finally:
         for process in processes.values():
             process.kill()
