@@ -412,7 +412,9 @@ def test_flowgraph_runs_to_its_end_with_its_displays(name: str, display: str, tm
     answers = {"m4sc_side_by_side": 4, **{graph: 2 * len(said) for graph, said in USERS.items()}}
     assert len(answers_of(done)) == answers.get(name, 2)
     plots = drawn(picture, name)
-    assert plots and min(plots.values()) > 50, plots
+    # GNU Radio's vector sink draws ten times a second at most: of a run this short it may miss every frame
+    certain = [points for key, points in plots.items() if not key.startswith("response")]
+    assert certain and min(certain) > 50, plots
 
 
 def test_a_recording_is_made_and_replayed_with_displays(display: str, tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ def test_system_sends_semantic_latents(network: Network, tmp_path: Path, count: 
     before = SemanticSystem(network).encode(message, "text-question", latents=count)
     network.save(tmp_path)
     system = load(str(tmp_path))
+    del system.codecs["reading"]  # its weights, where there are any, carry this task
     encoded = system.encode(message, "text-question", latents=count)
     assert encoded.latents.shape == (count * network.config.latent_symbols, 2)
     assert np.abs(encoded.latents - before.latents).mean() < 0.05  # bfloat16 beside float32

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "flowgraphs"))
+sys.path[:0] = [str(ROOT / part) for part in ("flowgraphs", "models")]
 
 from m4sc_flowgraphs.twin import FlowgraphError, build_twin  # noqa: E402
 
