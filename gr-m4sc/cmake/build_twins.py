@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / part) for part in ("flowgraphs", "models")]
+sys.path[:0] = [str(ROOT / "flowgraphs"), str(ROOT / "models")]  # GNU Radio's interpreter need not have them
 
 from m4sc_flowgraphs.twin import FlowgraphError, build_twin  # noqa: E402
 
