@@ -76,6 +76,7 @@ timed "removing it" quiet apt-get purge -y -qq gnuradio-m4sc
 timed "script/uninstall of the second clone" as_other script/uninstall
 [ "$(where /usr/bin/python3)" = "$PWD" ] && [ ! -e $second/.venv ] || { tell "uninstalling the second clone took too much or too little: FAILED"; exit 1; }
 timed "script/uninstall" script/uninstall
+rm -rf /tmp/pytest-of-* # the tests' own prefixes
 [ -z "$(find / -xdev -path '*/gnuradio/m4sc' -print -quit)$(find / -xdev -name 'm4sc_*.block.yml' -path '*/share/*' -print -quit)" ] ||
     { tell "script/uninstall left files: FAILED"; exit 1; }
 tell "nothing left of the module: passed"
