@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("gnuradio.m4sc")
 
+from flow import wait_until
 from gnuradio import blocks, gr, m4sc
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
@@ -26,6 +27,7 @@ from m4sc_flowgraphs.broker import Broker
 from m4sc_flowgraphs.radio_ends.address import RadioEndError
 from m4sc_flowgraphs.radio_ends.zmq import ZmqSource
 
+pytestmark = pytest.mark.timeout(120)
 FRAMES, SYMBOLS = 6, 200
 
 
@@ -70,17 +72,8 @@ class Listener(gr.top_block):
         """Metadata of the frames that came; waits for so many."""
         from gnuradio.m4sc.pdu import read_pdu
 
-        until = time.monotonic() + seconds
-        while self.store.num_messages() < count and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(lambda: self.store.num_messages() >= count, seconds)
         return [read_pdu(self.store.get_message(n))[0] for n in range(self.store.num_messages())]
-
-
-def wait_until(question: Any, seconds: float = 30.0) -> None:
-    until = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_each_user_hears_all_through_a_channel_of_its_own(recording: Path) -> None:
@@ -96,12 +89,12 @@ def test_each_user_hears_all_through_a_channel_of_its_own(recording: Path) -> No
         broker.look()
         return [user.peers for user in broker.users()] == [1, 1, 0]
 
-    wait_until(both_are_there)
+    assert wait_until(both_are_there, 30)
     time.sleep(0.5)
     begun = time.monotonic()
     broker.begin()
     near, far = (one.has(FRAMES, 60) for one in listeners)
-    wait_until(broker.has_ended)
+    assert wait_until(broker.has_ended, 30)
     took = time.monotonic() - begun
     assert broker.end()
     for one in listeners:

@@ -6,32 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from fake_words import Words
 from hypothesis import given
 from hypothesis import strategies as st
-from m4sc.codecs.base import Budget, Payload
+from m4sc.codecs.base import Budget
 from m4sc.codecs.gist import GistCodec, sentences_of
 from m4sc.message import Message
 from m4sc.tasks import get_task
 
 TASK = get_task("summarize")
 TEXT = "Bring a coat. The meeting is at nine on Monday. The meeting was moved to nine. Lunch is there."
-
-
-class Words:
-    """A codec of words that shows what it was given; a word is a token."""
-
-    class senses:  # noqa: N801
-        @staticmethod
-        def words(message: Message) -> str:
-            return str(message.data)
-
-    class code:  # noqa: N801
-        @staticmethod
-        def tokens(text: str) -> int:
-            return len(text.split())
-
-    def encode(self, message: Message, task: object, budget: Budget, instruction: None = None) -> Payload:
-        return Payload(TASK.task_id, "text", data=str(message.data).encode())
 
 
 def by_words(texts: Sequence[str]) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from m4sc_flowgraphs.radio_ends.address import Address, RadioEndError, parse_add
 from m4sc_flowgraphs.radio_ends.chain import after
 from m4sc_flowgraphs.radio_ends.end import Notify, TransmitEnd, ignore
 from m4sc_flowgraphs.radio_ends.opening import open_receive, open_transmit
-from m4sc_flowgraphs.station import LastSample
+from m4sc_flowgraphs.station import LastSample, end_within
 
 _OWN_MODE = {"mode": "pub"}  # a user who is not there, or too slow, must not hold up the others
 
@@ -101,11 +100,7 @@ class Broker(gr.top_block):
         if not self._begun:
             self.close()
             return True
-        self.stop()
-        waiter = threading.Thread(target=self.wait, name="m4sc_broker", daemon=True)
-        waiter.start()
-        waiter.join(seconds)
-        return not waiter.is_alive()
+        return end_within(self, seconds)
 
     def close(self) -> None:
         """Free the ports of a broker that was never started."""

@@ -71,6 +71,15 @@ class LastSample(gr.sync_block):
         return len(samples)
 
 
+def end_within(top_block: Any, seconds: float) -> bool:
+    """Stop a top block; False if one of its blocks did not end in time."""
+    top_block.stop()
+    waiter = threading.Thread(target=top_block.wait, name=f"{top_block.name()}_end", daemon=True)
+    waiter.start()
+    waiter.join(seconds)
+    return not waiter.is_alive()
+
+
 class Station(gr.top_block):
     """The flowgraph behind ``m4sc tx``, ``m4sc rx`` and the live page.
 
@@ -203,11 +212,7 @@ class Station(gr.top_block):
         """Stop; False if a block did not end in time."""
         if not self._begun:
             return True
-        self.stop()
-        waiter = threading.Thread(target=self.wait, name="m4sc_station", daemon=True)
-        waiter.start()
-        waiter.join(seconds)
-        return not waiter.is_alive()
+        return end_within(self, seconds)
 
     def send(self, message: OutgoingMessage, sequence: int) -> None:
         """Put a message into the transmit chain; waits for a place there, and tells if there is none."""

@@ -58,6 +58,23 @@ def packed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
+def save_network(tensors: dict[str, Tensor], config: str, folder: Path) -> None:
+    """Write ``model.safetensors`` and ``config.json``, which :func:`load_network` and a configuration read.
+
+    Args:
+        tensors: by name, as they are to be stored.
+        config: JSON text.
+        folder: made where it is not there.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
+    save_file(tensors, str(scratch))
+    scratch.replace(folder / "model.safetensors")
+    (folder / "config.json").write_text(config + "\n", encoding="utf-8")
+
+
 def load_network(make: Callable[[], Net], folder: Path) -> Net:
     """A network with the weights of a folder's ``model.safetensors``, ready to be used.
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m4sc.json_fields import from_json
@@ -18,7 +17,7 @@ from m4sc.space.config import PICTURE_DIM
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.projector import Projector, ProjectorConfig, ResidualKan
 from m4sc.space.sentence_encoder import SPACE_DIM
-from m4sc.tensor_file import load_network, packed
+from m4sc.tensor_file import load_network, packed, save_network
 
 JUDGES = ("kan", "mlp")
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
@@ -191,11 +190,7 @@ class QuestionNetwork(Naming):
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` (large matrices as int8, the rest in float16) and ``config.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file(packed(self.state_dict()), str(scratch))
-        scratch.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        save_network(packed(self.state_dict()), self.config.to_json(), folder)
 
     @classmethod
     def load(cls, folder: Path) -> QuestionNetwork:

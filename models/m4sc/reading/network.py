@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m4sc.json_fields import from_json
 from m4sc.space.sentence_encoder import SPACE_DIM, TokenStates
-from m4sc.tensor_file import load_network, packed
+from m4sc.tensor_file import load_network, packed, save_network
 
 YES_NO, WORDS, PART = "yes-no", "words", "part"
 KINDS = (YES_NO, WORDS, PART)
@@ -151,11 +150,7 @@ class Reader(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file(packed(self.state_dict()), str(scratch))
-        scratch.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        save_network(packed(self.state_dict()), self.config.to_json(), folder)
 
     @classmethod
     def load(cls, folder: Path) -> Reader:

@@ -29,8 +29,6 @@ class SpeakingConfig:
             point is one of its source's pictures.
         accord: weight of a sentence's agreement with the speaker's others beside its cosine to the point.
         repeats: what is taken off a sentence that says something twice.
-        people: weight of what the point says of people: a sentence that names somebody where nobody is, or
-            nobody where somebody is, is worth less.
         margin: the speaker's sentence is said unless its cosine to the point falls short of the known
             sentence's by more than this over the point's quality: what the speaker has no words for, the
             knowledge base may have.
@@ -43,7 +41,6 @@ class SpeakingConfig:
     style: str = NEAR_STYLE
     accord: float = 1.0
     repeats: float = 0.1
-    people: float = 0.0
     margin: float = 0.15
 
     def __post_init__(self) -> None:
@@ -74,8 +71,6 @@ class SpaceConfig:
         members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
         seeing: weight of what the detector sees.
-        absent, present: how far a point is moved where the detector sees nobody, and where it sees somebody,
-            and the point says otherwise (:mod:`m4sc.space.people`); both 0 for not at all.
         symbols: complex symbols of a message, unless asked otherwise.
         confidence: coefficients of the logistic regression from what a receiver sees to the chance that its
             caption is right (:mod:`m4sc.space.confidence`).
@@ -92,8 +87,6 @@ class SpaceConfig:
     members: int = 2
     naming: float = 0.35
     seeing: float = 0.6
-    absent: float = 0.0
-    present: float = 0.0
     symbols: int = 128
     confidence: tuple[float, ...] = (0.0,) * EVIDENCE
 
@@ -103,15 +96,8 @@ class SpaceConfig:
             raise ValueError(f"style is '{self.speaking.style}'; give one of {', '.join(known)}")
         if len(self.confidence) != EVIDENCE:
             raise ValueError(f"confidence has {len(self.confidence)} coefficients; give {EVIDENCE}")
-        if self.people and not self.things:
-            raise ValueError("people are corrected by the detector; set things too")
         if not 1 <= self.members <= _MOST_MEMBERS:
             raise ValueError(f"members is {self.members}; give 1 to {_MOST_MEMBERS}")
-
-    @property
-    def people(self) -> bool:
-        """Whether people have a direction of their own."""
-        return max(self.absent, self.present, self.speaking.people) > 0
 
     def to_json(self) -> str:
         """JSON text with every field."""

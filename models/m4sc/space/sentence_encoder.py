@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,20 +64,8 @@ class SentenceEncoder:
         """
         if cache is not None:
             return self._kept(list(sentences), cache)
-        tokenizer, model = self._loaded
         vectors = torch.zeros(len(sentences), self.dim)
-        # sentences of like length share a batch, so that little is padded
-        order = sorted(range(len(sentences)), key=lambda n: len(sentences[n]))
-        for start in range(0, len(order), _BATCH):
-            part = order[start : start + _BATCH]
-            inputs = tokenizer(
-                [sentences[n] for n in part],
-                padding=True,
-                truncation=True,
-                max_length=_MOST_TOKENS,
-                return_tensors="pt",
-            )
-            states = model(**inputs).last_hidden_state  # (b, t, 384)
+        for part, inputs, states in self._encoded(sentences):
             mask = inputs["attention_mask"][..., None].to(states.dtype)
             mean = (states * mask).sum(1) / mask.sum(1).clamp_min(1)
             vectors[part] = torch.nn.functional.normalize(mean, dim=-1).float()
@@ -86,25 +74,33 @@ class SentenceEncoder:
     @torch.inference_mode()
     def tokens(self, texts: Sequence[str]) -> list[TokenStates]:
         """Texts to the states of their tokens, of each at most 128."""
-        tokenizer, model = self._loaded
         found: dict[int, TokenStates] = {}
+        for part, inputs, states in self._encoded(texts):
+            for row, n in enumerate(part):
+                own = inputs["attention_mask"][row].bool()
+                ids, spans = (inputs[name][row, own] for name in ("input_ids", "offset_mapping"))
+                found[n] = TokenStates(states[row, own].float(), ids, spans)
+        return [found[n] for n in range(len(texts))]
+
+    def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[list[int], dict[str, Tensor], Tensor]]:
+        """Batches of texts: their numbers, what the tokenizer says of them, their states (b, t, 384)."""
+        tokenizer, model = self._loaded
+        # texts of like length share a batch, so that little is padded
         order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
         for start in range(0, len(order), _BATCH):
             part = order[start : start + _BATCH]
-            inputs = tokenizer(
-                [texts[n] for n in part],
-                padding=True,
-                truncation=True,
-                max_length=_MOST_TOKENS,
-                return_offsets_mapping=True,
-                return_tensors="pt",
+            inputs = dict(
+                tokenizer(
+                    [texts[n] for n in part],
+                    padding=True,
+                    truncation=True,
+                    max_length=_MOST_TOKENS,
+                    return_offsets_mapping=True,
+                    return_tensors="pt",
+                )
             )
-            spans = inputs.pop("offset_mapping")
-            states = model(**inputs).last_hidden_state.float()  # (b, t, 384)
-            for row, n in enumerate(part):
-                own = inputs["attention_mask"][row].bool()
-                found[n] = TokenStates(states[row, own], inputs["input_ids"][row, own], spans[row, own])
-        return [found[n] for n in range(len(texts))]
+            given = {name: values for name, values in inputs.items() if name != "offset_mapping"}
+            yield part, inputs, model(**given).last_hidden_state
 
     def _kept(self, sentences: list[str], cache: Path) -> Tensor:
         digest = hashlib.sha256("\n".join([self.name, *sentences]).encode()).hexdigest()[:16]

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m4sc.encoders import sound, yamnet
@@ -17,7 +16,7 @@ from m4sc.json_fields import from_json
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.projector import Projector, ProjectorConfig
 from m4sc.space.sentence_encoder import SPACE_DIM
-from m4sc.tensor_file import load_network
+from m4sc.tensor_file import load_network, save_network
 
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
 
@@ -134,16 +133,12 @@ class SoundNetwork(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` (matrices in float16) and ``config.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
         state = {
             # variances of weak components are too small for float16
             key: (value.half() if value.ndim > 1 else value.float()).detach().contiguous()
             for key, value in self.state_dict().items()
         }
-        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file(state, str(scratch))
-        scratch.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        save_network(state, self.config.to_json(), folder)
 
     @classmethod
     def load(cls, folder: Path) -> SoundNetwork:

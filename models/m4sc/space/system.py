@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m4sc.message import Message
@@ -20,12 +19,11 @@ from m4sc.space.config import ANY_STYLE, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
-from m4sc.space.people import PERSON, People, names_somebody
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig, says_twice
-from m4sc.tensor_file import load_network, packed
+from m4sc.tensor_file import load_network, packed, save_network
 
 NOT_SURE = "Not sure."
 _WORDS = "words.txt"
@@ -75,7 +73,6 @@ class SpaceNetwork(Naming):
         self.config = config
         self.projector = ProjectorEnsemble(c.projector, c.members)
         self.codec = SpaceCodec(c.codec)
-        self.people = People(c.projector.out_dim) if c.people else None
         self.speaker: WordSpeaker | None = None
         self.second: WordSpeaker | None = None
         if words:
@@ -112,10 +109,10 @@ class SpaceNetwork(Naming):
 
         The projector's point, `naming` times the mean point of the head's five likeliest classes and `seeing`
         times that of what the detector sees: what the captions never showed is named by the backbones' own
-        knowledge. Where the detector sees nobody, the point does not say that somebody is there.
+        knowledge.
         """
         seen = thing_scores(features) if self.config.things else None
-        return self.peopled(self.named(self.projector(features), scores, seen), seen)
+        return self.named(self.projector(features), scores, seen)
 
     def named(self, points: Tensor, scores: Tensor, seen: Tensor | None = None) -> Tensor:
         """Points of pictures, float (n, dim), drawn towards what the backbones' heads name.
@@ -127,12 +124,6 @@ class SpaceNetwork(Naming):
         if seen is not None:
             points = points + self.config.seeing * named_things(self.things, self.rarity, seen)
         return nn.functional.normalize(points, dim=-1)
-
-    def peopled(self, points: Tensor, seen: Tensor | None) -> Tensor:
-        """Named points of pictures that say of people what the detector sees; as of :meth:`named`."""
-        if self.people is None or seen is None:
-            return points
-        return self.people.corrected(points, seen[:, PERSON], self.config.absent, self.config.present)
 
 
 class SpaceSystem:
@@ -296,8 +287,7 @@ class SpaceSystem:
 
         Of the likeliest few of each style, weighed by how probably the point is of that style's source, the
         one that agrees most with the others and is near to the point too: least Bayes risk, as translation
-        has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less, and so is what names
-        somebody where the point says that nobody is, or the other way round.
+        has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less.
         """
         c = self.config.speaking
         if self.network.speaker is None:
@@ -306,16 +296,13 @@ class SpaceSystem:
         texts = list(dict.fromkeys(text for beams in found for text in beams))
         place = {text: row for row, text in enumerate(texts)}
         vectors = self.sentences(texts)
-        people = self.network.people
-        somebody = torch.zeros(len(points)) if people is None else 2 * people.told(points) - 1  # -1 to 1
         chosen: list[Spoken | None] = []
-        for point, beams, there in zip(points, found, somebody.tolist(), strict=True):
+        for point, beams in zip(points, found, strict=True):
             sentences = list(beams)
             near = (vectors[[place[text] for text in sentences]] @ point).numpy()
             accord = agreement(sentences, self._rarity) @ np.array(list(beams.values()))
             twice = np.array([says_twice(text) for text in sentences])
-            named = np.array([1 if names_somebody(text) else -1 for text in sentences])
-            best = int(np.argmax(near + c.accord * accord - c.repeats * twice + c.people * there * named))
+            best = int(np.argmax(near + c.accord * accord - c.repeats * twice))
             chosen.append(Spoken(sentences[best], float(near[best]), float(accord[best])))
         return chosen
 
@@ -336,14 +323,10 @@ class SpaceSystem:
 
     def save(self, folder: Path) -> None:
         """Write configuration, weights (large matrices as int8), vocabulary and knowledge base."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
+        save_network(packed(self.network.state_dict()), self.config.to_json(), folder)
         speaker = self.network.speaker
         words = [] if speaker is None else speaker.config.words
         (folder / _WORDS).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
-        scratch = folder / "model.safetensors.tmp"
-        save_file(packed(self.network.state_dict()), str(scratch))
-        scratch.replace(folder / "model.safetensors")
         self.knowledge.save(folder / FILE)
 
     @classmethod

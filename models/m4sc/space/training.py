@@ -23,7 +23,6 @@ from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.material import COCO_LICENCE, Photographs, coco_groups, coco_sentences, photographs
 from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
-from m4sc.space.people import People
 from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
 from m4sc.space.prototypes import prototype_features, with_prototypes
@@ -152,12 +151,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         points = network.named(points, scores, seen)
     groups = coco_groups(data)
     groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
-    point_of = dict(zip(known, known_points, strict=True))
-    world = described(photos, split, points, groups, point_of, plan.seed)
-    if network.people is not None:
-        learn_people(network.people, known, known_points, world)
-        points = network.peopled(points, seen)
-        world = described(photos, split, points, groups, point_of, plan.seed)
+    world = described(photos, split, points, groups, dict(zip(known, known_points, strict=True)), plan.seed)
     _stage(out, "codec", lambda: _coded(network.codec, world, plan), network.codec)
     say("channel codec trained")
     speaker = network.speaker
@@ -337,15 +331,6 @@ def described(
         split.learn,
         len(photos) + torch.arange(len(groups)),
     )
-
-
-def learn_people(people: People, known: Sequence[str], known_points: Tensor, world: Described) -> None:
-    """What sentences and captions tell of people (:class:`m4sc.space.people.People`)."""
-    groups = [
-        (world.points[rows], [world.captions[n] for n in rows.tolist()])
-        for rows in (world.learn, world.imagined)
-    ]
-    people.learn(known_points, known, *groups)
 
 
 def _coded(codec: SpaceCodec, world: Described, plan: SpacePlan) -> dict[str, Tensor]:

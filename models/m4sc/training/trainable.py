@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from m4sc.tensor_file import save_network
 
 
 class Configuration(Protocol):
@@ -47,8 +48,5 @@ class Trainable(nn.Module, ABC):
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.config.to_json() + "\n", encoding="utf-8")
-        scratch = folder / "model.safetensors.tmp"  # renamed when whole: a kill leaves no half of a file
-        save_file({name: values.cpu() for name, values in self.trained_state().items()}, str(scratch))
-        scratch.replace(folder / "model.safetensors")
+        tensors = {name: values.cpu() for name, values in self.trained_state().items()}
+        save_network(tensors, self.config.to_json(), folder)
