@@ -37,6 +37,7 @@ def find_system(model: Any) -> Any:
             import m4sc
 
             _loaded[model] = m4sc.load(model)
+            _loaded[model].prepare()  # while the flowgraph is built, not while it runs
         return _loaded[model]
 
 

@@ -26,7 +26,7 @@ def run_radio_rx(where: Address, options: Listening, waveform: WaveformConfig, v
 
     events, key = Events(), options.key()
     end = open_receive(where, waveform, events.notify)  # it connects when the station begins
-    system = loading.warm_up(options.model, False)
+    system = loading.warm_up(options.model)
     recorder = None
     if options.record is not None:
         recorder = SigmfSink(str(options.record), end.waveform, notify=events.notify)

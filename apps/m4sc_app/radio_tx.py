@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from m4sc.phy.waveform import WaveformConfig
-from m4sc.tasks import get_task
 from m4sc_flowgraphs.radio_ends.address import Address
 
 from m4sc_app import loading
@@ -19,7 +18,7 @@ from m4sc_app.outcome import exit_code
 
 
 def open_station(where: Address, sending: Sending, waveform: WaveformConfig) -> tuple[Any, Events]:
-    """A station that sends to the address, its model warm, and the events it will emit.
+    """A station that sends to the address, its model loaded, and the events it will emit.
 
     Raises:
         RadioEndError, UserError: what cannot be opened, in one sentence.
@@ -35,12 +34,10 @@ def open_station(where: Address, sending: Sending, waveform: WaveformConfig) -> 
     )  # fmt: skip
     if where.kind == "sim":
         channel = open_channel(where, waveform)
-        system = loading.warm_up(s.model, False)
-        _check_task(system, s.task)
+        system = _prepared(s)
         return Station(system, events, channel=channel, config=config, waveform=waveform), events
     end = open_transmit(where, waveform, events.notify, s.paced)
-    system = None if s.classical else loading.warm_up(s.model, True)
-    _check_task(system, s.task)
+    system = None if s.classical else _prepared(s)
     return Station(system, events, transmit=end, config=config), events
 
 
@@ -63,7 +60,12 @@ def run_radio_tx(
     return exit_code(view, receives, was_stopped, endless=sending.repeat == 0)
 
 
-def _check_task(system: Any, task: str | None) -> None:
-    """Raise ValueError where the weights do not know the task."""
-    if task is not None and hasattr(system, "codec"):
-        system.codec(get_task(task))
+def _prepared(sending: Sending) -> Any:
+    """The model, with what the task needs; without a task the first message finds what it needs.
+
+    Raises:
+        ValueError: the weights do not know the task.
+    """
+    if sending.task is None:
+        return loading.load_model(sending.model)
+    return loading.prepare(sending.model, sending.task)

@@ -29,6 +29,12 @@ def weights_folder(name_or_path: str) -> Path:
     )
 
 
+def is_shipped(folder: Path) -> bool:
+    """Whether weights lie where those lie that come with the project."""
+    package = Path(__file__).resolve().parent
+    return folder.resolve().parent in (package / "weights", package.parent / "weights")
+
+
 def companion(folder: Path, name: str) -> Path | None:
     """Weights of another part inside or beside a folder of weights, else the shipped ones, if any."""
     for candidate in (str(folder / name), str(folder.parent / name), name):

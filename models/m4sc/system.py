@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +36,18 @@ from m4sc.config import ModelConfig
 from m4sc.encoders.hearing import adapted_speech
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
+from m4sc.mllm.late import LateNetwork
 from m4sc.mllm.network import Network
 from m4sc.pretrained import resolve
 from m4sc.questions.network import QuestionConfig
+from m4sc.quiet import quiet_loading
 from m4sc.reading.network import Reader
-from m4sc.shipped import companion, weights_folder
+from m4sc.shipped import companion, is_shipped, weights_folder
 from m4sc.space.config import SpaceConfig
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceSystem
 from m4sc.tasks import Task, get_task
+from m4sc.tensor_file import load_tensors
 
 __all__ = ["Answer", "SemanticSystem", "load"]
 
@@ -61,7 +65,7 @@ class SemanticSystem:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | LateNetwork,
         fingerprint: int = 0,
         pictures: PictureCodec | None = None,
         listen: Path | None = None,
@@ -76,7 +80,8 @@ class SemanticSystem:
         """Build the codecs.
 
         Args:
-            network, fingerprint: with trained weights.
+            network: with trained weights; read when a task first needs it, if it is a late one.
+            fingerprint: of configuration and weights of all.
             pictures: None where there are no weights for them.
             listen: folder of the adapter that hears words; None for the speech encoder's own.
             text_prior: file of the adapter that expects short messages; None for the language model's own
@@ -91,12 +96,12 @@ class SemanticSystem:
             reader: with `sentences` answers questions on texts in the place of the language model; None where
                 there are no weights.
         """
-        self.network = network.eval()
-        self.config: ModelConfig = network.config
+        late = network if isinstance(network, LateNetwork) else LateNetwork.of(network)
+        self._network, self.config = late, late.config
         self.fingerprint = fingerprint
-        self.senses = Senses(network.config, listen)
-        semantic = SemanticCodec(network, self.senses, fingerprint, trust)
-        words = VerbatimCodec(_text_code(network, text_prior), self.senses, fingerprint)
+        self.senses = Senses(late.config, listen)
+        semantic = SemanticCodec(late, self.senses, fingerprint, trust)
+        words = VerbatimCodec(partial(_text_code, late.config.llm, text_prior), self.senses, fingerprint)
         self.codecs: dict[str, Codec] = {
             "semantic": semantic,
             "verbatim": words,
@@ -123,6 +128,21 @@ class SemanticSystem:
         if sounds is not None:
             sounds.fingerprint = fingerprint
             self.codecs["sound"] = sounds
+
+    @property
+    def network(self) -> Network:
+        """Projectors, channel codecs and language model; read when first asked for."""
+        return self._network()
+
+    def prepare(self, task: str | None = None) -> None:
+        """Load now what else the first message waits for: of a task, or of all that these weights have.
+
+        Raises:
+            UnknownTaskError: no such task.
+            ValueError: these weights have no codec for it.
+        """
+        for codec in self.codecs.values() if task is None else [self.codec(get_task(task))]:
+            codec.prepare()
 
     def codec(self, task: Task) -> Codec:
         """The codec that carries a task.
@@ -253,10 +273,13 @@ class SemanticSystem:
         return self.codec(task).place(message, task)
 
 
-def _text_code(network: Network, adapter: Path | None) -> TextCode:
-    """The code of texts over a network's tokens; its own copy of the language model is read when needed."""
-    alphabet = Alphabet(network.llm.tokenizer)
-    folder = resolve(network.config.llm, "llm")
+def _text_code(llm: str, adapter: Path | None) -> TextCode:
+    """The code of texts over a language model's tokens; the model itself is read when one is received."""
+    from transformers import AutoTokenizer
+
+    folder = resolve(llm, "llm")
+    with quiet_loading():
+        alphabet = Alphabet(AutoTokenizer.from_pretrained(str(folder)))
     return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
 
 
@@ -277,6 +300,9 @@ def _received(symbols: np.ndarray, noise_var: np.ndarray | float, min_confidence
 def load(name_or_path: str = "default", adapted_hearing: bool = True) -> SemanticSystem:
     """Load a trained system; its fingerprint covers configuration and weights. The LLM runs in bfloat16.
 
+    The language model of the shipped weights is read when a message first needs it
+    (:meth:`SemanticSystem.prepare`): for captions, questions on photographs and sounds nobody does.
+
     Args:
         name_or_path: see :func:`weights_folder`.
         adapted_hearing: words of a sound by the adapter ``listen`` inside or beside the weights, or the
@@ -287,9 +313,11 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     """
     folder = weights_folder(name_or_path)
     text = (folder / "config.json").read_text(encoding="utf-8")
-    network = Network(ModelConfig.from_json(text), torch.bfloat16)
-    network.load_trained(folder)
-    network.llm.serve()
+    network = LateNetwork(ModelConfig.from_json(text), partial(_served, folder, text))
+    if is_shipped(folder):
+        load_tensors(folder / "model.safetensors")  # whole, at least: the rest is known to fit
+    else:
+        network()  # does it fit its configuration?
     fingerprint = zlib.crc32((folder / "model.safetensors").read_bytes(), zlib.crc32(text.encode()))
     pictures = _load_pictures(folder)
     if pictures is not None:
@@ -325,6 +353,14 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
         SentenceEncoder(),
         reader,
     )
+
+
+def _served(folder: Path, config: str) -> Network:
+    """The network of a folder of weights, to be used and not to be trained."""
+    network = Network(ModelConfig.from_json(config), torch.bfloat16)
+    network.load_trained(folder)
+    network.llm.serve()
+    return network
 
 
 def _load_pictures(folder: Path) -> PictureCodec | None:

@@ -85,6 +85,7 @@ def measure(
     from m4sc.codecs.base import Budget, Received
     from m4sc.codecs.semantic import SemanticCodec
     from m4sc.message import Message
+    from m4sc.mllm.late import LateNetwork
     from m4sc.tasks import get_task
 
     torch.set_num_threads(threads)
@@ -111,7 +112,7 @@ def measure(
         )
         yield _figure(name, clock * 1e3, "ms", detail)
 
-    codec, latents_task = SemanticCodec(system.network, system.senses), get_task(_LATENTS)
+    codec, latents_task = SemanticCodec(LateNetwork.of(system.network), system.senses), get_task(_LATENTS)
     sent = codec.encode(message, latents_task, Budget()).symbols
     received = Received(sent, np.full(len(sent), 0.1, np.float32))
 

@@ -37,7 +37,7 @@ def dashboard_command(
 
     parse_address(address)
     _check_port(host, port)
-    service = LinkService(address, loading.warm_up(model, False), query)
+    service = LinkService(address, loading.warm_up(model), query)
     try:
         service.begin()
         typer.echo(f"http://{host}:{port}  (Ctrl-C ends)")

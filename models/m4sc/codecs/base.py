@@ -170,6 +170,10 @@ class Codec(ABC):
         noise_var = np.full(len(sent.symbols), CLEAN_NOISE_VAR, np.float32)
         return self.decode(Received(sent.symbols, noise_var, sent.data), task, instruction)
 
+    def prepare(self) -> None:
+        """Load now what is else loaded with the first message: for ends that must answer at once."""
+        return
+
     def most(self, task: Task) -> Budget:
         """The largest budget of a task that the codec has a use for."""
         return Budget()

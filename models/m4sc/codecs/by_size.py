@@ -34,6 +34,11 @@ class BySizeCodec(Codec):
     def __init__(self, small: SemanticCodec, large: QuestionCodec) -> None:
         self.small, self.large = small, large
 
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self.small.prepare()
+        self.large.prepare()
+
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; a rate asked for is one of the small pictures' codec."""
         if self._is_small(message) or budget.rate:

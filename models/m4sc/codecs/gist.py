@@ -39,6 +39,10 @@ class GistCodec(Codec):
     def __init__(self, words: VerbatimCodec, sentences: Callable[[Sequence[str]], Tensor]) -> None:
         self.words, self.sentences = words, sentences
 
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self.words.prepare()
+
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; ValueError for a text without words, or a budget for no clause of it."""
         text = self.words.senses.words(message)

@@ -79,6 +79,10 @@ class WithPicture(Codec):
     def __init__(self, codec: TaskCodec, pictures: PictureCodec) -> None:
         self.codec, self.pictures = codec, pictures
 
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self.codec.prepare()
+
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; without ``budget.picture`` the task's symbols alone."""
         payload = self.codec.encode(message, task, budget, instruction)

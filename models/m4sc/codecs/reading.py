@@ -44,6 +44,10 @@ class ReadingCodec(Codec):
         self.reader, self.gist, self.sentences = reader.eval().requires_grad_(False), gist, sentences
         self.fingerprint = fingerprint
 
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self.gist.prepare()
+
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; ValueError for a text without words, or a budget for no clause of it."""
         if instruction is None or is_general(instruction, task):

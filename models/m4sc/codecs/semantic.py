@@ -15,6 +15,7 @@ from m4sc.codecs.trust import Trust, evidence, probability_right
 from m4sc.config import LATENTS
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
+from m4sc.mllm.late import LateNetwork
 from m4sc.mllm.network import Network
 from m4sc.mllm.text_chunks import text_chunks
 from m4sc.tasks import Task
@@ -26,7 +27,7 @@ class SemanticCodec(Codec):
     Which of both a task takes is told by ``encode_tasks`` of the model's configuration.
 
     Args:
-        network: trained, with the language model that answers.
+        network: trained, with the language model that answers; read when the first message comes.
         senses: frozen encoders of the transmitter.
         fingerprint: of configuration and weights.
         trust: of each task with a confidence the weights of :func:`m4sc.codecs.trust.evidence`; a receiver's
@@ -36,11 +37,20 @@ class SemanticCodec(Codec):
     name = "semantic"
 
     def __init__(
-        self, network: Network, senses: Senses, fingerprint: int = 0, trust: Trust | None = None
+        self, network: LateNetwork, senses: Senses, fingerprint: int = 0, trust: Trust | None = None
     ) -> None:
-        self.network, self.senses, self.fingerprint = network, senses, fingerprint
+        self._network, self.senses, self.fingerprint = network, senses, fingerprint
         self.trust: Trust = trust or {}
         self.config = network.config
+
+    @property
+    def network(self) -> Network:
+        """Trained, with the language model."""
+        return self._network()
+
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self._network()
 
     @torch.inference_mode()
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
@@ -66,8 +76,8 @@ class SemanticCodec(Codec):
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]
     ) -> list[Answer]:
         """As :meth:`Codec.decode_many`."""
-        started = time.perf_counter()
         llm = self.network.llm
+        started = time.perf_counter()
         prompts = [
             llm.prompt(instruction or task.instructions[0], self.latents(one, task))
             for one, instruction in zip(received, instructions, strict=True)

@@ -30,6 +30,11 @@ class SpokenQuestionCodec(Codec):
     def __init__(self, pictures: SemanticCodec, words: VerbatimCodec) -> None:
         self.pictures, self.words = pictures, words
 
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self.pictures.prepare()
+        self.words.prepare()
+
     @property
     def _picture_symbols(self) -> int:
         """The receiver knows where the words begin: a picture goes at its highest rate."""

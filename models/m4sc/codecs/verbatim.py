@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -19,15 +20,24 @@ class VerbatimCodec(Codec):
     """The text code of :mod:`m4sc.codecs.text_code` as a codec.
 
     Args:
-        code: of texts.
+        make_code: the code of texts; made when the first of them comes.
         senses: for words that are spoken.
         fingerprint: of configuration and weights.
     """
 
     name = "verbatim"
 
-    def __init__(self, code: TextCode, senses: Senses, fingerprint: int = 0) -> None:
-        self.code, self.senses, self.fingerprint = code, senses, fingerprint
+    def __init__(self, make_code: Callable[[], TextCode], senses: Senses, fingerprint: int = 0) -> None:
+        self._make_code, self.senses, self.fingerprint = make_code, senses, fingerprint
+
+    @cached_property
+    def code(self) -> TextCode:
+        """Of texts."""
+        return self._make_code()
+
+    def prepare(self) -> None:
+        """As :meth:`Codec.prepare`."""
+        self.code  # noqa: B018
 
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; the instruction says nothing new."""

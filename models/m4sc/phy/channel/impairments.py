@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import oaconvolve
 
 HALF_WIDTH = 16  # samples of the interpolating pulse on each side
 _KAISER_BETA = 8.0
@@ -40,4 +39,6 @@ def resample(samples: np.ndarray, sfo_ppm: float) -> np.ndarray:
 
 def multipath(samples: np.ndarray, taps: np.ndarray) -> np.ndarray:
     """Convolution with `taps`, complex (taps,); complex128 (n + taps - 1,)."""
+    from scipy.signal import oaconvolve  # takes a second to import, and a transmitter has no use for it
+
     return np.asarray(oaconvolve(samples, taps))
