@@ -232,7 +232,7 @@ def test_a_page_that_only_listens_says_so() -> None:
 
 
 def test_a_port_in_use_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model, encoder: FakeSystem())
+    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model: FakeSystem())
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

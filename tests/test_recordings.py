@@ -170,6 +170,14 @@ def test_archives(tmp_path: Path, name: str) -> None:
         open_recording(archive)
 
 
+def test_a_zip_with_a_file_of_no_name_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, SAMPLES.tobytes())
+    archive = pack(tmp_path, "a.sigmf.zip", ["x.sigmf-meta", "x.sigmf-data"])
+    archive.write_bytes(archive.read_bytes().replace(b"x/x.sigmf-data", b"\0/x.sigmf-data"))
+    with pytest.raises(RecordingError, match="not its samples"):
+        open_recording(archive)
+
+
 def test_a_plain_archive_is_found_by_its_bare_name_and_mapped(tmp_path: Path) -> None:
     put(tmp_path, SAMPLES.tobytes())
     pack(tmp_path, "a.sigmf", ["x.sigmf-meta", "x.sigmf-data"])

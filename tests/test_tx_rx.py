@@ -38,7 +38,8 @@ TEXTS = [f"text:{word}" for word in WORDS]
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model, encoder: FakeSystem())
+    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model: FakeSystem())
+    monkeypatch.setattr("m4sc_app.loading.load_model", lambda model: FakeSystem())
     for module in ("file_tx", "file_rx"):
         monkeypatch.setattr(f"m4sc_app.{module}.load_model", lambda model: FakeSystem())
 
@@ -231,7 +232,7 @@ class Slow(FakeSystem):
         time.sleep(0.5)
         return super().decode(*given, **named)
 
-loading.warm_up = lambda model, encoder: Slow()
+loading.warm_up = lambda model: Slow()
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -33,7 +33,8 @@ def read_archive(path: Path) -> tuple[bytes, np.ndarray]:
     try:
         if path.name.lower().endswith(".zip"):
             with zipfile.ZipFile(path) as zipped:
-                sizes = {info.filename: info.file_size for info in zipped.infolist() if not info.is_dir()}
+                files = [info for info in zipped.infolist() if not info.filename.endswith("/")]
+                sizes = {info.filename: info.file_size for info in files}
                 return _pair(path, sizes, zipped.open)
         with tarfile.open(path) as tar:
             members = {entry.name: entry for entry in tar if entry.isfile() and not entry.issparse()}
