@@ -126,3 +126,33 @@ def test_a_caption_is_sent_without_importing_what_serves_language_models(tmp_pat
     )  # fmt: skip
     assert (tmp_path / "burst.sigmf-meta").exists(), ended.stderr
     assert ended.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_two_threads_may_load_language_models_at_once() -> None:
+    asked = """
+import threading, m4sc
+from m4sc.message import Message
+system, start, faults = m4sc.load(), threading.Barrier(2), []
+def run(what):
+    start.wait()
+    try:
+        what()
+    except Exception as exc:
+        faults.append(repr(exc))
+text = Message("text", "Anna has a dog. It is big.")
+jobs = [lambda: system.prepare("spoken-question"), lambda: system.encode(text, "summarize")]
+threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(faults)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", asked],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+    assert ended.stdout.strip() == "[]", ended.stdout + ended.stderr

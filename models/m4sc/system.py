@@ -275,10 +275,10 @@ class SemanticSystem:
 
 def _text_code(llm: str, adapter: Path | None) -> TextCode:
     """The code of texts over a language model's tokens; the model itself is read when one is received."""
-    from transformers import AutoTokenizer
-
     folder = resolve(llm, "llm")
     with quiet_loading():
+        from transformers import AutoTokenizer
+
         alphabet = Alphabet(AutoTokenizer.from_pretrained(str(folder)))
     return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
 

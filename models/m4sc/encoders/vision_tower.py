@@ -70,7 +70,8 @@ def _processor_config(folder: Path) -> dict[str, Any]:
 
 def _vision_config(folder: Path) -> Any:
     """Of the picture's part of a model."""
-    from transformers import AutoConfig
+    with quiet_loading():
+        from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(str(folder))
     return getattr(config, "vision_config", config)
@@ -108,13 +109,13 @@ class VisionTower:
     """
 
     def __init__(self, name: str, device: torch.device) -> None:
-        from transformers import AutoModel
-
         folder = resolve(name, "vision")
         self.prepare = read_preprocessing(folder)
         self.resample = self.prepare.resample
         self.feature_dim = vision_dim(name)
         with quiet_loading():
+            from transformers import AutoModel
+
             model = AutoModel.from_pretrained(str(folder), dtype=torch.float32)
         self.early = model.config.model_type in _LAST_BUT_ONE
         self.net = getattr(model, "vision_model", model).eval().requires_grad_(False).to(device)

@@ -8,11 +8,13 @@ from typing import Any
 from m4sc.config import ModelConfig
 from m4sc.pretrained import resolve
 from m4sc.pretrained.registry import find_backbone
+from m4sc.quiet import quiet_loading
 
 
 def llm_dim(name: str) -> int:
     """Width of the embeddings of a language model, read from its configuration."""
-    from transformers import AutoConfig
+    with quiet_loading():
+        from transformers import AutoConfig
 
     config: Any = AutoConfig.from_pretrained(str(resolve(name, "llm")))
     return int(config.get_text_config().hidden_size)

@@ -64,11 +64,11 @@ class LanguageModel(nn.Module):
     def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
         """dtype: of the frozen weights; float32 to train, bfloat16 takes half of the memory to serve."""
         super().__init__()
-        from peft import LoraConfig, get_peft_model
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         self._folder = str(resolve(config.llm, "llm"))
         with quiet_loading():
+            from peft import LoraConfig, get_peft_model
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
             self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
             base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
         base.requires_grad_(False)
@@ -117,10 +117,10 @@ class LanguageModel(nn.Module):
             self._use("encode")
             return self.model
         if self._served_encoder is None:
-            from peft import get_peft_model
-            from transformers import AutoModelForCausalLM
-
             with quiet_loading():
+                from peft import get_peft_model
+                from transformers import AutoModelForCausalLM
+
                 base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
                 encoder = get_peft_model(base, self._lora, adapter_name="encode")
             encoder.load_state_dict(self._encode_state, strict=False)

@@ -50,10 +50,10 @@ class SentenceEncoder:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        from transformers import AutoModel, AutoTokenizer
-
         folder = resolve(self.name, "similarity")
         with quiet_loading():
+            from transformers import AutoModel, AutoTokenizer
+
             return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
     @torch.inference_mode()

@@ -37,9 +37,9 @@ def load_prior(folder: Path, alphabet: Alphabet, adapter: Path | None = None) ->
         alphabet: of its tokenizer.
         adapter: low-rank changes of its matrices, trained on short messages; None for the model as it is.
     """
-    from transformers import AutoModelForCausalLM
-
     with quiet_loading():
+        from transformers import AutoModelForCausalLM
+
         model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
     if adapter is not None:
         add_adapter(model, load_file(str(adapter)))

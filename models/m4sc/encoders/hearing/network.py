@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from m4sc.encoders.hearing.config import HearingConfig
 from m4sc.encoders.hearing.ct2_file import Ct2Weights
+from m4sc.quiet import quiet_loading
 from m4sc.tensor_file import load_tensors, take_over
 from m4sc.training.trainable import Trainable
 
@@ -29,7 +30,8 @@ class HearingNetwork(Trainable):
             ValueError: they are no Whisper model's.
         """
         super().__init__()
-        from peft import LoraConfig, get_peft_model
+        with quiet_loading():
+            from peft import LoraConfig, get_peft_model
 
         self.config = config
         lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=list(_TARGETS))
@@ -101,7 +103,8 @@ def _first(result: Any) -> Tensor:
 
 def _torch_whisper(weights: Ct2Weights) -> nn.Module:
     """Whisper of transformers with these weights, float32."""
-    from transformers import WhisperConfig, WhisperModel
+    with quiet_loading():
+        from transformers import WhisperConfig, WhisperModel
 
     found = weights.variables
     if weights.kind != "WhisperSpec" or "decoder/embeddings/weight" not in found:

@@ -16,13 +16,13 @@ class MiniLM:
     """Embeds sentences. folder: a transformers checkpoint; None takes the packaged one."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
         if folder is None:
             from m4sc.pretrained import resolve
 
             folder = Path(resolve("minilm", "similarity"))
         with quiet_loading():
+            from transformers import AutoModel, AutoTokenizer
+
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
             self._model: Any = AutoModel.from_pretrained(folder).eval()
 
