@@ -169,6 +169,20 @@ def test_a_broken_torchvision_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert model.check_torchvision().status == OK
 
 
+def test_the_torch_of_this_environment_is_named_and_a_broken_one_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    found = model.check_torch()
+    assert found.status != FAILED and found.detail.startswith(torch.__version__)
+    monkeypatch.setattr(model, "ask_interpreter", lambda *_: (False, "ImportError: libtorch.so is cut"))
+    assert (model.check_torch().status, model.check_torch().detail) == (
+        FAILED,
+        "ImportError: libtorch.so is cut",
+    )
+
+
 def test_missing_weights_and_memory(tmp_path: Path) -> None:
     assert {check.status for check in model.check_weights(tmp_path)} == {FAILED}
     assert model.check_memory(1e9).status == FAILED

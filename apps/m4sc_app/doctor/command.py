@@ -38,7 +38,8 @@ def run_checks() -> list[Check]:
         model.check_memory,
     ]
     # those that ask other interpreters or read large files wait beside those that import things here
-    waiting = {
+    waiting = (  # the longest first
+        model.check_torch,
         radio.check_path_python,
         machine.check_numpy,
         machine.check_system_numpy,
@@ -47,9 +48,9 @@ def run_checks() -> list[Check]:
         radio.check_module_of_all_users,
         model.check_torchvision,
         model.check_backbones,
-    }
+    )
     with ThreadPoolExecutor(2) as pool:
-        begun = {probe: pool.submit(_checked, probe) for probe in probes if probe in waiting}
+        begun = {probe: pool.submit(_checked, probe) for probe in waiting}
         here = {probe: _checked(probe) for probe in probes if probe not in waiting}
     found = here | {probe: future.result() for probe, future in begun.items()}
     return [check for probe in probes for check in found[probe]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -13,16 +14,23 @@ from m4sc_app.doctor.check import FAILED, OK, WARNING, Check, ask_interpreter
 MIN_FREE_MEMORY_GB = 3.0
 
 
+_ASK_TORCH = """
+import json, torch
+gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+print(json.dumps([torch.__version__, torch.__file__, torch.get_num_threads(), gpu]))
+"""
+
+
 def check_torch() -> Check:
     """Does PyTorch import, which one is it, and on what does it run?"""
-    try:
-        import torch
-    except ImportError as error:
-        return Check("PyTorch", FAILED, str(error), "Run script/bootstrap.")
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
-    whose = "of this environment" if Path(torch.__file__).is_relative_to(sys.prefix) else "of the system"
-    detail = f"{torch.__version__} {whose}, {torch.get_num_threads()} threads, {device}"
-    if not torch.cuda.is_available() and Path("/dev/nvidia0").exists():
+    # asked in a process of its own, for its import is the slowest part of all that is checked
+    works, answer = ask_interpreter(Path(sys.executable), _ASK_TORCH, 120.0)
+    if not works:
+        return Check("PyTorch", FAILED, answer, "Run script/bootstrap.")
+    version, file, threads, gpu = json.loads(answer)
+    whose = "of this environment" if Path(file).is_relative_to(sys.prefix) else "of the system"
+    detail = f"{version} {whose}, {threads} threads, {gpu or 'CPU only'}"
+    if gpu is None and Path("/dev/nvidia0").exists():
         cure = "Run `M4SC_TORCH=cuda script/bootstrap`; if it stays so, the driver is older than this CUDA."
         return Check("PyTorch", WARNING, f"{detail}, though there is a GPU", cure)
     return Check("PyTorch", OK, detail)
