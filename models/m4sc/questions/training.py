@@ -44,6 +44,7 @@ _HELD_OUT = 500
 _NEAR = (5, 60)  # ranks of the photographs whose captions are near misses
 _BALANCE = 0.6  # how far rare statements and answers are drawn as often as common ones
 _TRUST_QUESTIONS = 3000
+_MOST_ROUNDS = 40  # that a question is asked through other channels
 _WHAT_ROUNDS = 4
 _COPIES = 2  # made-up pictures of a class
 _KIND_COPIES = 8  # of one of the detector's kinds
@@ -368,7 +369,7 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
     for kind in TRIAL_KINDS:
         own = "existence" if kind == "phrase" else kind
         for asked in questions_on(kind, material, rows, seed):
-            for part in torch.randperm(len(asked.right), generator=generator)[:_TRUST_QUESTIONS].split(25):
+            for part in _asked_often(len(asked.right), generator).split(25):
                 with torch.inference_mode():
                     heard, quality = through_channel(
                         network.codec, points[asked.picture[part]], generator, TRUST_LEAST_SNR_DB
@@ -388,6 +389,13 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
         fitted[kind] = (found[0], found[1], found[2], found[3])
     network.config = replace(network.config, trust=fitted)
     return network
+
+
+def _asked_often(count: int, generator: torch.Generator) -> Tensor:
+    """Places of questions, int64, each as often as fits: few questions still meet many channels."""
+    rounds = min(_MOST_ROUNDS, math.ceil(_TRUST_QUESTIONS / max(count, 1)))
+    orders = [torch.randperm(count, generator=generator) for _ in range(rounds)]
+    return torch.cat(orders)[:_TRUST_QUESTIONS]
 
 
 @torch.inference_mode()
