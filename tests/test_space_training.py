@@ -126,16 +126,48 @@ def test_imagined_pictures_lie_as_far_from_their_captions_as_real_ones() -> None
     assert made.mean() > wrong.mean() + 0.1
 
 
+def _world() -> training.Described:
+    """A dog's photograph, another that is kept for validation, and an imagined picture of a car."""
+    captions = [("A dog runs.",) * 5, ("A man walks.",) * 5, ("A red car.",) * 5]
+    said = functional.normalize(torch.randn(3, 5, 384, generator=torch.Generator().manual_seed(0)), dim=-1)
+    return training.Described(said[:, 0], captions, said, torch.tensor([0]), torch.tensor([2]))
+
+
+def test_people_where_nobody_is_cost_and_the_subject_earns() -> None:
+    words = ("a", "dog", "man", "car", "red", "runs", "walks", "and")
+    said, rows = (
+        ["A dog and a man.", "A dog and a car.", "A red and a car.", "A man and a car."],
+        [0, 0, 2, 2],
+    )
+
+    def earned(naming: float, people: float) -> np.ndarray:
+        return training.earnings(words, _world(), SpacePlan(naming=naming, people=people))(said, rows)
+
+    plain = earned(0.0, 0.0)
+    np.testing.assert_allclose(plain - earned(0.0, 2.0), [2.0, 0.0, 0.0, 2.0], atol=1e-6)
+    np.testing.assert_allclose(earned(3.0, 0.0) - plain, [3.0, 3.0, 3.0, 3.0], atol=1e-6)
+    assert training.earnings(words, _world(), SpacePlan())(["A man walks."], [1]) <= 1.0  # nothing is known
+
+
+def test_half_of_the_imagined_pictures_are_spoken_of_as_photographs() -> None:
+    world = _world()
+    many = replace(world, points=torch.zeros(2000, 384), imagined=torch.arange(1000, 2000))
+    assert training.styles_of(many).tolist() == [0] * 1000 + [1] * 1000
+    mixed = training.styles_of(many, 3)
+    assert not mixed[:1000].any() and 400 < int(mixed.sum()) < 600
+    assert not torch.equal(mixed, training.styles_of(many, 4))
+
+
 def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -> None:
     out, said = tmp_path / "run", list[str]()
-    plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010, reward_share=0.2)
+    plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010, reward_share=0.2, second_share=0.1)
     system = train_space(data, out, plan, said.append)
     files = {path.name for path in out.glob("*") if path.is_file()}
     assert files == {"config.json", "model.safetensors", "knowledge.safetensors", "words.txt"}
     assert len(KnowledgeBase.load(out / "knowledge.safetensors")) > 1000
     assert any("(copies)" in line for line in said)
     kept = {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()}
-    assert len(kept) == 5  # one round of rewards
+    assert len(kept) == 6  # one round of rewards of each speaker
     again = train_space(data, out, plan)
     assert {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()} == kept
     assert again.fingerprint == system.fingerprint and system.network.second is not None

@@ -369,6 +369,16 @@ def space(
         float,
         typer.Option("--likeness", min=0, help="Weight of closeness to people's captions beside CIDEr-D."),
     ] = 1.0,
+    naming: Annotated[
+        float, typer.Option("--naming", min=0, help="Weight of naming what most captions of a picture name.")
+    ] = 0.5,
+    people: Annotated[
+        float, typer.Option("--people", min=0, help="Taken off a sentence with people where nobody is.")
+    ] = 1.0,
+    second_share: Annotated[
+        float,
+        typer.Option("--second-share", min=0, max=0.5, help="Of the time, for rewards of COCO's speaker."),
+    ] = 0.0,
     speaker: Annotated[
         Path | None, typer.Option("--speaker", help="Folder of weights whose speaker is trained on.")
     ] = None,
@@ -384,7 +394,16 @@ def space(
     from m4sc.space.training import SpacePlan, train_space
 
     plan = SpacePlan(
-        minutes, seed, bool(bf16), projector, reward_share=reward_share, likeness=likeness, speaker=speaker
+        minutes,
+        seed,
+        bool(bf16),
+        projector,
+        reward_share=reward_share,
+        likeness=likeness,
+        naming=naming,
+        people=people,
+        second_share=second_share,
+        speaker=speaker,
     )
     train_space(data, out, plan, say=lambda text: typer.echo(text, err=True))
 

@@ -85,7 +85,7 @@ def _forms() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
 
 FORMS, KINDS, PLURALS = _forms()
 _SEVERAL = frozenset(plural for name, plural in PLURALS.items() if plural != name) | _IS_PLURAL
-_VAGUE_WORDS = {word: kind for kind, text in _VAGUE.items() for word in text.split()}
+VAGUE_KINDS = {word: kind for kind, text in _VAGUE.items() for word in text.split()}
 _HEADS = sorted((w for w, t in FORMS.items() if KINDS[t] in ("place", "furniture", "vehicle")), key=len)
 _PLACE = re.compile(
     rf"\b((?:{_PREPOSITIONS}) (?:(?:{_DETERMINERS}) )?(?:[a-z]+ ){{0,2}}?(?:{'|'.join(reversed(_HEADS))}))\b"
@@ -123,7 +123,7 @@ def find_facts(captions: Sequence[str]) -> Facts:
         named = [FORMS[word] for word in words if word in FORMS]
         for thing in dict.fromkeys(named):
             facts.mentions[thing] = facts.mentions.get(thing, 0) + 1
-        facts.vague |= {_VAGUE_WORDS[word] for word in words if word in _VAGUE_WORDS}
+        facts.vague |= {VAGUE_KINDS[word] for word in words if word in VAGUE_KINDS}
         _read_colours(words, facts)
         _read_counts(words, facts)
         _read_place(text, facts)
@@ -167,7 +167,7 @@ def _read_place(text: str, facts: Facts) -> None:
     found = next((m for m in _PLACE.finditer(text) if not _NOT_INSIDE.search(f" {_inner(m[1])} ")), None)
     if found is None:
         return
-    before = [w for w in text[: found.start()].split() if w in FORMS or w in _VAGUE_WORDS]
+    before = [w for w in text[: found.start()].split() if w in FORMS or w in VAGUE_KINDS]
     things = [FORMS.get(word, "") for word in before]
     if len(things) == 1 and KINDS.get(things[0]) in ("animal", "person", "vehicle"):
         facts.places.setdefault(things[0], []).append(found[1])

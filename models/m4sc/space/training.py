@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,10 @@ from m4sc.space.picture_features import PictureFeatures, class_sentences
 from m4sc.space.projector import Projector, ProjectorConfig, ProjectorEnsemble
 from m4sc.space.prototypes import prototype_features, with_prototypes
 from m4sc.space.reward import CaptionReward, Likeness
-from m4sc.space.reward_training import RewardStage, train_by_reward
+from m4sc.space.reward_training import Reward, RewardStage, train_by_reward
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.system import SpaceNetwork, SpaceSystem
+from m4sc.space.truth import Truth
 from m4sc.space.word_speaker import (
     SpeakerData,
     SpeakerStage,
@@ -71,6 +72,9 @@ class SpacePlan:
             pictures among them what ordinary photographs show is named more often and captions of Flickr8k
             agree less with people's: 0 leaves it out.
         likeness: weight of a caption's closeness to people's beside its CIDEr-D.
+        naming: weight of the share that it names of what most of its picture's captions name.
+        people: what is taken off a caption with people of a picture where nobody is.
+        second_share: of the minutes in which the speaker of imagined pictures learns from rewards too.
         speaker: folder of weights whose speaker is trained on instead of a new one.
     """
 
@@ -84,6 +88,9 @@ class SpacePlan:
     known: int = _MOST_KNOWN
     reward_share: float = 0.0
     likeness: float = 1.0
+    naming: float = 0.5
+    people: float = 1.0
+    second_share: float = 0.0
     speaker: Path | None = None
 
 
@@ -151,7 +158,8 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         points = network.named(points, scores, seen)
     groups = coco_groups(data)
     groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
-    world = described(photos, split, points, groups, dict(zip(known, known_points, strict=True)), plan.seed)
+    point_of = dict(zip(known, known_points, strict=True))
+    world = described(photos, split, points, groups, point_of, plan.seed, seen)
     _stage(out, "codec", lambda: _coded(network.codec, world, plan), network.codec)
     say("channel codec trained")
     speaker = network.speaker
@@ -180,12 +188,13 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         return dict(speaker.state_dict())
 
     _stage(out, "speaker", speaking, speaker)
-    for number in range(reward_rounds(plan)):
-        work = partial(rewarded, network, world, told, plan, number, say)
-        _stage(out, f"rewarded-{number + 1}", work, speaker)
+    lessons = RewardLessons(network, world, told, plan, out, say)
+    drawn = torch.cat([world.learn.repeat(_PHOTOGRAPHS), world.imagined])
+    lessons.teach(speaker, "rewarded", drawn, plan.reward_share, mixed=True)
     if network.second is not None:
         told_plainly = load_file(str(out / "stages" / "speaker.safetensors"))
         network.second.load_state_dict(told_plainly)
+        lessons.teach(network.second, "second-rewarded", world.imagined, plan.second_share)
         network.manner.load_state_dict(manner_of(network.codec, world, plan.seed))
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
@@ -286,6 +295,7 @@ class Described:
         said: unit vectors of the captions, float (n, 5, dim).
         learn: int64 (m,): photographs to learn from.
         imagined: int64 (k,): the rows of points that no photograph has.
+        seen: the detector's scores of the photographs, float (m, 80); None without a detector.
     """
 
     points: Tensor
@@ -293,6 +303,7 @@ class Described:
     said: Tensor
     learn: Tensor
     imagined: Tensor
+    seen: Tensor | None = None
 
     @property
     def mean_said(self) -> Tensor:
@@ -307,6 +318,7 @@ def described(
     groups: list[tuple[str, ...]],
     point_of: dict[str, Tensor],
     seed: int,
+    seen: Tensor | None = None,
 ) -> Described:
     """The photographs, and pictures that captions without one might describe.
 
@@ -318,6 +330,7 @@ def described(
         groups: captions of the same pictures.
         point_of: of each of these.
         seed: of what is imagined.
+        seen: the detector's scores of the photographs, float (n, 80).
     """
     said = torch.stack([torch.stack([point_of[text] for text in group]) for group in groups])
     learn = nn.functional.normalize(photos.points[split.learn].mean(1), dim=-1)
@@ -330,6 +343,7 @@ def described(
         torch.cat([photos.points, said]),
         split.learn,
         len(photos) + torch.arange(len(groups)),
+        seen,
     )
 
 
@@ -386,53 +400,93 @@ def manner_of(codec: SpaceCodec, world: Described, seed: int) -> dict[str, Tenso
     return {"weight": weight[None], "bias": bias[None]}
 
 
-def reward_rounds(plan: SpacePlan) -> int:
-    """Rounds of learning by rewards; 0 where the plan leaves it out."""
-    return math.ceil(plan.reward_share * plan.minutes / _ROUND_MINUTES)
+def styles_of(world: Described, seed: int | None = None) -> Tensor:
+    """In which style each point is spoken of, int64 (n,): that of its captions.
 
-
-def rewarded(
-    network: SpaceNetwork,
-    world: Described,
-    told: SpeakerData,
-    plan: SpacePlan,
-    number: int,
-    say: Say = lambda text: None,
-) -> dict[str, Tensor]:
-    """One round in which the speaker is taught by what its own captions earn.
-
-    Photographs are drawn about seven times as often as imagined pictures; each kind is spoken of in its own
-    style, as its captions are, so that neither unlearns the other's words.
+    seed: draw for half of the imagined pictures the photographs' style instead: it has to learn that not
+    every picture shows people, as most photographs do.
     """
-    speaker = network.speaker
-    assert speaker is not None  # there are words
-    rows = torch.cat([world.learn.repeat(_PHOTOGRAPHS), world.imagined])
-    known = set(rows.tolist())  # what is kept for validation does not even say which words are rare
+    styles = torch.isin(torch.arange(len(world.points)), world.imagined).long()
+    if seed is not None:
+        styles *= torch.randint(2, styles.shape, generator=torch.Generator().manual_seed(seed))
+    return styles
+
+
+@dataclass(frozen=True)
+class RewardLessons:
+    """Rounds in which speakers are taught by what their own captions earn; each is a stage of its own.
+
+    Attributes:
+        network: whose channel codec is between.
+        world, told: what is learned from.
+        plan: weights and minutes.
+        out: where finished rounds are kept.
+        say: told how far it is.
+    """
+
+    network: SpaceNetwork
+    world: Described
+    told: SpeakerData
+    plan: SpacePlan
+    out: Path
+    say: Say
+
+    @cached_property
+    def reward(self) -> Reward:
+        """Made when a round is to be learned, not when all of them are read."""
+        speaker = self.network.speaker
+        assert speaker is not None  # there are words
+        return earnings(speaker.config.words, self.world, self.plan)
+
+    def teach(self, speaker: WordSpeaker, name: str, rows: Tensor, share: float, mixed: bool = False) -> None:
+        """All rounds of a speaker, in place.
+
+        Args:
+            speaker: to teach.
+            name: of the rounds.
+            rows: int64 (m,), of the world's points; what stands there more often is drawn more often.
+            share: of the plan's minutes; 0 for no round.
+            mixed: styles as :func:`styles_of` draws them.
+        """
+        rounds = math.ceil(share * self.plan.minutes / _ROUND_MINUTES)
+        for number in range(rounds):
+            seed = self.plan.seed + number
+            stage = RewardStage(minutes=share * self.plan.minutes / rounds, steps=10**6, seed=seed)
+            styles = styles_of(self.world, seed if mixed else None)
+            work = partial(self._round, speaker, f"{name}, round {number + 1}", rows, stage, styles)
+            _stage(self.out, f"{name}-{number + 1}", work, speaker)
+
+    def _round(
+        self, speaker: WordSpeaker, name: str, rows: Tensor, stage: RewardStage, styles: Tensor
+    ) -> dict[str, Tensor]:
+        train_by_reward(
+            speaker.requires_grad_(True),
+            rows,
+            self.reward,
+            self.told,
+            stage,
+            through=lambda x, generator: through_channel(self.network.codec, x, generator),
+            progress=lambda step, earned: self.say(f"{name}, step {step}: {earned:.3f}"),
+            styles=styles,
+        )
+        return dict(speaker.state_dict())
+
+
+def earnings(words: Sequence[str], world: Described, plan: SpacePlan) -> Reward:
+    """What sentences on pictures earn: agreement with people's captions, closeness to them, and truth."""
+    used = torch.cat([world.learn, world.imagined]).sort().values
+    known = set(used.tolist())  # what is kept for validation does not even say which words are rare
     captions = [c if n in known else () for n, c in enumerate(world.captions)]
-    agreed = CaptionReward(captions)
-    texts = [text for group in captions for text in group]
-    used = torch.tensor(sorted(known))
-    like = Likeness(speaker.config.words, texts, world.said[used].flatten(0, 1))
+    agreed, true = CaptionReward(captions), Truth(captions, world.seen)
+    like = Likeness(words, [text for c in captions for text in c], world.said[used].flatten(0, 1))
 
     def reward(sentences: Sequence[str], pictures: Sequence[int]) -> np.ndarray:
-        near = like(sentences, world.said[torch.tensor(pictures)])
-        return np.asarray(agreed(sentences, pictures) + plan.likeness * near)
+        earned = agreed(sentences, pictures)
+        earned = earned + plan.likeness * like(sentences, world.said[torch.tensor(pictures)])
+        earned = earned + plan.naming * true.named(sentences, pictures)
+        return np.asarray(earned - plan.people * true.invented_people(sentences, pictures), dtype=np.float32)
 
-    train_by_reward(
-        speaker.requires_grad_(True),
-        rows,
-        reward,
-        told,
-        RewardStage(
-            minutes=plan.reward_share * plan.minutes / reward_rounds(plan),
-            steps=10**6,
-            seed=plan.seed + number,
-        ),
-        through=lambda x, generator: through_channel(network.codec, x, generator),
-        progress=lambda step, earned: say(f"speaker, round {number + 1}, step {step}: {earned:.3f}"),
-        styles=torch.isin(torch.arange(len(world.points)), world.imagined).long(),
-    )
-    return dict(speaker.state_dict())
+    return reward
 
 
 def shipped_knowledge(known: list[str], points: Tensor, classes: Tensor, most: int) -> KnowledgeBase:
