@@ -130,7 +130,7 @@ def test_bad_users_are_told_and_no_port_stays_taken(recording: Path, users: list
 
 def run(*argv: str, seconds: float = 60.0, end: int | None = None) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "m4sc_app.cli", "broker", *argv],
+        [sys.executable, "-m", "m4sc_app", "broker", *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

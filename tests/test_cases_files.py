@@ -32,7 +32,7 @@ CAT = Path(__file__).parent.parent / "python_blocks" / "samples" / "cat.jpg"
 
 
 def run(*argv: str, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "m4sc_app.cli", *argv]
+    command = [sys.executable, "-m", "m4sc_app", *argv]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
 
 
@@ -137,7 +137,7 @@ def test_whole_weights_are_read(weights: Path) -> None:
 def test_a_full_output_is_one_sentence() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "m4sc_app.cli", "tasks"], stdout=full, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "m4sc_app", "tasks"], stdout=full, stderr=subprocess.PIPE, text=True,
             timeout=60,
         )  # fmt: skip
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "cannot be written" in done.stderr
@@ -145,7 +145,7 @@ def test_a_full_output_is_one_sentence() -> None:
 
 @pytest.mark.parametrize("argv", ["tasks", "tasks --json", "--help", "--version"])
 def test_a_reader_that_has_enough_is_no_fault(argv: str) -> None:
-    command = f"{shlex.quote(sys.executable)} -m m4sc_app.cli {argv}"
+    command = f"{shlex.quote(sys.executable)} -m m4sc_app {argv}"
     shell = f"{command} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.stderr == "" and done.stdout.strip() in ("0", "141")
@@ -153,7 +153,7 @@ def test_a_reader_that_has_enough_is_no_fault(argv: str) -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(closed: str) -> None:
-    shell = f"{shlex.quote(sys.executable)} -m m4sc_app.cli tasks {closed}"
+    shell = f"{shlex.quote(sys.executable)} -m m4sc_app tasks {closed}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == ""
 

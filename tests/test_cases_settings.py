@@ -56,7 +56,7 @@ def test_a_device_in_the_place_of_a_file_costs_no_memory(text: str) -> None:
     )
     for line in lines:
         done = subprocess.run(
-            [sys.executable, "-m", "m4sc_app.cli", *line],
+            [sys.executable, "-m", "m4sc_app", *line],
             capture_output=True, text=True, timeout=120, check=False, cwd=Path(text).parent,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30)),
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """The command line: help, versions, and bad input as one sentence and exit code 2."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -132,3 +133,25 @@ def test_gnu_radios_log_stays_out_of_what_json_prints() -> None:
 def test_train_refuses_shares_that_are_none(capsys, tmp_path, given, word):
     (tmp_path / "align").mkdir()
     refused(capsys, ["train", "instruct", "--data", tmp_path, "--out", tmp_path, "--shares", given], word)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_parts_are_imported_or_taken_down(by):
+    kill = f"os.kill(os.getpid(), {int(by)})"
+    importing = f"""
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "m4sc_app.cli":
+            {kill}
+sys.meta_path.insert(0, Finder())
+"""
+    ending = f"""
+import atexit, types
+sys.modules["m4sc_app.cli"] = types.SimpleNamespace(main=lambda: 7)
+atexit.register(lambda: {kill})
+"""
+    for code, said, where in ((130, "m4sc: interrupted", importing), (7, "", ending)):
+        lines = f"import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{where}"
+        lines += "from m4sc_app.start import main\nsys.exit(main())"
+        done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr.strip()) == (code, said)

@@ -167,6 +167,7 @@ def test_a_stop_that_goes_wrong_is_counted(
 
     monkeypatch.setattr(stop_trial, "_line", lambda argv, folder: [sys.executable, "-S", "-c", *argv])
     monkeypatch.setitem(stop_trial.COMMANDS, "made up", Command((started,), 3.0))
+    monkeypatch.setattr(stop_trial, "_begun", lambda process: None)
     monkeypatch.setattr(stop_trial, "time", SimpleNamespace(sleep=until_ready))
     found = stop_trial.stop_trial("made up", 1, 1)
     assert found.runs == 3 and found.wrong == (2 if wrong else 0)  # SIGKILL is nothing that a program answers
@@ -231,3 +232,16 @@ def test_the_command_prints_figures(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_figure_is_a_mistake() -> None:
     assert main(["bench", "handed-in", "--only", "luck"]) == 2
     assert main(["bench", "handed-in", "--decoder", "luck"]) == 2
+
+
+def test_moments_begin_when_the_command_does() -> None:
+    import signal
+    import subprocess
+    import sys
+
+    late = "import time, signal; time.sleep(0.4); signal.signal(signal.SIGTERM, print); time.sleep(20)"
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, "-S", "-c", late], text=True) as process:
+        stop_trial._begun(process)
+        assert 0.4 <= time.monotonic() - started < 20
+        process.send_signal(signal.SIGKILL)

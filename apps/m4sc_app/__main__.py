@@ -2,6 +2,6 @@
 
 import sys
 
-from m4sc_app.cli import main
+from m4sc_app.start import main
 
 sys.exit(main())

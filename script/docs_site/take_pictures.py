@@ -96,7 +96,7 @@ def dashboard(display: str, folder: Path, picture: Path) -> None:
     import urllib.request
 
     site = f"http://127.0.0.1:{_PORT}"
-    command = [sys.executable, "-m", "m4sc_app.cli", "dashboard"]
+    command = [sys.executable, "-m", "m4sc_app", "dashboard"]
     link = "sim:?snr_db=8&channel=multipath&cfo_hz=400"
     server = subprocess.Popen([*command, link, "--port", str(_PORT)])
 
@@ -139,7 +139,7 @@ def _reachable(site: str, seconds: float = 180.0) -> bool:
 
 def report(display: str, folder: Path, picture: Path) -> None:
     """The top of the demo's report."""
-    command = [sys.executable, "-m", "m4sc_app.cli", "demo", "--out", str(folder / "demo")]
+    command = [sys.executable, "-m", "m4sc_app", "demo", "--out", str(folder / "demo")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with Browser(folder / "browser", 1100, 1000) as browser:
         browser.open((folder / "demo" / "report.html").as_uri())

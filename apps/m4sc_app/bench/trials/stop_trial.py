@@ -26,6 +26,7 @@ ALLOWED = {
 }
 """Done before; refused, since nothing was sent or received; interrupted; ended before Python ran; killed."""
 _WAIT_S = 90.0  # for the end; a loaded machine finishes the message under way first
+_START_S = 2.0  # that Python takes to begin, at most
 _BACKLOG = 60  # messages of the recording that is read
 _SIGNS = ("Traceback", "terminate called", "Fatal Python error", "core dumped", "a defect in m4sc")
 _HALF = (".tmp", ".part", ".partial")
@@ -111,7 +112,7 @@ def stop_trial(name: str, count: int, seed: int) -> Stops:
             subprocess.run(before, input=_TEXTS, text=True, capture_output=True, check=True)
         for number in range(len(SIGNALS) * count):
             by = SIGNALS[number % len(SIGNALS)]
-            code, said = _run(command, folder, by, rng.uniform(0.05, command.within_s))
+            code, said = _run(command, folder, by, rng.uniform(0.0, command.within_s))
             half = half_file(Path(folder), killed=by is signal.SIGKILL)
             fault = next((sign for sign in _SIGNS if sign in said), "")
             fault = fault or (f"half a file: {half}" if half else "")
@@ -154,7 +155,7 @@ def _whole(path: Path) -> bool:
 
 
 def _line(argv: tuple[str, ...], folder: str) -> list[str]:
-    return [sys.executable, "-m", "m4sc_app.cli", *(part.format(folder) for part in argv)]
+    return [sys.executable, "-m", "m4sc_app", *(part.format(folder) for part in argv)]
 
 
 def _run(command: Command, folder: str, by: signal.Signals, after_s: float) -> tuple[int, str]:
@@ -162,6 +163,7 @@ def _run(command: Command, folder: str, by: signal.Signals, after_s: float) -> t
     other = _start(command.beside, folder, _TEXTS) if command.beside else None
     try:
         process = _start(command.argv, folder, command.lines)
+        _begun(process)
         time.sleep(after_s)
         process.send_signal(by)
         try:
@@ -175,6 +177,17 @@ def _run(command: Command, folder: str, by: signal.Signals, after_s: float) -> t
         if other is not None:
             other.kill()
             other.communicate()
+
+
+def _begun(process: subprocess.Popen[str]) -> None:
+    """Wait until Python has come to our first line, which says what SIGTERM does: before, all is Python's."""
+    status, caught = Path(f"/proc/{process.pid}/status"), 1 << (signal.SIGTERM - 1)
+    deadline = time.monotonic() + _START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        if int(fields["SigCgt"], 16) & caught:
+            return
+        time.sleep(0.002)
 
 
 def _hears_ctrl_c() -> None:
