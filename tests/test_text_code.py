@@ -13,7 +13,7 @@ from m4sc.codecs.text_code import TextCode, VerbatimText
 from m4sc.codecs.text_code.alphabet import Alphabet
 from m4sc.codecs.text_code.code_book import code_book, gains, most_gain, permutations
 from m4sc.codecs.text_code.codec import DOUBTFUL
-from m4sc.codecs.text_code.plan import RATES, Sharing, order_of, rate_for
+from m4sc.codecs.text_code.plan import LEAST_SYMBOLS, RATES, Sharing, order_of, rate_for, usual_rate
 from m4sc.codecs.text_code.search import Effort
 from tiny_model import write_tiny_llm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -119,6 +119,37 @@ def test_a_text_takes_the_symbols_that_it_may(code: TextCode, rate: int) -> None
 def test_a_known_good_channel_saves_symbols() -> None:
     assert rate_for(6.0, 5.0) == 6 > rate_for(6.0, 15.0) > rate_for(6.0, 30.0)
     assert rate_for(2.0, 15.0) == 2
+
+
+@given(tokens=st.integers(1, 60), snr_db=st.none() | st.floats(-20, 40))
+def test_a_short_text_is_sent_at_a_higher_rate(tokens: int, snr_db: float | None) -> None:
+    rate, plain = usual_rate(tokens, snr_db), rate_for(6.0, snr_db)
+    assert rate in RATES and rate >= plain
+    assert rate == RATES[-1] or rate * tokens >= LEAST_SYMBOLS
+    assert rate == plain or plain * tokens < LEAST_SYMBOLS
+
+
+@pytest.mark.parametrize("text", ["hello", "no", "a b", "1"])
+@pytest.mark.parametrize("snr_db", [None, 14.0, 18.0, 25.0])
+def test_a_word_or_two_arrives_where_a_longer_text_does(
+    code: TextCode, text: str, snr_db: float | None
+) -> None:
+    sent = as_complex(code.encode(text, usual_rate(code.tokens(text), snr_db)))
+    power = 10 ** (-(snr_db or 14.0) / 10)
+    for seed in range(5):
+        said = received(code, sent + noise(len(sent), power, np.random.default_rng(seed)), power)
+        assert said.text == text and said.confidence > 0.9
+
+
+def test_of_readings_at_several_rates_the_one_that_explains_the_symbols_is_given(code: TextCode) -> None:
+    """Four symbols are a token at 4 or two at 2, and too few to verify either."""
+    right = [
+        text for text in "abcdefghijklmnop" if received(code, as_complex(code.encode(text, 4))).text == text
+    ]
+    assert len(right) == 16
+    noise_var = np.full(4, 3.0, np.float32)
+    doubtful = code.decode(as_complex(code.encode("k", 4)), noise_var)
+    assert not doubtful.verified and doubtful.confidence < 0.5
 
 
 def test_mean_power_is_one(code: TextCode) -> None:

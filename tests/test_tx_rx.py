@@ -23,11 +23,13 @@ from m4sc_app.calibrate import GainStep, best_step
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
 from m4sc_app.link_options import Listening, Sending
+from m4sc_app.link_view import LinkView
 from m4sc_app.multiuser import multiuser_command
 from m4sc_app.outgoing import outgoing_messages
 from m4sc_app.patience import patience
 from m4sc_app.rx import run_rx
 from m4sc_app.tx import run_tx
+from m4sc_flowgraphs.link_event import LinkEvent
 from PIL import Image
 from test_radio_ends import free_port
 from test_recordings import FullDisk
@@ -46,6 +48,25 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(output: str, kind: str) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, filter(None, output.splitlines())) if row["event"] == kind]
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, "cat"),
+        ({"confidence": 0.874}, "cat (87 % sure)"),
+        ({"confidence": 0.2, "verified": False}, "cat (not verified, 20 % sure)"),
+        ({"confidence": 1.0, "verified": True}, "cat (verified)"),
+        ({"confidence": 0.1, "answer": "not sure"}, "not sure"),
+        ({"confidence": 0.9, "answer": None, "picture": "a.png"}, "(picture: a.png)"),
+        ({"verified": False, "confidence": 0.5, "lost_segments": 1, "n_segments": 3},
+         "cat [1 of 3 frames lost] (not verified, 50 % sure)"),
+    ],
+)  # fmt: skip
+def test_a_line_says_how_far_an_answer_may_be_believed(known: dict[str, Any], said: str) -> None:
+    values = {"sequence": 7, "task": "vqa", "snr_db": 9.96, "system": "semantic", "answer": "cat", **known}
+    event = LinkEvent("answer", 0.0, values)
+    assert LinkView("m4sc rx", False)._line(event) == f"#7 vqa 10.0 dB semantic: {said}"
 
 
 def test_sim_sends_and_answers_in_one_process(capsys: pytest.CaptureFixture[str]) -> None:

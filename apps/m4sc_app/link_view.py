@@ -9,6 +9,7 @@ from collections import Counter, deque
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from m4sc.transport.answering import NOT_SURE
 from m4sc_flowgraphs.link_event import LinkEvent
 from rich.console import Console
 from rich.live import Live
@@ -181,7 +182,17 @@ def _said(values: dict[str, Any]) -> str:
     picture = f"(picture: {kept})" if kept else "(a picture; --pictures FOLDER keeps it)"
     lost = values.get("lost_segments") or 0
     part = f" [{lost} of {values['n_segments']} frames lost]" if lost else ""
-    return f"{answer if answer is not None else picture}{part}"
+    return f"{answer if answer is not None else picture}{part}{_trust(values)}"
+
+
+def _trust(values: dict[str, Any]) -> str:
+    """How far an answer may be believed, where its codec says so."""
+    confidence, verified = values.get("confidence"), values.get("verified")
+    if verified:
+        return " (verified)"
+    if confidence is None or values.get("answer") in (None, NOT_SURE):
+        return ""
+    return f" ({'not verified, ' if verified is False else ''}{100 * confidence:.0f} % sure)"
 
 
 def _message(values: dict[str, Any]) -> tuple[int, int]:

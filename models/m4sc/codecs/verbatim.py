@@ -10,7 +10,7 @@ import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.text_code import TextCode
-from m4sc.codecs.text_code.plan import DEFAULT_RATE, rate_for
+from m4sc.codecs.text_code.plan import DEFAULT_RATE, rate_for, usual_rate
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.tasks import Task
@@ -42,11 +42,14 @@ class VerbatimCodec(Codec):
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
         """As :meth:`Codec.encode`; the instruction says nothing new."""
         text = self.senses.words(message)
-        rate = float(budget.rate or DEFAULT_RATE)
-        if budget.symbols is not None:
-            rate = min(rate, budget.symbols / self.code.tokens(text))
+        tokens = self.code.tokens(text)
         # without an SNR every channel is thought of: the receiver tells what did not come through
-        latents = self.code.encode(text, rate_for(rate, budget.snr_db))
+        if budget.rate is None and budget.symbols is None and tokens:
+            rate = usual_rate(tokens, budget.snr_db)
+        else:
+            most = budget.symbols / tokens if budget.symbols is not None and tokens else np.inf
+            rate = rate_for(min(float(budget.rate or DEFAULT_RATE), most), budget.snr_db)
+        latents = self.code.encode(text, rate)
         return Payload(task.task_id, message.modality, self.fingerprint, latents)
 
     def decode_many(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -56,6 +56,19 @@ class Certainty:
     def verifies(self, found: Found) -> bool:
         """Whether a chunk is sure enough to be called so."""
         return found.log_odds >= self.log_odds and found.gain >= self.gain
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A text at one rate.
+
+    Attributes:
+        said: the text.
+        gain: ln of its weight against that of no text at all; minus infinity where the search was stopped.
+    """
+
+    said: VerbatimText
+    gain: float = -np.inf
 
 
 class TextCode:
@@ -138,13 +151,13 @@ class TextCode:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
         y, n = np.asarray(symbols)[back], np.asarray(noise_var, np.float32)[back]
-        answer = self._receive(y, n, rates[0], self.effort, min_confidence)
-        for rate in rates[1:]:
-            if answer.verified:
-                break
-            other = self._receive(y, n, rate, _GUESS, min_confidence)
-            answer = other if other.verified else answer
-        return answer
+        readings: list[_Reading] = []
+        for rate in rates:
+            effort = _GUESS if readings else self.effort
+            readings.append(self._receive(y, n, rate, effort, min_confidence))
+            if readings[-1].said.verified:
+                return readings[-1].said
+        return _likeliest(readings)
 
     def _send(self, tokens: list[int], key: int, rate: int) -> np.ndarray:
         """Symbols of a chunk, float32 (rate * tokens, 2)."""
@@ -159,7 +172,7 @@ class TextCode:
 
     def _receive(
         self, y: np.ndarray, noise_var: np.ndarray, rate: int, effort: Effort, min_confidence: float
-    ) -> VerbatimText:
+    ) -> _Reading:
         """Symbols in the code's order to a text at one rate."""
         total = len(y) // rate
         # what is lost (Effort.lost) is among the hypotheses with a probability of e^-lost at most
@@ -171,15 +184,16 @@ class TextCode:
             here = slice(len(said) * rate, (len(said) + length) * rate)
             found.append(self._read(y[here], noise_var[here], self._key(total, number), rate, said, effort))
             if not found[-1].tokens:
-                return VerbatimText("", False, 0.0)
+                return _Reading(VerbatimText("", False, 0.0))
             said += found[-1].tokens
             confidence *= float(np.exp(-np.logaddexp(0.0, -found[-1].log_odds)))
             if confidence < min_confidence and len(said) < total:
-                return VerbatimText("", False, confidence)
+                return _Reading(VerbatimText("", False, confidence))
+        gain = sum(part.gain for part in found)
         sure = [self.certainty.verifies(part) for part in found]
         if len(found) == 1 or all(sure):
-            return VerbatimText(self.alphabet.text(said), all(sure), confidence)
-        return VerbatimText(self._marked(found, sure), False, confidence)
+            return _Reading(VerbatimText(self.alphabet.text(said), all(sure), confidence), gain)
+        return _Reading(VerbatimText(self._marked(found, sure), False, confidence), gain)
 
     def _marked(self, found: list[Found], sure: list[bool]) -> str:
         """The text with `DOUBTFUL` in the place of chunks that are not sure."""
@@ -210,6 +224,15 @@ class TextCode:
     def _key(tokens: int, chunk: int) -> int:
         """The code's state before a chunk: texts of other lengths have other symbols."""
         return int(mixed(np.array([tokens << 20 | chunk]))[0])
+
+
+def _likeliest(readings: Sequence[_Reading]) -> VerbatimText:
+    """Of readings at several rates the one that explains the symbols best, as sure as the others leave it."""
+    best = max(readings, key=lambda reading: reading.gain)
+    if not np.isfinite(best.gain):
+        return readings[0].said
+    others = sum(np.exp(reading.gain - best.gain) for reading in readings if reading is not best)
+    return replace(best.said, confidence=best.said.confidence / (1.0 + float(others)))
 
 
 def _likely(rate: int, noise_var: np.ndarray) -> bool:

@@ -11,6 +11,8 @@ RATES = (2, 3, 4, 6, 8, 12)
 DEFAULT_RATE = 6
 ENOUGH_SNR_DB = {3: 18.0, 4: 14.0}
 """Es/N0 from which a rate below the default is enough."""
+LEAST_SYMBOLS = 16
+"""Of a text whose sender was given no rate: a word or two at the usual one hold too little to be sure of."""
 
 
 def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
@@ -28,6 +30,17 @@ def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
         raise ValueError(f"{symbols_per_token:g} symbols a token are too few; use at least {RATES[0]}")
     enough = [rate for rate, least in ENOUGH_SNR_DB.items() if snr_db is not None and snr_db >= least]
     return min(allowed[-1], *enough) if enough else allowed[-1]
+
+
+def usual_rate(tokens: int, snr_db: float | None = None) -> int:
+    """The rate of a text whose sender was given none.
+
+    Args:
+        tokens: of the text.
+        snr_db: as in :func:`rate_for`.
+    """
+    rate = rate_for(DEFAULT_RATE, snr_db)
+    return next((more for more in RATES if more >= rate and more * tokens >= LEAST_SYMBOLS), RATES[-1])
 
 
 @dataclass(frozen=True)
