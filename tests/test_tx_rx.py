@@ -55,6 +55,7 @@ def rows(output: str, kind: str) -> list[dict[str, Any]]:
     [
         ({}, "cat"),
         ({"confidence": 0.874}, "cat (87 % sure)"),
+        ({"confidence": 0.999999}, "cat (over 99 % sure)"),
         ({"confidence": 0.2, "verified": False}, "cat (not verified, 20 % sure)"),
         ({"confidence": 1.0, "verified": True}, "cat (verified)"),
         ({"confidence": 0.1, "answer": "not sure"}, "not sure"),

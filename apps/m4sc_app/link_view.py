@@ -192,7 +192,8 @@ def _trust(values: dict[str, Any]) -> str:
         return " (verified)"
     if confidence is None or values.get("answer") in (None, NOT_SURE):
         return ""
-    return f" ({'not verified, ' if verified is False else ''}{100 * confidence:.0f} % sure)"
+    sure = "over 99" if confidence > 0.99 else f"{100 * confidence:.0f}"
+    return f" ({'not verified, ' if verified is False else ''}{sure} % sure)"
 
 
 def _message(values: dict[str, Any]) -> tuple[int, int]:
