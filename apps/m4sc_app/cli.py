@@ -175,9 +175,9 @@ def main(argv: list[str] | None = None) -> int:
         _raise_on_signals(heard)
     # GNU Radio's log goes to stdout by default, into the middle of what --json prints.
     os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
-    open_streams()
-    command = typer.main.get_command(app)
     try:
+        open_streams()
+        command = typer.main.get_command(app)
         result = command.main(args=args, prog_name="m4sc", standalone_mode=False)
         flush_streams()
     except SystemExit as exc:
@@ -203,7 +203,7 @@ def _raise_on_signals(heard: list[int]) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, raised)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, raised)
 
 

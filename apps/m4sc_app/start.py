@@ -11,15 +11,12 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 def main() -> int:
     """Run the command line; the exit code."""
-    theirs = {number: signal.getsignal(number) for number in _ENDING}
-    heard = [number for number in _ENDING if theirs[number] is not signal.SIG_IGN]
+    heard = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
     for number in heard:
         signal.signal(number, lambda *_: _end(b"m4sc: interrupted\n", _INTERRUPTED))
     from m4sc_app.cli import main as run
 
-    for number in heard:
-        signal.signal(number, theirs[number])
-    code = run()
+    code = run()  # hears them in its own way
     for number in heard:
         signal.signal(number, lambda *_: _end(b"", code))
     return code
