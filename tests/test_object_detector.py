@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.encoders.conv_graph import GRAPH, ConvGraph, Step
-from m4sc.encoders.object_detector import FEATURES, THINGS, ObjectDetector
+from m4sc.encoders.object_detector import FEATURES, THINGS, ObjectDetector, _peaks
 from m4sc.pretrained.tfjs_graph import converted
 from m4sc.shipped import weights_folder
 from m4sc.space.naming import named_things, thing_rarity, thing_sentences
@@ -51,6 +51,28 @@ def test_a_padded_convolution_is_a_sum_over_neighbours_with_one_more_zero_behind
             patch = padded[:, i * stride : i * stride + kernel, j * stride : j * stride + kernel]
             expected[:, i, j] = (w * patch).sum((1, 2, 3))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_peaks_are_the_highest_around(kinds: int, height: int, width: int, seed: int) -> None:
+    heat = torch.rand(kinds, height, width, generator=torch.Generator().manual_seed(seed))
+    heat = (heat * 8).round() / 8  # neighbours of equal height are peaks both
+    pooled = torch.nn.functional.max_pool2d(heat[None], 3, 1, 1)[0]
+    expected = ((pooled == heat) & (heat >= 0.5)).nonzero()
+    assert torch.equal(torch.stack(_peaks(heat, 0.5), 1), expected)
+
+
+def test_features_count_peaks_of_each_kind() -> None:
+    detector, heat = ObjectDetector(), torch.full((len(THINGS), 96, 96), 0.01)
+    heat[3, 10, 10], heat[3, 50, 50], heat[7, 20, 20], heat[7, 20, 21] = 0.9, 0.7, 0.4, 0.1
+    maps = [torch.ones(128, 96, 96), torch.ones(480, 12, 12)]
+    detector._seen = lambda picture: [heat, *maps]  # type: ignore[method-assign]
+    found = detector.features(np.zeros((8, 8, 3), np.uint8))
+    count = found[len(THINGS) : 2 * len(THINGS)].square()
+    assert found.shape == (FEATURES,)
+    assert count[3].item() == pytest.approx(1.6) and count[7].item() == pytest.approx(0.4)
+    assert count.sum().item() == pytest.approx(2.0)
 
 
 def test_doubling_keeps_values_and_puts_means_between_them() -> None:

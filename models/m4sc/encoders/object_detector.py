@@ -71,7 +71,7 @@ class ObjectDetector:
     def things(self, picture: np.ndarray, least_score: float = 0.3) -> list[Thing]:
         """What a picture, uint8 (H, W, 3) of any size, shows, the surest first."""
         heat = self._seen(picture)[0]
-        kinds, rows, columns = (_peaks(heat) >= least_score).nonzero(as_tuple=True)
+        kinds, rows, columns = _peaks(heat, least_score)
         height, width = heat.shape[1:]
         found = [
             Thing(THINGS[k], float(heat[k, y, x]), (x + 0.5) / width, (y + 0.5) / height)
@@ -87,13 +87,22 @@ class ObjectDetector:
         """
         heat, *maps = self._seen(picture)
         top = heat.amax((1, 2)).clamp(1 - _SURE, _SURE)
-        scores, place = _peaks(heat).flatten().topk(_MOST_PEAKS)
-        scores = torch.where(scores > _LEAST_COUNTED, scores, torch.zeros(()))
-        count = torch.zeros(len(heat)).scatter_add(0, place // heat[0].numel(), scores)
+        peaks = _peaks(heat, _LEAST_COUNTED)
+        scores, kept = heat[peaks].sort(descending=True, stable=True)
+        kinds = peaks[0][kept[:_MOST_PEAKS]]
+        count = torch.zeros(len(heat)).scatter_add(0, kinds, scores[:_MOST_PEAKS])
         pooled = [found for each in maps for found in (each.mean((1, 2)), each.amax((1, 2)))]
         return torch.cat([(top / (1 - top)).log(), count.clamp_max(_MOST_COUNTED).sqrt(), *pooled])
 
 
-def _peaks(heat: Tensor) -> Tensor:
-    """Scores where they are the highest around, 0 elsewhere."""
-    return torch.where(functional.max_pool2d(heat[None], 3, 1, 1)[0] == heat, heat, torch.zeros(()))
+def _peaks(heat: Tensor, least: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Where scores, float (kinds, h, w), of `least` or more are the highest around: int64 (n,) of each axis.
+
+    Few are that high, so only they are compared with their neighbours.
+    """
+    kinds, rows, columns = (heat >= least).nonzero(as_tuple=True)
+    around = functional.pad(heat, (1, 1, 1, 1), value=-torch.inf)
+    steps = torch.tensor([(y, x) for y in range(3) for x in range(3)])
+    near = around[kinds[:, None], rows[:, None] + steps[:, 0], columns[:, None] + steps[:, 1]]
+    highest = heat[kinds, rows, columns] >= near.amax(1) if len(kinds) else torch.zeros(0, dtype=torch.bool)
+    return kinds[highest], rows[highest], columns[highest]
