@@ -155,3 +155,24 @@ atexit.register(lambda: {kill})
         lines += "from m4sc_app.start import main\nsys.exit(main())"
         done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr.strip()) == (code, said)
+
+
+def test_interrupted_in_a_finaliser():
+    """Python shows such an exception as a traceback, and goes on."""
+    code = """
+import os, signal, sys, time
+import m4sc_app.cli as cli, m4sc_app.task_list as tasks
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+def slow(folder):
+    Thing()
+    time.sleep(30)
+tasks.measured_scores = slow
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ['m4sc', 'tasks']
+sys.exit(cli.main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130 and "Traceback" not in done.stderr

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -205,6 +206,15 @@ def _raise_on_signals(heard: list[int]) -> None:
     signal.signal(signal.SIGTERM, raised)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, raised)
+    sys.unraisablehook = _raise_again
+
+
+def _raise_again(told: Any) -> None:
+    """An interruption that came where nothing can be raised (a finaliser) comes again a moment later."""
+    if issubclass(told.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    else:
+        sys.__unraisablehook__(told)
 
 
 def _report(exc: Exception, debug: bool) -> int:
