@@ -21,11 +21,14 @@ from m4sc_app.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 ALLOWED = {
     signal.SIGINT: (EXIT_OK, EXIT_USER, EXIT_INTERRUPTED, -signal.SIGINT),
-    signal.SIGTERM: (EXIT_OK, EXIT_USER, EXIT_INTERRUPTED, -signal.SIGTERM),
+    signal.SIGTERM: (EXIT_OK, EXIT_USER, EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGTERM),
     signal.SIGKILL: (EXIT_OK, EXIT_USER, -signal.SIGKILL),
 }
-"""Done before; refused, since nothing was sent or received; interrupted; ended before Python
-ran or after, which a shell shows as interrupted too; killed."""
+"""Done before; refused, since nothing was sent or received; interrupted; ended after all is done; killed.
+
+Python that was interrupted inside `exec` of a text (data classes are made so) ends itself by SIGINT, however
+the interruption was handled: a shell shows that as 130 too.
+"""
 _WAIT_S = 90.0  # for the end; a loaded machine finishes the message under way first
 _START_S = 2.0  # that Python takes to begin, at most
 _BACKLOG = 60  # messages of the recording that is read
