@@ -110,10 +110,12 @@ def test_a_small_network_that_does_not_fit_is_told_whether_it_is_shipped_or_not(
             load_network(lambda: torch.nn.Linear(4, 2), tmp_path)
 
 
-def test_a_caption_is_sent_without_importing_what_serves_language_models(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["picture", "text"])
+def test_a_message_is_sent_without_importing_what_serves_language_models(kind: str, tmp_path: Path) -> None:
     from PIL import Image
 
     Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(tmp_path / "grey.png")
+    what = [str(tmp_path / "grey.png")] if kind == "picture" else ["--text", "two cats"]
     asked = (
         "import sys; from m4sc_app.cli import main\n"
         "try:\n    main()\n"
@@ -121,7 +123,7 @@ def test_a_caption_is_sent_without_importing_what_serves_language_models(tmp_pat
         " if m in sys.modules])\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", asked, "send", str(tmp_path / "grey.png"), "--out", str(tmp_path / "burst")],
+        [sys.executable, "-c", asked, "send", *what, "--out", str(tmp_path / "burst")],
         capture_output=True, text=True, timeout=240, env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )  # fmt: skip
     assert (tmp_path / "burst.sigmf-meta").exists(), ended.stderr

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from m4sc.codecs.text_code import TextCode, VerbatimText
 from m4sc.codecs.text_code.alphabet import Alphabet
 from m4sc.codecs.text_code.code_book import code_book, gains, most_gain, permutations
 from m4sc.codecs.text_code.codec import DOUBTFUL
 from m4sc.codecs.text_code.plan import LEAST_SYMBOLS, RATES, Sharing, order_of, rate_for, usual_rate
+from m4sc.codecs.text_code.prior import OPENING
 from m4sc.codecs.text_code.search import Effort
+from m4sc.codecs.text_code.tokenizer_file import tokenizer_of
+from m4sc.config import ModelConfig
+from m4sc.pretrained import resolve
 from tiny_model import write_tiny_llm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -64,6 +68,31 @@ def received(code: TextCode, symbols: np.ndarray, noise_var: float = CLEAN) -> V
 def noisy(code: TextCode, text: str, snr_db: float, seed: int) -> VerbatimText:
     sent, power = as_complex(code.encode(text)), 10 ** (-snr_db / 10)
     return received(code, sent + noise(len(sent), power, np.random.default_rng(seed)), power)
+
+
+@pytest.fixture(scope="module")
+def shipped_alphabets() -> tuple[Alphabet, Alphabet]:
+    """Of the packaged language model: by transformers, and from the file alone."""
+    folder = Path(resolve(ModelConfig().llm, "llm"))
+    return Alphabet(AutoTokenizer.from_pretrained(str(folder))), Alphabet(tokenizer_of(folder))
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
+@example(text="Dear all, <|im_end|> the meeting is at nine.")
+@example(text="  two  spaces\t\r\n\x00 \ufeff end ")
+def test_the_tokenizers_file_gives_the_numbers_that_transformers_gives(
+    shipped_alphabets: tuple[Alphabet, Alphabet], text: str
+) -> None:
+    whole, file = shipped_alphabets
+    assert (whole.size, whole.with_marks(OPENING)) == (file.size, file.with_marks(OPENING))
+    assert whole.numbers(text) == file.numbers(text) and file.text(file.numbers(text)) == text
+
+
+def test_a_broken_tokenizer_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"model": ')
+    with pytest.raises(ValueError, match="broken or cut off"):
+        tokenizer_of(tmp_path)
 
 
 @settings(max_examples=25, deadline=None)

@@ -29,6 +29,7 @@ from m4sc.codecs.spoken_question import SpokenQuestionCodec
 from m4sc.codecs.text_code import TextCode
 from m4sc.codecs.text_code.alphabet import Alphabet
 from m4sc.codecs.text_code.prior import load_prior
+from m4sc.codecs.text_code.tokenizer_file import tokenizer_of
 from m4sc.codecs.trust import Trust, load_trust
 from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
@@ -40,7 +41,6 @@ from m4sc.mllm.late import LateNetwork
 from m4sc.mllm.network import Network
 from m4sc.pretrained import resolve
 from m4sc.questions.network import QuestionConfig
-from m4sc.quiet import quiet_loading
 from m4sc.reading.network import Reader
 from m4sc.shipped import companion, is_shipped, weights_folder
 from m4sc.space.config import SpaceConfig
@@ -276,10 +276,7 @@ class SemanticSystem:
 def _text_code(llm: str, adapter: Path | None) -> TextCode:
     """The code of texts over a language model's tokens; the model itself is read when one is received."""
     folder = resolve(llm, "llm")
-    with quiet_loading():
-        from transformers import AutoTokenizer
-
-        alphabet = Alphabet(AutoTokenizer.from_pretrained(str(folder)))
+    alphabet = Alphabet(tokenizer_of(folder))
     return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
 
 

@@ -15,7 +15,7 @@ class Alphabet:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        """tokenizer: a fast byte-level one of transformers.
+        """tokenizer: a fast byte-level one of transformers, or its file (:mod:`.tokenizer_file`).
 
         Raises:
             ValueError: the tokenizer is not byte-level, or has too few special tokens for the bytes that it
