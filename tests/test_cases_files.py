@@ -262,7 +262,7 @@ def test_tasks_says_what_each_takes_and_which_are_weak(capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert told.count("WEAK") == sum(score.weak for score in scores.values())
     for task, card in task_list._CARDS.items():
-        assert f"{task:16} figures: card of the weights '{card}'" in told
+        assert (f"{task:16} figures: card of the weights '{card}'" in told) == (task not in scores)
         assert (weights_folder(card) / "README.md").is_file()
 
 

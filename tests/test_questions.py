@@ -28,7 +28,7 @@ from m4sc.questions.material import Material as LearnedFrom
 from m4sc.questions.material import class_members
 from m4sc.questions.network import TRUSTED, QuestionConfig, QuestionNetwork, answer_odds
 from m4sc.questions.statements import KINDS, ask, thing_statement
-from m4sc.questions.training import Lesson, QuestionPlan, made_up_things, trusted
+from m4sc.questions.training import Lesson, QuestionPlan, asked_often, made_up_things, trusted
 from m4sc.questions.trial import Questions, answers_of, commonest, neighbour_answers, questions_on
 from m4sc.questions.vocabulary import all_things, things_of
 from m4sc.tasks import Task, get_task
@@ -372,6 +372,16 @@ def test_training_learns_what_captions_say_and_balanced_questions_tell(tmp_path:
             material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
         )
     assert (neighbour_answers(asked, near, material, near) == asked.right).float().mean() >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "times"), [(48, 1920, 40), (700, 3000, 5), (5000, 3000, 1), (0, 0, 0)]
+)
+def test_few_questions_are_asked_through_many_channels(count: int, asked: int, times: int) -> None:
+    places = asked_often(count, torch.Generator().manual_seed(0))
+    often = torch.bincount(places, minlength=count)
+    assert len(places) == asked and int(often.sum()) == asked
+    assert not count or (int(often.max()) == times and int(often.min()) >= times - 1)
 
 
 def test_made_up_pictures_show_what_class_and_detector_name() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from m4sc.space.confidence import calibration_error, confidence, fit
 from m4sc.space.config import SpaceConfig, SpeakingConfig, WordSpeakerShape
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.projector import ProjectorConfig
+from m4sc.space.sentence_encoder import RememberedSentences
 from m4sc.space.system import NOT_SURE, SpaceNetwork, SpaceSystem
 from m4sc.space.word_speaker import says_twice
 from m4sc.tasks import get_task
@@ -167,12 +169,14 @@ def test_each_style_is_searched_as_far_as_its_source_is_likely() -> None:
     assert shares[0, -1] > 0.99 and shares[1, 0] > 0.99 and float(shares[2, 0]) == pytest.approx(0.5)
     said = {0: "A dog runs.", 1: "A cat runs."}
     with pytest.MonkeyPatch.context() as patch:
-        for style, speaker in enumerate((network.speaker, network.second)):
+        for number, speaker in enumerate((network.speaker, network.second)):
             assert speaker is not None
-            patch.setattr(speaker, "beam_search", lambda p, *_, s=style: [[(said[s], -0.1)] for _ in p])
+            patch.setattr(speaker, "beam_search", lambda p, *_, s=number: [[(said[s], -0.1)] for _ in p])
         found = system._beams(points, torch.ones(3))
-    assert [list(beams) for beams in found] == [[said[1]], [said[0]], [said[0], said[1]]]
-    assert found[2] == {said[0]: pytest.approx(0.5), said[1]: pytest.approx(0.5)}
+    assert [set(beams) for beams in found] == [{said[1]}, {said[0], said[1]}, {said[0], said[1]}]
+    assert found[0] == {said[1]: pytest.approx(1.0, abs=0.01)}  # the last style is the second speaker's alone
+    assert found[1] == {said[0]: pytest.approx(0.5, abs=0.01), said[1]: pytest.approx(0.5, abs=0.01)}
+    assert found[2] == {said[0]: pytest.approx(0.25), said[1]: pytest.approx(0.75)}
 
 
 @pytest.mark.parametrize(
@@ -253,3 +257,17 @@ def test_shipped_weights_name_what_a_picture_shows() -> None:
         assert any(word in said.text.lower() for word in subject), said.text
         drowned = system.decode(*hear(latents, 100.0))
         assert drowned.confidence < said.confidence
+
+
+def test_a_remembered_sentence_is_encoded_once() -> None:
+    asked: list[str] = []
+
+    def encode(sentences: Sequence[str]) -> torch.Tensor:
+        asked.extend(sentences)
+        return Sentences()(list(sentences))
+
+    remembered = RememberedSentences(encode)
+    first, again = ["A dog.", "A cat.", "A dog."], ["A cat.", "A bird."]
+    torch.testing.assert_close(remembered(first), Sentences()(first))
+    torch.testing.assert_close(remembered(again), Sentences()(again))
+    assert asked == ["A dog.", "A cat.", "A bird."]

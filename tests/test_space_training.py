@@ -158,6 +158,17 @@ def test_half_of_the_imagined_pictures_are_spoken_of_as_photographs() -> None:
     assert not torch.equal(mixed, training.styles_of(many, 4))
 
 
+def test_where_both_are_as_near_other_things_are_thrice_as_probable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "through_channel", lambda codec, points, generator: (points, None))
+    noise = 0.2 * torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
+    points = torch.cat([torch.eye(8)[:1] + noise, torch.eye(8)[1:2] + noise])
+    said, rows = torch.zeros(800, 5, 8), torch.arange(800)
+    world = training.Described(points, [()] * 800, said, rows[:400], rows[400:])
+    found = training.manner_of(None, world, 0)  # type: ignore[arg-type]
+    middle = points.mean(0, keepdim=True)
+    assert float(torch.sigmoid(middle @ found["weight"].T + found["bias"])) == pytest.approx(0.75, abs=0.01)
+
+
 def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -> None:
     out, said = tmp_path / "run", list[str]()
     plan = SpacePlan(minutes=0.05, held_out=10, epochs=3, known=1010, reward_share=0.2, second_share=0.1)

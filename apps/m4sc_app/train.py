@@ -377,7 +377,7 @@ def space(
     ] = 1.0,
     second_share: Annotated[
         float,
-        typer.Option("--second-share", min=0, max=0.5, help="Of the time, for rewards of COCO's speaker."),
+        typer.Option("--second-share", min=0, max=0.5, help="Of the time, for a second speaker's rewards."),
     ] = 0.0,
     speaker: Annotated[
         Path | None, typer.Option("--speaker", help="Folder of weights whose speaker is trained on.")

@@ -62,6 +62,7 @@ def space(
 
     base = None if knowledge is None else KnowledgeBase.load(knowledge)
     system = SpaceSystem.load(weights_folder(weights), base)
+    system.remember_sentences()
     photos = photographs(data, "dev", cache, copies=False, bf16=bf16, things=system.config.things)
     settings = [_setting(item) for item in points.split(",")]
     n = min(n, len(photos))

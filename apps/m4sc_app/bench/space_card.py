@@ -69,7 +69,9 @@ def write_card(path: Path, system: SpaceSystem, figures: list[Any], n: int, seed
         speaker = f"GRU of {s.hidden}, {len(s.words)} words, learned from sentences' and pictures' points"
         if network.second is not None:
             speaker += (
-                ", then from rewards; beside it one without rewards, as probably as a point is one of COCO's"
+                ", then from rewards (people's captions, the subject, people only where some are); a second "
+                "one learned on from COCO's imagined pictures in both styles: it speaks beside the first, "
+                "and alone as probably as a point is one of COCO's"
             )
     rows = "\n".join(f"| {f.name} | {f.value:.3f} | {f.detail} |" for f in figures)
     path.write_text(

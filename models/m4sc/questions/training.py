@@ -369,7 +369,7 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
     for kind in TRIAL_KINDS:
         own = "existence" if kind == "phrase" else kind
         for asked in questions_on(kind, material, rows, seed):
-            for part in _asked_often(len(asked.right), generator).split(25):
+            for part in asked_often(len(asked.right), generator).split(25):
                 with torch.inference_mode():
                     heard, quality = through_channel(
                         network.codec, points[asked.picture[part]], generator, TRUST_LEAST_SNR_DB
@@ -391,7 +391,7 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
     return network
 
 
-def _asked_often(count: int, generator: torch.Generator) -> Tensor:
+def asked_often(count: int, generator: torch.Generator) -> Tensor:
     """Places of questions, int64, each as often as fits: few questions still meet many channels."""
     rounds = min(_MOST_ROUNDS, math.ceil(_TRUST_QUESTIONS / max(count, 1)))
     orders = [torch.randperm(count, generator=generator) for _ in range(rounds)]

@@ -24,7 +24,7 @@ class SpeakingConfig:
         neighbours: sentences of the knowledge base, nearest first, that are candidates and vote.
         sharpness: their votes are the softmax of cosine times this.
         nearness: weight of a known sentence's cosine to the point beside the votes.
-        beams: of the speaker's search, in each style.
+        beams: of each speaker's search, in each style.
         style: of the speaker, by its name; "any" for all of them alike; "near" for each as probably as the
             point is one of its source's pictures.
         accord: weight of a sentence's agreement with the speaker's others beside its cosine to the point.
@@ -67,7 +67,7 @@ class SpaceConfig:
         things: what a detector of everyday things sees goes into the projector too.
         projector, codec, speaker: shapes.
         speaking: how the receiver chooses its words.
-        second: the last style has a speaker of its own, which no reward has taught.
+        second: another speaker speaks too, in the last style alone: one that learned to see where nobody is.
         members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
         seeing: weight of what the detector sees.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,3 +111,22 @@ class SentenceEncoder:
             np.save(scratch, self(sentences).numpy().astype(np.float16))
             scratch.replace(path)
         return torch.nn.functional.normalize(torch.from_numpy(np.load(path)).float(), dim=-1)
+
+
+class RememberedSentences:
+    """An encoder that meets a sentence once: for measurements in which thousands of answers are alike.
+
+    A receiver has none of it, for what it remembers only grows.
+    """
+
+    def __init__(self, encoder: Callable[[Sequence[str]], Tensor]) -> None:
+        """encoder: of sentences to vectors, as :class:`SentenceEncoder`."""
+        self._encoder = encoder
+        self._known: dict[str, Tensor] = {}
+
+    def __call__(self, sentences: Sequence[str]) -> Tensor:
+        """Sentences to unit vectors, float32 (n, dim)."""
+        new = [text for text in dict.fromkeys(sentences) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._encoder(new), strict=True))
+        return torch.stack([self._known[text] for text in sentences])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from m4sc.space.knowledge_base import FILE, KnowledgeBase
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
-from m4sc.space.sentence_encoder import SentenceEncoder
+from m4sc.space.sentence_encoder import RememberedSentences, SentenceEncoder
 from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig, says_twice
 from m4sc.tensor_file import load_network, packed, save_network
 
@@ -97,12 +97,13 @@ class SpaceNetwork(Naming):
         found[:, -1] += last
         return found
 
-    def speaker_of(self, style: int) -> WordSpeaker:
-        """The speaker of a style; the last one may have its own."""
+    def speakers_of(self, style: int) -> tuple[WordSpeaker, ...]:
+        """Who speaks in a style: the last one is the second speaker's alone, which knows the others too."""
+        assert self.speaker is not None
+        if self.second is None:
+            return (self.speaker,)
         last = style == len(self.config.speaker.styles) - 1
-        speaker = self.second if last and self.second is not None else self.speaker
-        assert speaker is not None
-        return speaker
+        return (self.second,) if last else (self.speaker, self.second)
 
     def picture_points(self, features: Tensor, scores: Tensor) -> Tensor:
         """Features, float (n, in_dim), and class scores, float (n, 1000), to unit vectors of the space.
@@ -142,9 +143,13 @@ class SpaceSystem:
         return PictureFeatures(self.config.vision, things=self.config.things)
 
     @cached_property
-    def sentences(self) -> SentenceEncoder:
+    def sentences(self) -> Callable[[Sequence[str]], Tensor]:
         """Loaded when the first sentence comes."""
         return SentenceEncoder(self.config.sentences)
+
+    def remember_sentences(self) -> None:
+        """Keep the vector of every sentence: for measurements that say most of them again and again."""
+        self.sentences = RememberedSentences(self.sentences)
 
     @cached_property
     def _points(self) -> Tensor:
@@ -285,9 +290,9 @@ class SpaceSystem:
     def _spoken(self, points: Tensor, quality: Tensor) -> list[Spoken | None]:
         """The speaker's own sentence for each point; None without a speaker.
 
-        Of the likeliest few of each style, weighed by how probably the point is of that style's source, the
-        one that agrees most with the others and is near to the point too: least Bayes risk, as translation
-        has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less.
+        Of the likeliest few of each style's speakers, weighed by how probably the point is of that style's
+        source, the one that agrees most with the others and is near to the point too: least Bayes risk, as
+        translation has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less.
         """
         c = self.config.speaking
         if self.network.speaker is None:
@@ -314,11 +319,13 @@ class SpaceSystem:
             rows = (shares[:, style] >= _LEAST_SHARE).nonzero()[:, 0]
             if not len(rows):
                 continue
-            searched = self.network.speaker_of(style).beam_search(points[rows], quality[rows], style, count)
-            for row, beams in zip(rows.tolist(), searched, strict=True):
-                for text, _ in beams:
-                    weight = float(shares[row, style]) / len(beams)
-                    found[row][text] = found[row].get(text, 0.0) + weight
+            speakers = self.network.speakers_of(style)
+            for speaker in speakers:
+                searched = speaker.beam_search(points[rows], quality[rows], style, count)
+                for row, beams in zip(rows.tolist(), searched, strict=True):
+                    for text, _ in beams:
+                        weight = float(shares[row, style]) / len(beams) / len(speakers)
+                        found[row][text] = found[row].get(text, 0.0) + weight
         return found
 
     def save(self, folder: Path) -> None:

@@ -48,6 +48,8 @@ _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
 _IMAGINED_HELD_OUT = 300  # of COCO's groups of captions, for validation
 _PHOTOGRAPHS = 5  # times that they are among what is drawn, for once an imagined picture
+_FEWER_PHOTOGRAPHS = 3  # of the second speaker, which learns that not every picture shows people
+_OTHERS = 3.0  # pictures of other things that are expected for each of those that the photographs show
 _ROUND_MINUTES = 3.0  # of learning by rewards: an interrupted training goes on behind the last whole round
 TRUST_LEAST_SNR_DB = -12.0
 """Confidences are fitted to points that came through worse channels than anything else is learned over."""
@@ -74,7 +76,9 @@ class SpacePlan:
         likeness: weight of a caption's closeness to people's beside its CIDEr-D.
         naming: weight of the share that it names of what most of its picture's captions name.
         people: what is taken off a caption with people of a picture where nobody is.
-        second_share: of the minutes in which the speaker of imagined pictures learns from rewards too.
+        second_share: of the minutes in which a second speaker, as the first is then, learns from rewards on
+            imagined pictures in either style, so that it does not speak of people as often as photographs
+            show them; 0 for no second one.
         speaker: folder of weights whose speaker is trained on instead of a new one.
     """
 
@@ -146,7 +150,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         things=plan.things,
         projector=projector_config,
         speaker=WordSpeakerShape(),
-        second=plan.reward_share > 0,
+        second=plan.second_share > 0,
     )
     network = SpaceNetwork(config, words if old is None else old.config.words)
     network.projector.load_state_dict(projector.state_dict())
@@ -189,12 +193,11 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
 
     _stage(out, "speaker", speaking, speaker)
     lessons = RewardLessons(network, world, told, plan, out, say)
-    drawn = torch.cat([world.learn.repeat(_PHOTOGRAPHS), world.imagined])
-    lessons.teach(speaker, "rewarded", drawn, plan.reward_share, mixed=True)
+    lessons.teach(speaker, "rewarded", drawn(world, _PHOTOGRAPHS), plan.reward_share)
     if network.second is not None:
-        told_plainly = load_file(str(out / "stages" / "speaker.safetensors"))
-        network.second.load_state_dict(told_plainly)
-        lessons.teach(network.second, "second-rewarded", world.imagined, plan.second_share)
+        network.second.load_state_dict(speaker.state_dict())
+        rows = drawn(world, _FEWER_PHOTOGRAPHS)
+        lessons.teach(network.second, "second-rewarded", rows, plan.second_share, mixed=True)
         network.manner.load_state_dict(manner_of(network.codec, world, plan.seed))
     base = shipped_knowledge(known, known_points, classes, plan.known)
     system = SpaceSystem(network, base)
@@ -397,7 +400,12 @@ def manner_of(codec: SpaceCodec, world: Described, seed: int) -> dict[str, Tenso
     first = torch.cat([points[: len(world.learn)] for points in heard])
     other = torch.cat([points[len(world.learn) :] for points in heard])
     weight, bias = discriminant(first, other)
-    return {"weight": weight[None], "bias": bias[None]}
+    return {"weight": weight[None], "bias": bias[None] + math.log(_OTHERS)}
+
+
+def drawn(world: Described, times: int) -> Tensor:
+    """Rows of points to draw from, int64 (m,): each photograph so many times, each imagined picture once."""
+    return torch.cat([world.learn.repeat(times), world.imagined])
 
 
 def styles_of(world: Described, seed: int | None = None) -> Tensor:
@@ -503,6 +511,7 @@ def calibrated(system: SpaceSystem, photos: Photographs, split: Split, points: T
     """The same system with confidence fitted on the held-out photographs through random channels."""
     generator = torch.Generator().manual_seed(7)
     rows, seen, right = split.validate, [], []
+    system.remember_sentences()
     for _ in range(_CHANNELS):
         heard, quality = through_channel(system.network.codec, points[rows], generator, TRUST_LEAST_SNR_DB)
         answers = system.speak(heard, quality)
