@@ -75,7 +75,7 @@ COMMANDS = {
         ("broker", "zmq://127.0.0.1:5564", "zmq://127.0.0.1:5565", "zmq://127.0.0.1:5566"), 20.0
     ),
     "tx sim": Command(("tx", "sim:", "-", "--task", "text"), 30.0, _TEXTS),
-    "run": Command(("run", "text", "--seconds", "30"), 30.0),
+    "run": Command(("run", "text", "--repeat", "60", "--interval-s", "0.5"), 30.0),
     "demo": Command(("demo", "--out", "{}/demo"), 40.0),
     "multiuser": Command(
         ("multiuser", _CAT, "--user", "caption@10", "--user", "classify@0", "--out", "{}/shared"), 20.0

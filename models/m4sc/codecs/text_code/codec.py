@@ -151,13 +151,19 @@ class TextCode:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
         y, n = np.asarray(symbols)[back], np.asarray(noise_var, np.float32)[back]
-        readings: list[_Reading] = []
-        for rate in rates:
-            effort = _GUESS if readings else self.effort
-            readings.append(self._receive(y, n, rate, effort, min_confidence))
-            if readings[-1].said.verified:
-                return readings[-1].said
-        return _likeliest(readings)
+        # a quick look finds most texts, and the rates that were not sent end it after a few tokens
+        quick = [] if len(rates) == 1 else rates
+        readings: dict[int, _Reading] = {}
+        for rate in quick:
+            readings[rate] = self._receive(y, n, rate, _GUESS, min_confidence)
+            if readings[rate].said.verified:
+                return readings[rate].said
+        best = max(quick, key=lambda rate: readings[rate].gain, default=rates[0])
+        for rate in dict.fromkeys([rates[0], best]):
+            readings[rate] = self._receive(y, n, rate, self.effort, min_confidence)
+            if readings[rate].said.verified:
+                return readings[rate].said
+        return _likeliest([readings[rate] for rate in rates])
 
     def _send(self, tokens: list[int], key: int, rate: int) -> np.ndarray:
         """Symbols of a chunk, float32 (rate * tokens, 2)."""
