@@ -71,6 +71,7 @@ def check_gnuradio() -> Check:
     if importlib.util.find_spec("gnuradio") is None:
         return Check("GNU Radio", _needed(), "no module named gnuradio in this interpreter", cure)
     try:
+        importlib.import_module("numpy")  # imported by GNU Radio's C++, it would swallow a Ctrl-C
         version = str(importlib.import_module("gnuradio.gr").version())
     except Exception as error:  # a NumPy or ABI mismatch raises almost anything
         detail = f"import gnuradio.gr fails: {error}"
