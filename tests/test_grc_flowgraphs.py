@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import warnings
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +313,46 @@ def test_faults_in_the_place_of_all_answers_are_no_success(
         run_twin(lambda make: make(), TopBlock)
     assert ended.value.code == code
     assert ("no message was answered" in capsys.readouterr().err) == (code == 2)
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+def test_an_interrupted_flowgraph_is_destroyed_before_the_process_ends(raised: type[BaseException]) -> None:
+    from m4sc_flowgraphs.headless import run_twin
+
+    class TopBlock:
+        pass
+
+    left: list[weakref.ref[TopBlock]] = []
+
+    def main(make: Callable[..., Any]) -> None:
+        tb = make()
+        left.append(weakref.ref(tb))
+
+        def handler() -> None:  # holds the flowgraph, as the generated one does
+            _ = tb
+            raise raised(0)
+
+        handler()
+
+    alive: list[bool] = []
+    with pytest.raises(SystemExit) as ended:
+        try:
+            run_twin(main, TopBlock)
+        finally:
+            alive.append(left[0]() is not None)
+    assert ended.value.code == 130
+    assert alive == [False]
+
+
+def test_what_is_wrong_with_options_keeps_its_exit_code() -> None:
+    from m4sc_flowgraphs.headless import run_twin
+
+    def main(make: Callable[..., Any]) -> None:
+        sys.exit(2)
+
+    with pytest.raises(SystemExit) as ended:
+        run_twin(main, object)
+    assert ended.value.code == 2
 
 
 @pytest.fixture(scope="module")

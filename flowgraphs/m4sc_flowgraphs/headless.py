@@ -23,6 +23,7 @@ def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
         top_block: its class.
     """
     made: list[Any] = []
+    stopped = False
 
     def keep(**options: Any) -> Any:
         made.append(top_block(**options))
@@ -36,6 +37,13 @@ def run_twin(main: Callable[..., None], top_block: Callable[..., Any]) -> None:
         print(f"{name}: {(str(exc).strip() or type(exc).__name__).splitlines()[0]}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        stopped = True
+    except SystemExit:
+        if not made:  # of options
+            raise
+        stopped = True  # by the generated handler of signals
+    if stopped:
+        release(made, handlers)
         sys.exit(130)
     faults = (
         [fault for block in vars(made[0]).values() if (fault := getattr(block, "fault", None))]
