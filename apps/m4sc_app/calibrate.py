@@ -137,9 +137,9 @@ def _measure(probe: Any, gain_db: float, seconds: float, stopped: Any) -> GainSt
     probe.begin()
     before_clipped = probe.clipped_samples()
     probe.take_snrs()
-    sent, deadline = 0, time.monotonic() + seconds
-    while time.monotonic() < deadline and not stopped():
-        if probe.sends and sent < 20:
+    sent, begun = 0, time.monotonic()
+    while (now := time.monotonic() - begun) < seconds and not stopped():
+        if probe.sends and sent < 20 and now < 0.75 * seconds:  # the rest is for the last to arrive
             probe.send(_PROBE_SYMBOLS)
             sent += 1
         time.sleep(seconds / 40)
