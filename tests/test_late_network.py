@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from m4sc import system as systems
 from m4sc.message import Message
 from m4sc.mllm.late import LateNetwork
@@ -57,6 +58,14 @@ def test_threads_that_come_together_read_one_network(tmp_path: Path) -> None:
     assert not made[0].training
 
 
+def test_a_network_that_is_first_needed_in_inference_mode_is_an_ordinary_one(tmp_path: Path) -> None:
+    config = tiny_config(write_tiny_llm(tmp_path))
+    late = LateNetwork(config, lambda: Network(config))
+    with torch.inference_mode():
+        late()
+    assert not any(values.is_inference() for values in late().parameters())
+
+
 def test_what_cannot_be_read_is_told_every_time(tmp_path: Path) -> None:
     def read() -> Network:
         raise ValueError("the weights are gone")
@@ -99,7 +108,6 @@ def test_shipped_weights_that_are_cut_off_are_told_at_once(shipped: Path) -> Non
 def test_a_small_network_that_does_not_fit_is_told_whether_it_is_shipped_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
     from safetensors.torch import save_file
 
     save_file({"weight": torch.zeros(2, 3), "bias": torch.zeros(2)}, str(tmp_path / "model.safetensors"))

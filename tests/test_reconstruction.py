@@ -21,7 +21,7 @@ from m4sc.coding.reconstruction.concealment import conceal
 from m4sc.coding.reconstruction.network import ReconstructionNetwork
 from m4sc.coding.reconstruction.scale import ScaleCode
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS, read_size, size_symbols
-from m4sc.coding.reconstruction.tiles import cut, join, tile_count
+from m4sc.coding.reconstruction.tiles import _weight, cut, join, tile_count
 from m4sc.coding.reconstruction.training import (
     PictureBatches,
     ReconstructionStage,
@@ -236,6 +236,15 @@ def train_small(out: Path, minutes: float, photographs: float = 0.2) -> tuple[Re
 
 
 @pytest.mark.timeout(120)
+def test_what_is_kept_of_tiles_in_inference_mode_serves_training() -> None:
+    _weight.cache_clear()
+    with torch.inference_mode():
+        join(torch.ones(1, 4, 3, 8, 8), 12, 12)
+    tiles = torch.ones(1, 4, 3, 8, 8, requires_grad=True)
+    join(tiles, 12, 12).sum().backward()
+    assert tiles.grad is not None
+
+
 def test_training_resumes_after_a_kill(tmp_path: Path) -> None:
     command = (
         "import sys, torch; torch.set_num_threads(1); from pathlib import Path; "

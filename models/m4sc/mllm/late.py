@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import torch
+
 from m4sc.config import ModelConfig
 from m4sc.mllm.network import Network
 
@@ -31,5 +33,6 @@ class LateNetwork:
         """The network; ValueError, each time, where it cannot be read."""
         with self._lock:
             if self._network is None:
-                self._network = self._read().eval()
+                with torch.inference_mode(False):  # its tensors outlive the call that first needs them
+                    self._network = self._read().eval()
             return self._network

@@ -36,8 +36,9 @@ def cut(pictures: Tensor, tile: int) -> Tensor:
 @lru_cache(maxsize=8)
 def _weight(tile: int) -> Tensor:
     """Weight of each pixel of a tile where tiles overlap: falls towards the edges, float (tile, tile)."""
-    ramp = torch.minimum(torch.arange(1, tile + 1), torch.arange(tile, 0, -1)).float()
-    return ramp[:, None] * ramp[None, :]
+    with torch.inference_mode(False):  # what is kept serves training too
+        ramp = torch.minimum(torch.arange(1, tile + 1), torch.arange(tile, 0, -1)).float()
+        return ramp[:, None] * ramp[None, :]
 
 
 def join(tiles: Tensor, height: int, width: int) -> Tensor:
