@@ -36,8 +36,9 @@ def find_system(model: Any) -> Any:
         if model not in _loaded:
             import m4sc
 
-            _loaded[model] = m4sc.load(model)
-            _loaded[model].prepare()  # while the flowgraph is built, not while it runs
+            system = m4sc.load(model)
+            system.prepare()  # while the flowgraph is built, not while it runs
+            _loaded[model] = system
         return _loaded[model]
 
 

@@ -23,22 +23,13 @@ from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.recordings import RecordingWriter
+from m4sc_app.bench.free_ports import free_ports
 from m4sc_flowgraphs.broker import Broker
 from m4sc_flowgraphs.radio_ends.address import RadioEndError
 from m4sc_flowgraphs.radio_ends.zmq import ZmqSource
 
 pytestmark = pytest.mark.timeout(120)
 FRAMES, SYMBOLS = 6, 200
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
+
+from m4sc_app.bench.free_ports import free_ports
 
 _CAT = Path(__file__).parents[3] / "python_blocks" / "samples" / "cat.jpg"
 _EVERY_S = 5.0  # from one look at the processes' memory to the next
@@ -158,7 +159,7 @@ def run(plan: Plan, stopped: Any) -> list[dict[str, Any]]:
     Raises:
         UserError: a process ended before it should.
     """
-    ports = _free_ports(plan.users + 1)
+    ports = free_ports(plan.users + 1)
     source, places = f"zmq://127.0.0.1:{ports[0]}", [f"zmq://127.0.0.1:{port}" for port in ports[1:]]
     there = plan.users - plan.late
     with ExitStack() as ending:
@@ -197,14 +198,6 @@ def run(plan: Plan, stopped: Any) -> list[dict[str, Any]]:
             member.process.send_signal(signal.SIGINT)
             member.process.wait(60)
         return figures(plan, sender, passing, users)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 @contextmanager

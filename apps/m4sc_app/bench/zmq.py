@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -61,11 +60,10 @@ def _measure(
     from PIL import Image
     from skimage import data
 
+    from m4sc_app.bench.free_ports import free_ports
     from m4sc_app.demo.messages import mosaic
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"zmq://127.0.0.1:{probe.getsockname()[1]}"
+    address = f"zmq://127.0.0.1:{free_ports(1)[0]}"
     limit = str(120 + messages * (interval_s + 5))
     command = [sys.executable, "-m", "m4sc_app.cli"]
     with tempfile.TemporaryDirectory() as folder:
