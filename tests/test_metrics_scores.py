@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from m4sc.evaluate.metrics.answers import exact_match, normalise_answer, tile_match
 from m4sc.evaluate.metrics.bootstrap import bootstrap_interval, crossed_interval
 from m4sc.evaluate.metrics.captions import bleu4, cider
-from m4sc.evaluate.metrics.image import psnr_db, ssim
+from m4sc.evaluate.metrics.image import difference, psnr_db, ssim
 from m4sc.evaluate.metrics.scoring import score, score_all
 from m4sc.evaluate.metrics.similarity import MiniLM
 from m4sc.evaluate.metrics.speech import word_error_rate
@@ -78,6 +78,32 @@ def test_psnr_and_ssim_against_scikit_image() -> None:
     assert psnr_db(one, one) == 100.0 and ssim(one, one) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="cannot be compared"):
         psnr_db(one, two[:16])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(5, 90), st.integers(5, 90))
+def test_difference_is_of_two_pictures_of_any_size_and_grows_with_what_is_changed(
+    seed: int, height: int, width: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    one = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    other = rng.integers(0, 256, (height, width, 3), np.uint8)
+    assert difference(one, one) == 0.0
+    assert difference(one, other) == pytest.approx(difference(other, one)) and difference(one, other) > 0
+    found = []
+    for columns in (8, 24, 48):
+        changed = one.copy()
+        changed[:, :columns] = 255 - changed[:, :columns]
+        found.append(difference(one, changed))
+    assert 0 < found[0] < found[1] < found[2]
+
+
+def test_difference_of_pictures_that_have_nothing_in_common_is_about_one() -> None:
+    rng = np.random.default_rng(3)
+    pairs = [rng.integers(0, 256, (2, 32, 32, 3), np.uint8) for _ in range(20)]
+    assert np.mean([difference(*pair) for pair in pairs]) == pytest.approx(1.0, abs=0.05)
+    flat = np.full((9, 9, 3), 7, np.uint8)
+    assert difference(flat, flat[:4]) == 0.0 and np.isfinite(difference(flat, flat + 1))
 
 
 def test_interval() -> None:

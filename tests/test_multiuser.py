@@ -13,6 +13,7 @@ from m4sc.codecs.base import Answer, Payload
 from m4sc.data.example import Example
 from m4sc.evaluate.multiuser import (
     Ends,
+    KeptPayloads,
     Prepared,
     Session,
     air_times,
@@ -28,7 +29,11 @@ from m4sc.sharing.group import SharingConfig
 from m4sc.sharing.privacy import UserKey
 from m4sc.tasks import get_task
 from m4sc_app.bench.trials.hidden_trial import WORDS, Seen, attack
-from m4sc_app.bench.trials.multiuser_trial import SETS, Trial, scored_set
+from m4sc_app.bench.trials.multiuser_catalogue import SETS
+from m4sc_app.bench.trials.multiuser_growth import air_by_size
+from m4sc_app.bench.trials.multiuser_plots import write_plots
+from m4sc_app.bench.trials.multiuser_scores import compared, scored_set
+from m4sc_app.bench.trials.multiuser_trial import Figure, Trial
 from m4sc_app.cli import main
 from m4sc_app.multiuser import multiuser_command
 from PIL import Image
@@ -273,11 +278,112 @@ def test_a_scored_set_compares_together_and_alone_and_counts_what_else_could_be_
     assert found["public share, small, all at 10 dB"].value == 1.0  # the pictures are of one colour each
     assert 0.1 < found["air time, small, all at 10 dB, over unicast"].value < 0.25
     assert found["air time, small, over answers found at the transmitter"].value > 0
-    assert (
-        "n = 8; 2 sessions, 1 seeds; messages lost: 0"
-        in found["score together less alone, small, all users"].detail
-    )
-    assert "n = 4" in found["score together less alone, small, 20 dB"].detail
+    detail = found["score together less alone, small, all users"].detail
+    assert "n = 8 of 2 messages; 2 sessions, 1 seeds; messages lost: 0" in detail
+    assert "n = 4 of 2 messages" in found["score together less alone, small, 20 dB"].detail
+
+
+def test_a_message_is_encoded_once_for_a_task_and_a_budget() -> None:
+    class Counting(Reader):
+        calls = 0
+
+        def encode(self, message: Message, task: str, *rest: object, **more: object) -> Payload:
+            self.calls += 1
+            return super().encode(message, task)
+
+    system = Counting()
+    kept = KeptPayloads(system)
+    one, same, other = (Message("image", np.full((70, 70, 3), v, np.uint8)) for v in (1, 1, 2))
+    assert kept.encode(one, "vqa") is kept.encode(same, "vqa") and system.calls == 1
+    apart = [kept.encode(other, "vqa"), kept.encode(one, "caption"), kept.encode(one, "vqa", snr_db=5.0)]
+    wide = Message("image", np.full((35, 140, 3), 1, np.uint8))  # the same bytes in another form
+    apart += [kept.encode(one, "vqa", rate=4), kept.encode(wide, "vqa"), kept.encode(one, "vqa", "Why?")]
+    assert system.calls == 7 and len({id(payload) for payload in apart}) == 6
+
+
+def test_intervals_draw_messages_since_questions_about_one_are_right_or_wrong_together() -> None:
+    rng = np.random.default_rng(0)
+    of_message = np.repeat(rng.random((1, 40, 2)) < 0.5, 5, axis=1).astype(float)  # 5 users agree
+    messages = [str(k // 5) for k in range(200)]
+    together = compared("x", of_message, messages, "")[0]
+    alone = compared("x", of_message, [str(k) for k in range(200)], "")[0]
+    assert together.value == alone.value
+    width = [one.high - one.low for one in (together, alone) if one.high is not None and one.low is not None]
+    assert 1.7 < width[0] / width[1] < 2.8  # the square root of 5
+    same = compared("x", np.repeat(of_message[..., :1], 2, axis=2), messages, "")
+    assert (same[0].low, same[0].high, same[1].low, same[1].high) == (0, 0, 1, 1)
+    assert compared("x", np.zeros((3, 0, 2)), [], "") == []
+    assert len(compared("x", np.zeros((3, 4, 2)), list("abcd"), "")) == 1  # no ratio to nothing
+
+
+def test_the_public_share_falls_as_pictures_differ_more(tmp_path: Path) -> None:
+    photographs_of_dogs(tmp_path)
+    images = tmp_path / "scene_views" / "images"
+    images.mkdir(parents=True)
+    ramp = np.tile(np.linspace(0, 250, 70).astype(np.uint8)[None, :, None], (70, 1, 3))
+    entries = []
+    for view in range(6):
+        picture_of = ramp.copy()
+        picture_of[:, : 10 * view] = 255 - picture_of[:, : 10 * view]
+        picture_of[0, 0] = 10 * view // 20  # what the reader reads
+        Image.fromarray(picture_of).save(images / f"{view}.png")
+        entries.append({"image": f"{view}.png", "scene": "one", "view": view})
+    (images.parent / "scenes.json").write_text(json.dumps(entries))
+    (tmp_path / "daquar" / "images").mkdir(parents=True)
+    rooms = []
+    for number in range(1, 5):
+        Image.fromarray(ramp).save(tmp_path / "daquar" / "images" / f"image{number}.png")
+        asked = {"image": f"image{number}.png", "split": "test", "question": "what is it", "answers": ["x"]}
+        rooms.append(asked)
+    (tmp_path / "daquar" / "daquar_qa.json").write_text(json.dumps(rooms))
+    found = SETS["differences"](Trial(Reader(), tmp_path, 4, [0], SharingConfig(0.01)))
+    points = {one.series: [p for p in found if p.series == one.series] for one in found if one.plot}
+    assert set(points) == {
+        "views of a scene",
+        "pictures of rooms",
+        "crops of a photograph",
+        "other photographs",
+    }
+    scene = points["views of a scene"]
+    assert [one.x for one in scene] == sorted(one.x for one in scene)  # type: ignore[type-var]
+    assert scene[0].value > scene[-1].value
+    assert all(one.x == 0 and one.value == 1 for one in points["pictures of rooms"])
+    assert all(one.value == 0 for one in points["other photographs"])
+    falling = {one.name: one.value for one in found if one.unit == "rank correlation"}
+    assert falling["public share with difference, all of them"] < -0.3
+
+
+def test_air_time_of_more_users_is_measured_together_and_alone(tmp_path: Path) -> None:
+    photographs_of_dogs(tmp_path)
+    trial = Trial(Reader(), tmp_path, 2, [0], SharingConfig(0.01))
+    found = {one.name: one for one in air_by_size(trial, "crowd", "tasks")}
+    assert found["air time, tasks, 16 users over 2"].value < 2 < 8  # all of them share the picture
+    alone = [found[f"air time, tasks, {users} users alone"].value for users in (2, 4, 8, 16)]
+    assert alone == pytest.approx([alone[0] * users / 2 for users in (2, 4, 8, 16)], rel=0.3)
+    assert found["air time, tasks, 16 users"].x == 16
+
+
+def test_plots_are_drawn_with_the_numbers_in_them(tmp_path: Path) -> None:
+    figures = [
+        Figure("a", 1.5, "ms", "", plot="users_air_time", series="rooms", x=float(users)) for users in (2, 4)
+    ]
+    figures += [
+        Figure("b", 0.9, "ratio", "", 0.8, 1.0, "beside_others", "tasks", 5.0),
+        Figure("c", 7.0, "ms", "not in a plot"),
+    ]
+    written = write_plots(figures, tmp_path / "new")
+    assert [path.name for path in written] == [
+        "users_air_time.svg",
+        "users_air_time.csv",
+        "beside_others.svg",
+        "beside_others.csv",
+    ]
+    assert written[3].read_text().splitlines() == [
+        "series,x,value,unit,low,high",
+        "tasks,5.0,0.9,ratio,0.8,1.0",
+    ]
+    assert written[1].read_text().splitlines()[1] == "rooms,2.0,1.5,ms,,"
+    assert all("<svg" in path.read_text() for path in written if path.suffix == ".svg")
 
 
 def seen(n: int, seed: int) -> Seen:

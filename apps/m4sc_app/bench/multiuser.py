@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-_DEFAULT = "questions,tasks,crops,cutouts,rooms,unrelated,views,sizes,layouts,hidden"
+_DEFAULT = "questions,tasks,crops,cutouts,rooms,unrelated,views,differences,sizes,layouts,hidden"
 
 
 def multiuser(
@@ -21,8 +21,9 @@ def multiuser(
         str,
         typer.Option(
             help="With commas: questions about one mosaic, tasks on one photograph, crops of a "
-            "mosaic, cutouts of a photograph, rooms, unrelated photographs, views, sizes, layouts, hidden "
-            "(what an attacker without the key learns); tolerances: what the tolerance was chosen by."
+            "mosaic, cutouts of a photograph, rooms, unrelated photographs, views, differences "
+            "(of pictures, and what is public), sizes, layouts, hidden (what an attacker without the key "
+            "learns); tolerances: what the tolerance was chosen by."
         ),
     ] = _DEFAULT,
     n: Annotated[int, typer.Option(min=1, help="Sessions of a set at most.")] = 200,
@@ -35,6 +36,9 @@ def multiuser(
     results: Annotated[
         Path | None, typer.Option(help="JSON-lines file; each set is added when it is done.")
     ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for plots (SVG) and the numbers in them (CSV).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Air time, symbols and scores of 4 users in one frame, each through noise of its own, and of more users.
@@ -43,7 +47,9 @@ def multiuser(
     """
     from m4sc.sharing.group import SharingConfig
 
-    from m4sc_app.bench.trials.multiuser_trial import SETS, Trial
+    from m4sc_app.bench.trials.multiuser_catalogue import SETS
+    from m4sc_app.bench.trials.multiuser_plots import write_plots
+    from m4sc_app.bench.trials.multiuser_trial import Trial
     from m4sc_app.errors import UserError
     from m4sc_app.loading import load_model
 
@@ -65,6 +71,8 @@ def multiuser(
         if results is not None:  # a long run may be cut off
             with results.open("a", encoding="utf-8") as out:
                 out.writelines(json.dumps({"set": name, **asdict(figure)}) + "\n" for figure in found)
+    if plots is not None:
+        write_plots(figures, plots)
     if as_json:
         about = {
             "model": model,

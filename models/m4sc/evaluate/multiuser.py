@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,6 +56,45 @@ class Session:
 def told(example: Example) -> str | None:
     """What the transmitter is told of an example: no question."""
     return None if get_task(example.task).needs_question else example.instruction
+
+
+class KeptPayloads:
+    """A system whose payloads are kept: a message is encoded once for each task, budget and instruction.
+
+    Sets and seeds of a benchmark send the same messages again.
+
+    Args:
+        system: ``m4sc.system.SemanticSystem``.
+    """
+
+    def __init__(self, system: Any) -> None:
+        self._system = system
+        self._kept: dict[tuple[object, ...], Payload] = {}
+
+    def encode(
+        self,
+        message: Message,
+        task: str,
+        instruction: str | None = None,
+        snr_db: float | None = None,
+        rate: int | None = None,
+    ) -> Payload:
+        """As the system's."""
+        key = _digest(message), task, instruction, snr_db, rate
+        if key not in self._kept:
+            more = {} if rate is None else {"rate": rate}
+            self._kept[key] = self._system.encode(message, task, instruction, snr_db=snr_db, **more)
+        return self._kept[key]
+
+
+def _digest(message: Message) -> bytes:
+    parts = message.data if isinstance(message.data, tuple) else (message.data,)
+    found = hashlib.blake2b(message.modality.encode())
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
+        shape = "" if isinstance(part, str) else str(part.shape)
+        found.update(f"{shape} {len(data)} ".encode() + data)
+    return found.digest()
 
 
 @dataclass(frozen=True)
@@ -194,7 +234,7 @@ class Ends:
         """
         burst, held = prepared.group.frame.modulate(self.waveform), keys or {}
         return [
-            self._take(self._through(burst, snr, rng), n + 1, held.get(n + 1))
+            self.take(self.through(burst, snr, rng), n + 1, held.get(n + 1))
             for n, snr in enumerate(prepared.session.snr_db)
         ]
 
@@ -206,17 +246,19 @@ class Ends:
             receiver = SampleReceiver(self.waveform, user_id=n + 1)
             arrivals = []
             for frame in frames:
-                arrivals += receiver.push(self._through(frame.modulate(self.waveform), snr, rng))
+                arrivals += receiver.push(self.through(frame.modulate(self.waveform), snr, rng))
             messages = [message for arrival in [*arrivals, *receiver.flush()] for message in arrival.messages]
             found.append(messages[0].received if messages else None)
         return found
 
-    def _through(self, burst: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:
+    def through(self, burst: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:
+        """A burst between silences as a user of that SNR receives it, complex64."""
         quiet = np.zeros(_QUIET, np.complex64)
         samples = np.concatenate([quiet, burst, quiet, quiet])
         return apply_channel(samples, replace(self.channel, snr_db=snr_db), self.waveform, rng)
 
-    def _take(self, samples: np.ndarray, user_id: int, key: Opener | None) -> Delivered | None:
+    def take(self, samples: np.ndarray, user_id: int, key: Opener | None = None) -> Delivered | None:
+        """What a user takes of received samples; None where it cannot read whom a frame serves."""
         receiver = BurstReceiver(self.waveform)
         frames = receiver.push(samples) + receiver.flush()
         for frame in frames:

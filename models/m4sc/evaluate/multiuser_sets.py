@@ -15,7 +15,7 @@ from m4sc.data import caption_questions, cifar10, daquar, flickr8k, mosaic
 from m4sc.data.example import Example, ImageFile, require
 from m4sc.evaluate.multiuser import Session
 
-SETS = ("questions", "tasks", "crops", "cutouts", "rooms", "unrelated")
+SETS = ("questions", "tasks", "crowd", "crops", "cutouts", "rooms", "unrelated")
 CROP = 0.92  # of a side
 
 
@@ -42,7 +42,8 @@ def sessions(
 
     "questions": questions of different kinds about one mosaic; "crops": the same, and each user
     has a crop of its own of the mosaic; "tasks": a caption, a name and questions
-    about one photograph; "cutouts": a question about a photograph to each user of a crop of it;
+    about one photograph; "crowd": the same for any number of users, who ask in turn; "cutouts": a question
+    about a photograph to each user of a crop of it;
     "rooms": a question about each of consecutive DAQUAR pictures; "unrelated": one about each of different
     photographs.
 
@@ -62,17 +63,20 @@ def sessions(
         made = mosaic.mosaic_examples(pictures, n, seed=seed)
         groups = [_take(group, users) for group in _by_picture(made)]
         if name == "crops":
-            groups = [_cropped(group, side) for group in groups]
-    elif name == "tasks":
+            groups = [cropped(group, side) for group in groups]
+    elif name in ("tasks", "crowd"):
         captions = flickr8k.caption_examples(data_dir, "dev" if split == "test" else "train", seed=seed)
         asked = {e.media_id: list[Example]() for e in captions}
         for example in caption_questions.picture_questions(captions, seed=seed):
             asked[example.media_id].append(example)
-        groups = [[e, _named(e), *asked[e.media_id]][:users] for e in captions]
+        groups = [[e, _named(e), *asked[e.media_id]] for e in captions]
+        if name == "crowd":
+            groups = [_take(group, users) for group in groups]
+        groups = [group[:users] for group in groups]
     elif name == "cutouts":
         captions = flickr8k.caption_examples(data_dir, "dev" if split == "test" else "train", seed=seed)
         asked_of = _by_picture(caption_questions.picture_questions(captions, seed=seed))
-        groups = [_cropped(_take(group, users), side) for group in asked_of]
+        groups = [cropped(_take(group, users), side) for group in asked_of]
     elif name == "rooms":
         groups = _runs(daquar.vqa_examples(data_dir, split), users, n, seed)
     elif name == "unrelated":
@@ -143,8 +147,11 @@ class _Crop:
         return picture[top : top + height, left : left + width]
 
 
-def _cropped(group: Sequence[Example], side: float) -> list[Example]:
-    """To each user a crop of its own, at the edge and as far apart as they can be."""
+def cropped(group: Sequence[Example], side: float) -> list[Example]:
+    """To each user a crop of its own, at the edge and as far apart as they can be.
+
+    group: an example of each user; side: of a crop, over the picture's own, 0 to 1.
+    """
     found = []
     for user, example in enumerate(group):
         angle = 2 * np.pi * user / len(group)

@@ -1,10 +1,12 @@
-"""PSNR and SSIM of 8-bit pictures."""
+"""PSNR, SSIM and difference of 8-bit pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+
+_SMALL = 32  # side of pictures that are compared as a whole
 
 
 def psnr_db(image: np.ndarray, reference: np.ndarray) -> float:
@@ -26,6 +28,23 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     from skimage.metrics import structural_similarity
 
     return float(structural_similarity(image, reference, channel_axis=-1, data_range=255))
+
+
+def difference(image: np.ndarray, other: np.ndarray) -> float:
+    """How far apart two pictures are: their squared difference over the sum of their variances.
+
+    0 of equal ones, about 1 of two that have nothing to do with one another, more where one is brighter. Each
+    is scaled to 32 x 32, so that noise and fine texture count for little. Both uint8 (H, W, 3), of any size.
+    """
+    from PIL import Image
+
+    a, b = (
+        np.asarray(Image.fromarray(one).resize((_SMALL, _SMALL), Image.Resampling.BOX), np.float64)
+        for one in (image, other)
+    )
+    spread = sum(float(np.mean((one - one.mean(axis=(0, 1))) ** 2)) for one in (a, b))
+    apart = float(np.mean((a - b) ** 2))
+    return 0.0 if apart == 0 else apart / max(spread, 1.0)
 
 
 def fitted_to(image: np.ndarray | None, reference: np.ndarray) -> np.ndarray:
