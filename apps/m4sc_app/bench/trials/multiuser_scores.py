@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from m4sc.evaluate.metrics.bootstrap import crossed_interval
@@ -38,9 +39,9 @@ def scored_set(
     figures = air_figures(trial, name, prepared)
     everyone = [example for one in prepared for example in one.session.examples]
     judged = [bool(example.answers[0]) for example in everyone]  # of others nobody knows the right answer
-    examples = [example for example, judge in zip(everyone, judged, strict=True) if judge]
+    examples = _where(judged, everyone)
     messages = [one.session.examples[0].media_id for one in prepared for _ in one.session.examples]
-    groups = np.array(messages)[judged].tolist()
+    groups = _where(judged, messages)
     snrs = np.array([snr for one in prepared for snr in one.session.snr_db])[judged]
     ends, scores, lost = Ends(trial.waveform), [], np.zeros(2, int)
     said: list[str] = []
@@ -49,11 +50,12 @@ def scored_set(
         heard = [None if d is None else d.received for one in prepared for d in ends.together(one, rng)]
         alone = [r for one in prepared for r in ends.apart(one, rng)]
         trial.progress(f"{name}, seed {seed}: received")
-        if not said:
-            said = [str(answer or "") for answer in answer_all(trial.model, heard, everyone)]
-        shared, alone = ([r for r, judge in zip(rs, judged, strict=True) if judge] for rs in (heard, alone))
-        lost += [sum(r is None for r in shared), sum(r is None for r in alone)]
-        both = [scores_of(answer_all(trial.model, way, examples), examples) for way in (shared, alone)]
+        lost += [sum(r is None for r in heard), sum(r is None for r in alone)]
+        both = []
+        for way in (heard, alone):
+            answers = answer_all(trial.model, way, everyone)
+            said = said or [str(answer or "") for answer in answers]
+            both.append(scores_of(_where(judged, answers), examples))
         scores.append(np.stack(both, axis=1))
         trial.progress(f"{name}, seed {seed}: answered")
     figures.append(_answers(trial, name, prepared, said))
@@ -69,6 +71,10 @@ def scored_set(
         ends_at = [replace(one, plot="beside_others", series=name, x=snr) for one in found[1:]]
         figures += [*found[:1], *ends_at]
     return figures
+
+
+def _where(judged: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    return [value for value, judge in zip(values, judged, strict=True) if judge]
 
 
 def _of(
