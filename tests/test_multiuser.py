@@ -36,6 +36,7 @@ from m4sc_app.bench.trials.multiuser_scores import compared, scored_set
 from m4sc_app.bench.trials.multiuser_trial import Figure, Trial
 from m4sc_app.cli import main
 from m4sc_app.multiuser import multiuser_command
+from m4sc_app.multiuser.serving import serve
 from PIL import Image
 
 WAVEFORM = WaveformConfig()
@@ -153,6 +154,38 @@ def test_the_page_and_the_table_hold_every_user(tmp_path: Path, capsys: pytest.C
     assert html.count('<section class="card">') == 4
 
 
+def test_scores_and_air_time_are_of_every_way_to_serve_the_users(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, page = [picture(tmp_path, 100)], tmp_path / "page.html"
+    right = ["dim|100", "200", "", "100"]
+    found = served(capsys, one, WISHES, right=right, report=page)
+    rows, totals = found["users"], found["totals"]
+    assert [row["score"] for row in rows] == [1.0, 0.0, None, 1.0]
+    assert [row["score_alone"] for row in rows] == [1.0, 0.0, None, 1.0]
+    ways = totals["ways"]
+    assert [way["score"] for way in ways] == pytest.approx([2 / 3] * 5)
+    times = [totals[f"{name}_ms"] for name in ("together", "unicast", "unicast_without_names", "answers")]
+    assert [way["ms"] for way in ways] == [*times, totals["classical_ms"]]
+    assert [row["own_ms"] > 0 for row in rows] == [False, False, True, False]
+    whole = totals["shared_ms"] + sum(row["own_ms"] for row in rows)
+    assert whole == pytest.approx(totals["together_ms"]) and totals["shared_ms"] > 0
+    assert "Score 1.00, alone 1.00" in page.read_text() and "mean score" in page.read_text()
+    unknown = served(capsys, one, WISHES, report=page)
+    assert {way["score"] for way in unknown["totals"]["ways"]} == {None}
+    assert "mean score" not in page.read_text()
+
+
+def test_a_loss_scores_nothing_and_what_came_of_a_file_is_read_from_the_file(tmp_path: Path) -> None:
+    examples = [replace(one, answers=("100",)) for one in session([100, 100]).examples]
+    two = prepare(Reader(), Session(tuple(examples), (-40.0, 20.0)), WAVEFORM, SharingConfig())
+    rows, totals = serve(Reader(), two, None, {}, 1)
+    assert [row.score for row in rows] == [0.0, 1.0] and rows[0].status == "the frame was lost"
+    assert rows[0].answer is None
+    scores = {way.name.split()[0]: way.score for way in totals.ways}
+    assert scores["one"] == 0.5 and scores["answers"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("wishes", "options", "message"),
     [
@@ -160,6 +193,8 @@ def test_the_page_and_the_table_hold_every_user(tmp_path: Path, capsys: pytest.C
         (["classify"], [], "--user takes TASK@SNR"),
         (["classify@loud"], [], "--user takes TASK@SNR"),
         (["classify@3"], ["--layout", "cdma"], "--layout is 'cdma'"),
+        (["classify@3", "caption@3"], ["--right", "cat"], "--right once for each of 2 users"),
+        (["reconstruct@3"], ["--right", "cat"], "--right cannot name"),
         (["classify@3"], ["--channel", "cable"], "--channel is 'cable'"),
     ],
 )

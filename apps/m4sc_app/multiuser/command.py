@@ -1,11 +1,11 @@
-"""`m4sc multiuser`: one frame for several users, beside what else could have been sent."""
+"""The command line of `m4sc multiuser`."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,39 +17,11 @@ if TYPE_CHECKING:
     from m4sc.data.example import Example
     from m4sc.evaluate.multiuser import Prepared, Session
     from m4sc.sharing.privacy import UserKey
+    from m4sc.tasks import Task
+
+    from m4sc_app.multiuser.serving import Totals, UserRow
 
     Keys = Mapping[int, UserKey]
-
-_TEMPLATE = Path(__file__).parent / "report" / "multiuser.html.j2"
-
-
-@dataclass(frozen=True)
-class UserRow:
-    """What came of one user; symbols are complex data symbols, public ones those that it takes part in."""
-
-    user: int
-    task: str
-    question: str
-    snr_db: float
-    answer: str | None
-    answer_alone: str | None
-    public_symbols: int
-    private_symbols: int
-    alone_ms: float
-    status: str
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Milliseconds on the air, preambles, headers, pilots and cyclic prefixes counted."""
-
-    together_ms: float
-    unicast_ms: float
-    unicast_without_names_ms: float
-    answers_ms: float
-    classical_ms: float
-    public_share: float
-    directory_bytes: int
 
 
 def multiuser_command(
@@ -76,6 +48,12 @@ def multiuser_command(
         Path | None,
         typer.Option(help="Also write the frame as a recording, for m4sc rx NAME --user-id N."),
     ] = None,
+    right: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Right answer of each user, in their order, for scores; several with |, empty if unknown."
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     seed: Annotated[int, typer.Option(min=0, help="Of noise and fading.")] = 1,
@@ -92,13 +70,15 @@ def multiuser_command(
 
     from m4sc_app.errors import UserError
     from m4sc_app.loading import load_model
+    from m4sc_app.multiuser.page import write_page
+    from m4sc_app.multiuser.serving import serve
 
     layouts = {"tdm": TDM, "ofdma": OFDMA}
     if layout not in layouts:
         raise UserError(f"--layout is '{layout}'; use tdm or ofdma")
     if tolerance is not None and math.isnan(tolerance):
         raise UserError("--tolerance is nan; give a number, below 0 to share nothing")
-    examples, snrs = _users(files, user)
+    examples, snrs = _users(files, user, right)
     air = _channel(channel)
     config = SharingConfig(TOLERANCE if tolerance is None else tolerance, layouts[layout])
     ring = None if keys is None else KeyRing(keys)
@@ -120,7 +100,9 @@ def multiuser_command(
         _print(rows, totals)
 
 
-def _users(files: Sequence[Path], asked: Sequence[str]) -> tuple[list[Example], list[float]]:
+def _users(
+    files: Sequence[Path], asked: Sequence[str], right: Sequence[str] | None
+) -> tuple[list[Example], list[float]]:
     """Users' wishes as examples, and their SNRs; raises UserError."""
     from m4sc.data.example import Example
     from m4sc.message import Message
@@ -130,6 +112,8 @@ def _users(files: Sequence[Path], asked: Sequence[str]) -> tuple[list[Example], 
 
     if len(files) not in (1, len(asked)):
         raise UserError(f"give one file for all or one for each of {len(asked)} users; got {len(files)}")
+    if right and len(right) != len(asked):
+        raise UserError(f"give --right once for each of {len(asked)} users, or not at all; got {len(right)}")
     loaded = {path: Message.from_file(path) for path in dict.fromkeys(files)}
     examples, snrs = [], []
     for n, text in enumerate(asked):
@@ -148,13 +132,22 @@ def _users(files: Sequence[Path], asked: Sequence[str]) -> tuple[list[Example], 
                 modality=message.modality,
                 task=name,
                 instruction=question or task.instructions[0],
-                answers=("",),
+                answers=_right(right[n], task) if right else ("",),
                 kind="",
                 source=message.data,
                 media_id=str(path),
             )
         )
     return examples, snrs
+
+
+def _right(text: str, task: Task) -> tuple[str, ...]:
+    """Right answers of one user; one that is empty stands for nobody knows."""
+    from m4sc_app.errors import UserError
+
+    if text and task.gives_picture:
+        raise UserError(f"task '{task.name}' answers with a picture, which --right cannot name")
+    return tuple(one.strip() for one in text.split("|"))
 
 
 def _channel(name: str) -> Any:
@@ -198,58 +191,18 @@ def _record(place: Path, prepared: Prepared) -> None:
         writer.discard()
 
 
-def serve(
-    system: Any, prepared: Prepared, channel: Any, keys: Keys, seed: int
-) -> tuple[list[UserRow], Totals]:
-    """Send a session both ways; a row for each user, and what all of it took."""
-    import numpy as np
-    from m4sc.evaluate.multiuser import Ends, air_times, answer_all, answers_air_time, classical_air_time
-    from m4sc.phy.waveform import WaveformConfig
-
-    waveform = WaveformConfig()
-    ends, session = Ends(waveform, channel), prepared.session
-    rng = np.random.default_rng(seed)
-    taken = ends.together(prepared, rng, keys)
-    alone = ends.apart(prepared, rng)
-    answers = answer_all(system, [None if one is None else one.received for one in taken], session.examples)
-    others = answer_all(system, alone, session.examples)
-    times = air_times(prepared, waveform)
-    rows = []
-    for n, (example, one) in enumerate(zip(session.examples, taken, strict=True)):
-        status = "the frame was lost" if one is None else one.reason or "received"
-        rows.append(
-            UserRow(
-                n + 1,
-                example.task,
-                example.instruction,
-                session.snr_db[n],
-                _words(answers[n]),
-                _words(others[n]),
-                0 if one is None else one.public_symbols,
-                prepared.group.private_symbols[n],
-                1e3 * times.unicast[n],
-                status,
-            )
-        )
-    texts = [row.answer_alone or "" for row in rows]
-    return rows, Totals(
-        1e3 * times.group,
-        1e3 * sum(times.unicast),
-        1e3 * sum(times.compact),
-        1e3 * answers_air_time(session, texts, waveform),
-        1e3 * classical_air_time(session, waveform),
-        prepared.group.public_share,
-        prepared.group.frame.header.payload_bytes,
-    )
-
-
-def _words(answer: Any) -> str | None:
-    return None if answer is None else answer if isinstance(answer, str) else "a picture"
-
-
 def _print(rows: Sequence[UserRow], totals: Totals) -> None:
     table = Table(
-        "user", "task", "dB", "answer", "alone", "public", "own", "status", title="Users of one frame"
+        "user",
+        "task",
+        "dB",
+        "answer",
+        "alone",
+        "score",
+        "public",
+        "own",
+        "status",
+        title="Users of one frame",
     )
     for row in rows:
         table.add_row(
@@ -258,36 +211,13 @@ def _print(rows: Sequence[UserRow], totals: Totals) -> None:
             f"{row.snr_db:g}",
             row.answer or "-",
             row.answer_alone or "-",
+            "-" if row.score is None else f"{row.score:.2f} ({row.score_alone:.2f} alone)",
             str(row.public_symbols),
             str(row.private_symbols),
             row.status,
         )
     Console().print(table)
-    for name, value in compared(totals):
-        typer.echo(f"{value:9.2f} ms  {name}")
+    for way in totals.ways:
+        known = "" if way.score is None else f", mean score {way.score:.2f}"
+        typer.echo(f"{way.ms:9.2f} ms  {way.name}{known}")
     typer.echo(f"{100 * totals.public_share:.0f} % of the users' symbols are public")
-
-
-def compared(totals: Totals) -> list[tuple[str, float]]:
-    """Ways to serve these users, with the milliseconds that they take."""
-    return [
-        ("one frame for all", totals.together_ms),
-        ("a frame for each", totals.unicast_ms),
-        ("a frame for each that names no user", totals.unicast_without_names_ms),
-        ("answers found at the transmitter, a frame for each", totals.answers_ms),
-        ("files for all (WebP, Opus, Brotli; LDPC)", totals.classical_ms),
-    ]
-
-
-def write_page(path: Path, rows: Sequence[UserRow], totals: Totals) -> None:
-    """One self-contained page."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    ways = compared(totals)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    most = max(value for _, value in ways)
-    path.write_text(template.render(rows=rows, totals=totals, ways=ways, most=most), encoding="utf-8")
