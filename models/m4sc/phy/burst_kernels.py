@@ -18,6 +18,9 @@ from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import transform
 
 _LEAST_GAIN = 1e-12  # of the mean
+_LINEAR_TURN = 0.5  # rad over a frame, of the outer carriers, that a phase's sine still shows
+_CLOCK_ROUNDS = 4  # where there is more
+_FAR_PPM = 100.0  # more may be a wrong estimate
 
 
 @compiled
@@ -225,16 +228,21 @@ def finish_frame(straight, undone, known, pilots, bins, clock, training, limits)
     limits: symbols behind the header, rows at the end that show a cut, symbols of the phase's narrowest
     window, least noise, and what :func:`decisions_differ` takes last.
     Returns symbols and their noise variances, the data's channel, its mean power and noise, ppm, the tail,
-    and whether noise of one level does not explain the frame.
+    and whether noise of one level and a usual clock do not explain the frame.
     """
     words, h, sent, noise_var = known
     sync, weight, prior, rounds = training
     data_bins, pilot_bins, used = bins
     n_symbols, tail_rows, window, least, fields, side = limits
-    products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
-    more = lever_sums(straight, h, data_bins, clock[0], sent)
-    ppm = clock_offset(products + more[0], spread + more[1], noise_var, clock[1])
-    straight = turn_clock_back(straight, ppm * clock[1], h, pilot_bins, clock[0], pilots)
+    outer, ppm = clock[1] * len(straight) * np.max(clock[0][used]), 0.0
+    for _ in range(_CLOCK_ROUNDS):
+        products, spread = lever_sums(straight, h, pilot_bins, clock[0], pilots)
+        more = lever_sums(straight, h, data_bins, clock[0], sent)
+        found = clock_offset(products + more[0], spread + more[1], noise_var, clock[1])
+        straight = turn_clock_back(straight, found * clock[1], h, pilot_bins, clock[0], pilots)
+        ppm += found
+        if abs(found) * outer < _LINEAR_TURN:
+            break
     n_words, n_head = len(sync), len(sent)
     seen, wanted = words_and_header(words, sync, straight, sent, pilots, data_bins, pilot_bins)
     sums = least_squares(seen, wanted, np.ones(len(h), np.float32))
@@ -254,6 +262,7 @@ def finish_frame(straight, undone, known, pilots, bins, clock, training, limits)
         variances[i] = max((noise + doubt) / gain[i % len(gain)] + turned, least)
     strange = stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head, side)
     strange = strange or decisions_differ(symbols[:n_symbols], variances, fields, side)
+    strange = strange or abs(ppm) > _FAR_PPM
     tail = tail if len(pilot_bins) else 1.0
     return symbols[:n_symbols], variances, h[data_bins], power, noise, ppm, tail, strange
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from m4sc.phy.equalizer.clock import ClockOffError
 from m4sc.phy.equalizer.estimator import PHASE_WINDOW, SFO_SYMBOLS, phase_tables
 from m4sc.phy.frame import frame_waveform
 from m4sc.phy.frame_reader import (
@@ -34,7 +35,14 @@ from m4sc.phy.preamble_demodulator import TAIL_LOST, TAIL_SYMBOLS, MoreSamplesEr
 from m4sc.phy.sync.detector import Burst, BurstSearch, Search
 from m4sc.phy.waveform import WaveformConfig
 
-__all__ = ["FrameDemodulator", "FrameTooLongError", "OldFrameError", "Opening", "ReceivedFrame"]
+__all__ = [
+    "ClockOffError",
+    "FrameDemodulator",
+    "FrameTooLongError",
+    "OldFrameError",
+    "Opening",
+    "ReceivedFrame",
+]
 
 _CLEAR_MATCH = 0.2  # of one preamble, about -5 dB: below it no light header can be read
 _BINARY = 0.12  # share of Re^2 - Im^2 in a header: 0 of QPSK; of BPSK snr / (snr + 1), 0.33 at -3 dB

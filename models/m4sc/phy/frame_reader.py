@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from m4sc.phy.air_time import header_ofdm_symbols, message_ofdm_symbols, payload_ofdm_symbols
-from m4sc.phy.burst_kernels import close_frame, finish_frame, undo_noisy_phase, undo_phase, with_body
+from m4sc.phy.burst_kernels import (
+    close_frame,
+    finish_frame,
+    spectra,
+    undo_noisy_phase,
+    undo_phase,
+    with_body,
+)
+from m4sc.phy.channel.impairments import HALF_WIDTH
 from m4sc.phy.close_look import Received, Setting, grid_levels, look_closely
+from m4sc.phy.equalizer.clock import MOST_PPM, ClockOffError, far_clock, on_senders_clock
 from m4sc.phy.equalizer.estimator import (
     PHASE_WINDOW,
     ChannelSmoother,
@@ -38,6 +47,7 @@ from m4sc.phy.sync.detector import Burst
 from m4sc.phy.waveform import WaveformConfig
 
 MIN_NOISE_VAR = 1e-6
+_FAR_PPM = 40.0  # from which on a frame's samples are brought to the sender's clock
 _MOST_TURN = 1.2  # rad an OFDM symbol that a single preamble's offset may be off by at the lowest SNR
 ROUNDS = (
     4  # of the second channel estimate, which prunes taps; at high SNR all of them are seen, and one does
@@ -120,6 +130,13 @@ class Opening:
     h: np.ndarray
     noise_var: float
     noisy: bool
+
+
+def _clock_off(ppm: float) -> str:
+    return (
+        f"the sampling clock is {ppm:+.0f} ppm off, and up to {MOST_PPM:.0f} are followed; "
+        "do both ends run at the same sample rate?"
+    )
 
 
 def grid_side(mcs: int) -> int:
@@ -274,6 +291,17 @@ class FrameReader(PreambleDemodulator):
         """Second estimate, with the decoded header as a training sequence, then the payload.
 
         origin, skipped: as :class:`m4sc.phy.receiver.BurstDemodulator` has them.
+
+        Raises:
+            ClockOffError: the sampling clock is further off than is followed.
+        """
+        return self._close(samples, opening, origin + opening.burst.start, skipped)
+
+    def _close(
+        self, samples: np.ndarray, opening: Opening, start: int, skipped: int, clock_ppm: float | None = None
+    ) -> ReceivedFrame:
+        """The same of a frame that begins at sample `start`; clock_ppm: of the offset that was taken out of
+        its samples, None where it was not looked for yet.
         """
         w, header = self.waveform, opening.header
         n_body = self._body_rows(header)
@@ -293,28 +321,68 @@ class FrameReader(PreambleDemodulator):
         rounds = ROUNDS if opening.noisy or n_body > len(self._sync) + self.header_symbols else 1
         how = bins, self.clock, (*self._training, rounds), limits
         most = self._most_turn if opening.noisy else np.pi
-        phase, spectra, undone = phase_tables(count, PHASE_WINDOW, most), None, None
+        phase, undone = phase_tables(count, PHASE_WINDOW, most), None
         if is_short(count) and self.pilot_bins.size:
             found = close_frame((opening.bins, known), *body, phase, pilots, *how)
         else:
-            every = with_body(opening.bins, *body[0], *body[1], *body[2])
-            tracked = track(every, opening.h, w)
-            ppm, straight = tracked.ppm, straighten(every, tracked.phase, tracked.slope, w)
+            straight = with_body(opening.bins, *body[0], *body[1], *body[2])
+            tracked = track(straight, opening.h, w)
+            ppm, straight = tracked.ppm, straighten(straight, tracked.phase, tracked.slope, w)
             if not self.pilot_bins.size:
                 straight = self._steady(straight, opening)
-            spectra, undone = straight, (tracked.phase, tracked.frequency)
-            found = finish_frame(spectra, undone, known, pilots, *how)
+            undone = tracked.phase, tracked.frequency
+            found = finish_frame(straight, undone, known, pilots, *how)
         symbols, noise_var, h, power, noise, more, tail, strange = found
-        if strange and self.pilot_bins.size:
-            if spectra is None:
-                spectra = with_body(opening.bins, *body[0], *body[1], *body[2])
-            setting = self._setting(phase, rounds)
-            symbols, noise_var, h, power, noise, more = look_closely(
-                self._received(opening, spectra, undone, pilots), setting
-            )
-        start, cfo = origin + opening.burst.start, opening.burst.cfo
-        estimates = Estimates(start, cfo, power, noise, ppm + more, tail)
+        is_far = undone is not None and abs(ppm + more) > _FAR_PPM
+        if self.pilot_bins.size and (strange or is_far):
+            every = with_body(opening.bins, *body[0], *body[1], *body[2])
+            off_ppm = self._far_clock(every, opening, pilots) if clock_ppm is None else 0.0
+            if off_ppm:
+                samples, opening = self._on_senders_clock(samples, opening, skipped, off_ppm)
+                return self._close(samples, opening, start, 0, off_ppm)
+            if strange:
+                received = self._received(opening, every if undone is None else straight, undone, pilots)
+                found = look_closely(received, self._setting(phase, rounds))
+                symbols, noise_var, h, power, noise, more = found
+        if abs(ppm + more) > MOST_PPM:
+            raise ClockOffError(_clock_off(ppm + more))
+        ppm += more + (clock_ppm or 0.0)
+        estimates = Estimates(start, opening.burst.cfo, power, noise, ppm, tail)
         return self.frame(header, symbols, noise_var, h, estimates)
+
+    def _far_clock(self, every: np.ndarray, opening: Opening, pilots: np.ndarray) -> float:
+        """Offset of a sampling clock that is far off, ppm; 0 where it is not, or pilots do not say so.
+
+        every: complex64 (rows, fft_len), spectra of header and payload.
+        """
+        seen = far_clock(every, opening.h, pilots, self.waveform)
+        if not seen.sure or abs(seen.ppm) < _FAR_PPM:
+            return 0.0
+        if abs(seen.ppm) > MOST_PPM:
+            raise ClockOffError(_clock_off(seen.ppm))
+        return seen.ppm
+
+    def _on_senders_clock(
+        self, samples: np.ndarray, opening: Opening, skipped: int, ppm: float
+    ) -> tuple[np.ndarray, Opening]:
+        """A frame's samples and its opening without an offset of the sampling clock; its channel stays."""
+        start = opening.burst.start - skipped
+        first = max(start - HALF_WIDTH, 0)
+        samples = on_senders_clock(samples[first : start + self.samples_of(opening)], ppm)
+        burst, n_words = opening.burst._replace(start=start - first), len(opening.words)
+        symbol, skip = self.opening_tables[2]
+        head = spectra(
+            samples,
+            burst.start,
+            burst.cfo,
+            0,
+            n_words + self.header_symbols,
+            symbol,
+            skip,
+            *self.opening_tables[3],
+        )
+        words, bins = head[:n_words].copy(), head[n_words:].copy()
+        return samples, replace(opening, burst=burst, words=words, bins=bins)
 
     def _setting(self, phase: tuple[int, int, np.ndarray, float], rounds: int) -> Setting:
         """What a closer look takes of waveform and protection."""

@@ -10,7 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from m4sc.phy.burst_kernels import all_finite
-from m4sc.phy.demodulator import FrameDemodulator, FrameTooLongError, OldFrameError, ReceivedFrame
+from m4sc.phy.demodulator import (
+    ClockOffError,
+    FrameDemodulator,
+    FrameTooLongError,
+    OldFrameError,
+    ReceivedFrame,
+)
 from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.preamble_demodulator import TAIL_LOST, MoreSamplesError, Run
 from m4sc.phy.sample_buffer import SampleBuffer
@@ -49,7 +55,7 @@ class BurstDemodulator(Protocol):
         """Samples of the whole frame."""
 
     def close(self, samples: np.ndarray, opening: Any, origin: int = 0, skipped: int = 0) -> Any:
-        """The frame, with its ``tail``.
+        """The frame, with its ``tail``; raises ClockOffError where its clock cannot be followed.
 
         origin: number of the sample that the burst's start counts from; skipped: how many from there on are
         left out of `samples`.
@@ -76,8 +82,9 @@ class BurstReceiver:
 
     ``counters`` holds ``frames``, ``header_errors`` (preambles of this waveform without a valid header:
     false alarms, collisions, senders whose waveform has the same preamble), ``old_version``, ``too_long``,
-    ``truncated``, ``non_finite`` and ``strangers`` (1 once bursts of another waveform were told, before the
-    first frame: :mod:`m4sc.phy.sync.strangers`).
+    ``truncated``, ``clock_off`` (frames whose sampling clock is further off than is followed), ``non_finite``
+    and ``strangers`` (1 once bursts of another waveform were told, before the first frame:
+    :mod:`m4sc.phy.sync.strangers`).
     A frame is dropped for its header, or because another one begins inside it, never for a noisy payload.
     Frames are the same, bit for bit, however the samples are divided into chunks.
 
@@ -90,7 +97,14 @@ class BurstReceiver:
         self, waveform: WaveformConfig | None = None, demodulator: BurstDemodulator | None = None
     ) -> None:
         self.counters: Counter[str] = Counter(
-            frames=0, header_errors=0, old_version=0, too_long=0, truncated=0, non_finite=0, strangers=0
+            frames=0,
+            header_errors=0,
+            old_version=0,
+            too_long=0,
+            truncated=0,
+            clock_off=0,
+            non_finite=0,
+            strangers=0,
         )
         self._demodulator = demodulator or FrameDemodulator(waveform or WaveformConfig())
         self.waveform = self._demodulator.waveform
@@ -245,7 +259,13 @@ class BurstReceiver:
 
     def _finish(self, samples: np.ndarray, opening: Any) -> list[Any] | None:
         """The frame whose samples are all there, or nothing where it was cut off; None to wait for more."""
-        frame = self._demodulator.close(samples, opening, self._origin)
+        try:
+            frame = self._demodulator.close(samples, opening, self._origin)
+        except ClockOffError as exc:
+            self.counters["clock_off"] += 1
+            self._note("clock_off", opening.burst.start, True, str(exc))
+            self._go_on_behind(opening)
+            return []
         if frame.tail < TAIL_LOST and self._last is None and self._short_of_margin():
             return None  # whether another frame began inside it shows a little later
         return self._close(opening, frame)

@@ -39,12 +39,14 @@ class EqualizerTrial:
 
 @dataclass(frozen=True)
 class EqualizerLoss:
-    """loss_db: error power over a genie's; noise_var_db: error power over the variances reported."""
+    """loss_db: error power over a genie's; noise_var_db: error power over the variances reported;
+    lost: frames not received, of which `refused` for their sampling clock."""
 
     loss_db: float
     noise_var_db: float
     lost: int
     frames: int
+    refused: int = 0
 
 
 def equalizer_loss(
@@ -72,11 +74,11 @@ def equalizer_loss(
         error = np.abs(found[0].symbols - symbols) ** 2
         weighted.append(np.mean(error * np.resize(gain, len(error))) / noise**2)
         reported.append(np.mean(error / found[0].noise_var))
+    refused = receiver.counters["clock_off"]
     if not weighted:
-        return EqualizerLoss(float("nan"), float("nan"), lost, frames)
-    return EqualizerLoss(
-        float(10 * np.log10(np.mean(weighted))), float(10 * np.log10(np.mean(reported))), lost, frames
-    )
+        return EqualizerLoss(float("nan"), float("nan"), lost, frames, refused)
+    loss_db, noise_var_db = (float(10 * np.log10(np.mean(ratios))) for ratios in (weighted, reported))
+    return EqualizerLoss(loss_db, noise_var_db, lost, frames, refused)
 
 
 def _through(
