@@ -34,7 +34,8 @@ class group_encoder(pdu_worker):  # noqa: N801
     and reported with its user's id; the others go on. A ``feedback`` PDU has ``user_id`` and ``snr_db``, as
     that user's :class:`group_decoder` tells.
 
-    The symbols PDU has ``payload_kind`` ``group``, ``sequence``, ``source_id``, ``mcs``, ``payload_bytes``,
+    The symbols PDU has ``payload_kind`` ``group``, ``sequence`` (the messages' own, where they have all the
+    same one, else the next number), ``source_id``, ``mcs``, ``payload_bytes``,
     ``model_fingerprint``, ``protection``, and for people ``users``, ``public_symbols``, ``public_share``.
 
     Args:
@@ -137,6 +138,7 @@ class group_encoder(pdu_worker):  # noqa: N801
 
         if not 0 <= int(meta.get("user_id", -1)) <= 0xFFFF:
             raise ValueError("a message to one of several users needs its user_id, 0 to 65535")
+        number = int(meta["sequence"]) & 0xFFFF if "sequence" in meta else None
         task, message = self._reader.read(meta, payload)
         user = int(meta["user_id"])
         instruction = None if task.needs_question else meta.get("instruction")
@@ -144,7 +146,7 @@ class group_encoder(pdu_worker):  # noqa: N801
         request = Request(user, self._same(message, meta, payload), task.name, instruction, snr_db)
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.setdefault(user, deque()).append((request, bytes(payload)))
+        self._waiting.setdefault(user, deque()).append((request, bytes(payload), number))
         while len(self._waiting) >= self._users or len(self._waiting.get(user, ())) > self._most:
             yield from self._frame()
 
@@ -165,7 +167,7 @@ class group_encoder(pdu_worker):  # noqa: N801
         """The message, or the equal one that waits for another user: what is one source is encoded once."""
         data = bytes(payload)
         for queue in self._waiting.values():
-            for request, other in queue:
+            for request, other, _ in queue:
                 if other == data and request.message.modality == message.modality:
                     return request.message
         return message
@@ -185,15 +187,16 @@ class group_encoder(pdu_worker):  # noqa: N801
             served = encode_users(system, heads) if heads else []
         if not served:
             return
+        number = self._number([one.user_id for one in heads])
         try:
-            made = self._group(served)
+            made = self._group(served, number)
         except TooManyUsersError as exc:
             if not exc.fitting:
                 self._refuse(heads[0].user_id, str(exc))
                 return
             self.report("waiting", str(exc))
             heads, served = heads[: exc.fitting], served[: exc.fitting]
-            made = self._group(served)
+            made = self._group(served, number)
         except ValueError as exc:
             for one in heads:
                 self._refuse(one.user_id, str(exc))
@@ -203,7 +206,13 @@ class group_encoder(pdu_worker):  # noqa: N801
         self.counters["frames"] += 1
         yield self._meta(made, [one.user_id for one in heads]), made.frame.symbols
 
-    def _group(self, served: list[Any]) -> Any:
+    def _number(self, users: list[int]) -> int:
+        """Of the frame: of those users' messages, if they have one number."""
+        numbers = {self._waiting[user][0][2] for user in users}
+        only = numbers.pop() if len(numbers) == 1 else None
+        return next(self._numbers) if only is None else int(only)
+
+    def _group(self, served: list[Any], number: int) -> Any:
         from m4sc.sharing.group import to_group
 
         ring = self._keys
@@ -213,7 +222,7 @@ class group_encoder(pdu_worker):  # noqa: N801
             served,
             self._waveform,
             self._config,
-            sequence=next(self._numbers),
+            sequence=number,
             source_id=self._source_id,
             sealers=sealers,
             nonce=nonce,
@@ -232,8 +241,9 @@ class group_encoder(pdu_worker):  # noqa: N801
     def _refuse(self, user_id: int, reason: str) -> None:
         self.counters["refused"] += 1
         self.counters["errors"] += 1
+        told = {"user_id": user_id, "sequence": self._waiting[user_id][0][2]}
         self._leave(user_id)
-        self.report("error", reason, {"user_id": user_id})
+        self.report("error", reason, told)
 
     def _leave(self, user_id: int) -> None:
         """A user's first message is done with; those that wait on wait from now."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fake_system import FakeSystem
 from flow import Sink, post, put, run_block, wait_until
-from gnuradio import gr, m4sc
+from gnuradio import blocks, gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.privacy import KeyRing
@@ -57,6 +57,14 @@ def test_a_user_who_asks_twice_waits_for_the_next_frame_and_none_waits_for_ever(
     finally:
         tb.stop()
         tb.wait()
+
+
+def test_a_frame_has_the_number_that_its_messages_have_in_common() -> None:
+    same = [asked(1, sequence=7), asked(2, sequence=7), asked(1, sequence=8), asked(2, sequence=9)]
+    sink, _ = frames([*same, asked(1), asked(2)], users=2)
+    numbers = [meta["sequence"] for meta, _ in sink.pdus]
+    assert numbers[0] == 7 and len(numbers) == 3
+    assert (numbers[2] - numbers[1]) % 65536 == 1  # of the encoder's own, where they differ or have none
 
 
 def test_a_bad_message_names_its_user_and_the_others_go_on() -> None:
@@ -140,17 +148,19 @@ def cell(
     sender = m4sc.frame_transmitter()
     tb.msg_connect(head, "symbols", sender, "symbols")
     sinks, taken, kept = {}, {}, list[Any]()  # GNU Radio keeps no message block alive
-    for seed, (user, air) in enumerate(users.items()):
+    for seed, (user, given) in enumerate(users.items()):
+        air = dict(given)
+        late = blocks.skiphead(gr.sizeof_gr_complex, air.pop("skip", 0))
         radio, receiver, sink = m4sc.channel(seed=seed, **air), m4sc.frame_receiver(), Sink()
         own = (decoders or {}).get(user) or m4sc.group_decoder(user)
         answers = m4sc.message_decoder(FakeSystem(), user_id=user)
-        tb.connect(sender, radio, receiver)
+        tb.connect(sender, late, radio, receiver)
         tb.msg_connect(receiver, "symbols", own, "symbols")
         tb.msg_connect(own, "symbols", answers, "symbols")
         tb.msg_connect(answers, "answers", sink, "out")
         tb.msg_connect(own, "status", sink, "status")
         sinks[user], taken[user] = sink, own
-        kept += [radio, receiver, answers]
+        kept += [late, radio, receiver, answers]
     tb.start()
     try:
         for message in messages:
@@ -198,6 +208,15 @@ def test_a_hidden_part_opens_with_its_key_alone(tmp_path: Path) -> None:
             assert taken[2].counters["private_lost"] == 1
             assert event in sinks[2].status[0]["reason"] and sinks[2].status[0]["event"] == "private_lost"
             assert sinks[2].pdus[0][1].tobytes().decode() == "nothing"
+
+
+def test_who_joins_in_the_middle_of_a_frame_hears_the_next_one_and_the_others_all() -> None:
+    messages = [asked(1), asked(2), asked(1, 250), asked(2, 250)]
+    air = {1: {"snr_db": 15.0}, 2: {"snr_db": 15.0, "skip": 1500}}  # a burst begins at 800 and has 1,440
+    sinks, taken = cell(messages, air)
+    assert [text.tobytes() for _, text in sinks[1].pdus] == [b"cat", b"harbour"]
+    assert [text.tobytes() for _, text in sinks[2].pdus] == [b"harbour"]
+    assert taken[2].counters["groups"] == 1 and not taken[2].counters["lost"]
 
 
 def test_other_frames_pass_and_broken_groups_are_told() -> None:

@@ -14,6 +14,7 @@ from gnuradio.m4sc.pdu import is_done, read_pdu
 
 from m4sc_flowgraphs.link_event import ANSWER_KEYS, FRAME_KEYS, LinkEvent, private_lost
 
+_SHARED = ("sequence", "source_id", "users", "public_symbols", "public_share")
 _FAULTS = ("error", "dropped", "lost", "stopped")
 
 
@@ -55,6 +56,8 @@ def event_of(meta: dict[str, Any], payload: np.ndarray, time_s: float) -> LinkEv
         return _answer(meta, payload.tobytes(), time_s)
     if "block" in meta:
         return _status(meta, time_s)
+    if meta.get("payload_kind") == "group":
+        return LinkEvent("shared", time_s, {key: meta[key] for key in _SHARED if key in meta})
     return None
 
 
@@ -76,8 +79,7 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
         )
     if event in _FAULTS:
         fault = {"block": meta["block"], "fault": event, "reason": str(meta.get("reason", event))}
-        if "count" in meta:
-            fault["count"] = int(meta["count"])
+        fault |= {key: int(meta[key]) for key in ("count", "user_id") if meta.get(key) is not None}
         return LinkEvent("fault", time_s, {**known, **fault})
     return None
 

@@ -124,6 +124,31 @@ def dashboard(display: str, folder: Path, picture: Path) -> None:
         server.wait(60)
 
 
+def users(display: str, folder: Path, picture: Path) -> None:
+    """The page of four users of two pictures."""
+    import urllib.request
+
+    site = f"http://127.0.0.1:{_PORT}"
+    wishes = ["caption@15", "classify@5", "vqa@0:Is there a dog?", "vqa@20:What color is the cup?"]
+    command = [sys.executable, "-m", "m4sc_app", "dashboard", "sim:", "--port", str(_PORT)]
+    server = subprocess.Popen([*command, *(part for wish in wishes for part in ("--user", wish))])
+    try:
+        with Browser(folder / "browser", 1280, 900) as browser:
+            if not _reachable(site):
+                raise SystemExit("the dashboard did not start")
+            browser.open(site)
+            for name in ("coffee", "cat"):
+                payload = (ROOT / "python_blocks" / "samples" / f"{name}.jpg").read_bytes()
+                request = urllib.request.Request(f"{site}/send?name={name}", payload, {"X-M4SC": "1"})
+                urllib.request.urlopen(request, timeout=60).read()
+            answers = "[...document.querySelectorAll('.answer')]"
+            browser.wait_for(f"{answers}.length == 8 && !{answers}.some(e => e.textContent == '…')", 300)
+            browser.screenshot(picture)
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
 def _reachable(site: str, seconds: float = 180.0) -> bool:
     import urllib.request
 
@@ -159,6 +184,7 @@ PICTURES: dict[str, Callable[[str, Path, Path], None]] = {
     "m4sc_zmq_transmitter": two_windows,
     "companion": companion,
     "dashboard": dashboard,
+    "users": users,
     "report": report,
 }
 

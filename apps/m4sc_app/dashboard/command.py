@@ -19,12 +19,18 @@ def dashboard_command(
         str, typer.Option(help="Where the page is served; by default this machine alone.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="TCP port of the page.")] = 8765,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(help="TASK@SNR, or TASK@SNR:QUESTION: one frame for several users, side by side."),
+    ] = None,
     query: Annotated[str | None, typer.Option(help="The receiver's question, when listening.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
 ) -> None:
     """Serve a live page: link state, messages, pictures and answers; sliders for a simulated channel.
 
     Example:  m4sc dashboard
+
+    Several users: m4sc dashboard --user caption@15 --user classify@5 --user "vqa@0:Is there a dog?"
     """
     from m4sc_app import loading
     from m4sc_app.link_run import need_gnuradio
@@ -34,10 +40,17 @@ def dashboard_command(
 
     from m4sc_app.dashboard.link import LinkService
     from m4sc_app.dashboard.server import PageServer
+    from m4sc_app.dashboard.users import UsersService, read_users
 
-    parse_address(address)
+    where = parse_address(address)
     _check_port(host, port)
-    service = LinkService(address, loading.warm_up(model), query)
+    users = read_users(user) if user else []
+    if users and (where.kind != "sim" or query is not None):
+        raise UserError(
+            "--user goes with a simulated channel (sim:) and each user's own question, no --query"
+        )
+    system = loading.warm_up(model)
+    service = UsersService(address, system, users) if users else LinkService(address, system, query)
     try:
         service.begin()
         typer.echo(f"http://{host}:{port}  (Ctrl-C ends)")

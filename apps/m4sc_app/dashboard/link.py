@@ -46,9 +46,9 @@ class LinkService:
         self.channel = read_options(where, ChannelOptions) if self.simulated else ChannelOptions()
         self._model, self._query, self._waveform = model, query, WaveformConfig()
         self._lock = threading.Lock()  # held while stations are made, ended or sent to
-        self._stations: dict[str, Station] = {}
+        self._stations: dict[str, Any] = {}
         self._running = False
-        self._made_for: ChannelOptions | None = None
+        self._made_for: Any = None  # settings
         self._events = threading.Lock()  # held, never long, for what follows and for `channel`
         self._listeners: list[Callable[[dict[str, Any]], None]] = []
         self._history = History(_KEPT, _KEPT_BYTES)
@@ -73,8 +73,8 @@ class LinkService:
 
     def _begin_stations(self) -> None:
         if self.simulated:
-            self._made_for = self.channel
-            self._stations = {name: self._simulated(name, self.channel) for name in ("semantic", "classical")}
+            self._made_for = self._settings()
+            self._stations = self._build(self.channel)
         else:
             end = open_receive(self.address, self._waveform, self._notify)
             config = StationConfig(query=self._query)
@@ -86,6 +86,14 @@ class LinkService:
         for station in self._stations.values():
             station.end()
         self._stations = {}
+
+    def _settings(self) -> Any:
+        """What stations are made for: with others they are made anew."""
+        return self.channel
+
+    def _build(self, channel: ChannelOptions) -> dict[str, Any]:
+        """Stations of a simulated channel."""
+        return {name: self._simulated(name, channel) for name in ("semantic", "classical")}
 
     def _simulated(self, name: str, channel: ChannelOptions) -> Station:
         snr_db = min(max(channel.snr_db, SNR_RANGE_DB[0]), SNR_RANGE_DB[1])
@@ -113,6 +121,18 @@ class LinkService:
         """
         if not self.simulated:
             raise UserError("this page listens to a radio; only a simulated channel can be set")
+        with self._events:
+            self._change(wanted)
+        with self._lock:
+            if not self._running or self._made_for == self._settings():
+                return  # ended, or made by a setting that came at the same time
+            self._end_stations()  # a running channel has noise of the old strength in its buffers
+            self._tell_unanswered("the channel was changed before it was answered")
+            self._begin_stations()
+        self._tell(self.state())
+
+    def _change(self, wanted: dict[str, Any]) -> None:
+        """Take other settings, if all are good; raises UserError."""
         ranges = {"snr_db": SNR_RANGE_DB, "cfo_hz": CFO_RANGE_HZ}
         for name, value in wanted.items():
             if name == "channel":
@@ -122,18 +142,10 @@ class LinkService:
             low, high = ranges[name]
             if not low <= value <= high:
                 raise UserError(f"{name} is {value}; give {low:g} to {high:g}")
-        with self._events:
-            try:
-                self.channel = replace(self.channel, **wanted)
-            except ValueError as exc:
-                raise UserError(str(exc)) from exc
-        with self._lock:
-            if not self._running or self._made_for == self.channel:
-                return  # ended, or made by a setting that came at the same time
-            self._end_stations()  # a running channel has noise of the old strength in its buffers
-            self._tell_unanswered("the channel was changed before it was answered")
-            self._begin_stations()
-        self._tell(self.state())
+        try:
+            self.channel = replace(self.channel, **wanted)
+        except ValueError as exc:
+            raise UserError(str(exc)) from exc
 
     def _tell_unanswered(self, reason: str) -> None:
         with self._events:
@@ -150,14 +162,17 @@ class LinkService:
         """
         if not self.simulated:
             raise UserError("this page listens to a radio; send with m4sc tx")
-        modality = get_task(task).modality
-        Message.from_bytes(payload, modality)
-        message = OutgoingMessage(payload, task, modality, instruction or None, name)
+        message = self._sendable(payload, task, instruction, name)
         with self._lock:
             sequence, self._sequence = self._sequence, (self._sequence + 1) & 0xFFFF
             for station in self._stations.values():
                 station.send(message, sequence)
         return sequence
+
+    def _sendable(self, payload: bytes, task: str, instruction: str | None, name: str) -> OutgoingMessage:
+        modality = get_task(task).modality
+        Message.from_bytes(payload, modality)
+        return OutgoingMessage(payload, task, modality, instruction or None, name)
 
     # --- events -----------------------------------------------------------------------------------------
 

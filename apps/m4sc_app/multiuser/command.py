@@ -106,9 +106,9 @@ def _users(
     """Users' wishes as examples, and their SNRs; raises UserError."""
     from m4sc.data.example import Example
     from m4sc.message import Message
-    from m4sc.tasks import get_task
 
     from m4sc_app.errors import UserError
+    from m4sc_app.multiuser.wishes import read_wish
 
     if len(files) not in (1, len(asked)):
         raise UserError(f"give one file for all or one for each of {len(asked)} users; got {len(files)}")
@@ -117,20 +117,15 @@ def _users(
     loaded = {path: Message.from_file(path) for path in dict.fromkeys(files)}
     examples, snrs = [], []
     for n, text in enumerate(asked):
-        wish, _, question = text.partition(":")
-        name, _, snr = wish.partition("@")
-        task = get_task(name)
-        try:
-            snrs.append(float(snr))
-        except ValueError:
-            raise UserError(f"--user takes TASK@SNR or TASK@SNR:QUESTION; got '{text}'") from None
+        task, snr, question = read_wish(text)
+        snrs.append(snr)
         path = files[0] if len(files) == 1 else files[n]
         message = loaded[path]
         examples.append(
             Example(
                 id=str(n + 1),
                 modality=message.modality,
-                task=name,
+                task=task.name,
                 instruction=question or task.instructions[0],
                 answers=_right(right[n], task) if right else ("",),
                 kind="",
