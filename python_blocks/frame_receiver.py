@@ -73,7 +73,10 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     ``start_sample``, ``sequence``, ``source_id`` and ``segment``. ``status`` carries one PDU a frame
     (``event`` = ``received``, estimates) and one a fault (``event`` = ``fault``, ``kind`` = the counter's
     name, ``start_sample``, ``reason``); a fault is logged as well. A weak preamble without a header, as
-    noise gives a few of a million samples, is only counted.
+    noise gives about fifty of a million samples, is only counted (``false_alarms``). What is wrong with the
+    samples as a whole is a fault too, told once and a minute later again, with ``figure`` and ``unit``;
+    ``kind`` is one of ``m4sc.phy.diagnosis_watch.CAUSES`` then: an inverted spectrum, sample rates or clocks
+    apart, clipping, a DC offset, a carrier, collisions, missing samples, too weak, no signal.
 
     Where a block of this module behind ``symbols`` is full, up to 64 frames wait here; then ``on_full`` says
     what gives.
@@ -241,12 +244,15 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         for fault in self._receiver.take_faults():
             if not fault.strong:
                 continue
-            self._handover.put(partial(self._report_fault, fault.kind, fault.sample, fault.reason))
+            self._handover.put(partial(self._report_fault, fault))
 
-    def _report_fault(self, kind: str, sample: int, reason: str) -> None:
-        self.logger.warn(f"{kind} at sample {sample}: {reason}")
-        status = {"block": self._block_name, "event": "fault", "kind": kind, "start_sample": sample}
-        self.message_port_pub(self._status, make_pdu({**status, "reason": reason}, b""))
+    def _report_fault(self, fault: Any) -> None:
+        self.logger.warn(f"{fault.kind} at sample {fault.sample}: {fault.reason}")
+        status = {"block": self._block_name, "event": "fault", "kind": fault.kind}
+        status |= {"start_sample": fault.sample, "reason": fault.reason}
+        if fault.figure is not None:
+            status |= {"figure": float(fault.figure), "unit": fault.unit}
+        self.message_port_pub(self._status, make_pdu(status, b""))
 
     def _fault(self, reason: str) -> None:
         self.logger.warn(f"samples lost: {reason}")

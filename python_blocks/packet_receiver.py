@@ -65,10 +65,11 @@ class packet_receiver(frame_receiver):  # noqa: N801
         return np.frombuffer(frame.payload, np.uint8)
 
     def _publish(self, frame: Any) -> None:
+        from m4sc.phy.receiver import Fault
+
         if frame.valid:
             frame_receiver._publish(self, frame)
             return
         self._counts["crc_errors"] += 1
-        self._report_fault(
-            "crc_errors", int(frame.start_sample), f"packet {frame.number} has a wrong CRC-32; dropped"
-        )
+        reason = f"packet {frame.number} has a wrong CRC-32; dropped"
+        self._report_fault(Fault("crc_errors", int(frame.start_sample), True, reason))

@@ -196,7 +196,9 @@ def test_an_inverted_spectrum_is_named(model, tmp_path, capsys):
     sent.tofile(tmp_path / "straight.cf32")
     for name in ("inverted", "swapped"):
         assert main(["rx", str(tmp_path / f"{name}.cf32")]) == 2
-        assert "spectrum is inverted" in capsys.readouterr().err
+        assert "spectrum is inverted" in "".join(capsys.readouterr())
+        assert main(["rx", f"file:{tmp_path / name}.cf32?inverted=yes"]) == 0
+        assert "spectrum is inverted" not in "".join(capsys.readouterr())
     assert main(["rx", str(tmp_path / "straight.cf32")]) == 0
     assert "spectrum is inverted" not in "".join(capsys.readouterr())
 

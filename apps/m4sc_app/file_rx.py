@@ -19,7 +19,7 @@ from m4sc.transport.answering import Answering, system_name
 from m4sc.transport.assembler import ReceivedMessage
 from m4sc.transport.offline import Arrival, SampleReceiver
 from m4sc_flowgraphs.link_event import LinkEvent, private_lost
-from m4sc_flowgraphs.radio_ends.address import Address, read_options
+from m4sc_flowgraphs.radio_ends.address import Address, read_options, split_inverted
 from m4sc_flowgraphs.radio_ends.files import FileOptions, recorded_waveform
 from m4sc_flowgraphs.radio_ends.sim import simulator, split_channel
 from m4sc_flowgraphs.sequence_gaps import SequenceGaps
@@ -31,7 +31,6 @@ from m4sc_app.patience import patience
 from m4sc_app.pictures import Keeper
 
 _CHUNK = 1 << 18  # samples pushed at a time
-_TRIED = 1 << 20  # samples that are searched for frames of an inverted spectrum
 
 
 class FileListener:
@@ -48,6 +47,7 @@ class FileListener:
     """
 
     def __init__(self, where: Address, options: Listening, waveform: WaveformConfig, view: LinkView) -> None:
+        where, self._inverted = split_inverted(where)
         rest, channel = split_channel(where)
         chosen = read_options(rest, FileOptions, channel=channel)
         self._iq = open_recording(where.place, chosen.datatype or None, chosen.rate or None)
@@ -87,10 +87,7 @@ class FileListener:
                 start += _CHUNK
             if start >= len(self._iq) and not is_over():
                 self._take(self._receiver.flush(), is_over)
-                if not self._view.figures["frames"] and self._is_inverted():
-                    self.described += (
-                        "; its spectrum is inverted: swap I and Q, or negate Q, and read it again"
-                    )
+                self._tell_faults()
             if self._recorder is not None:
                 self._recorder.finish()
         finally:
@@ -99,14 +96,10 @@ class FileListener:
         self._view.summary(self._receiver.counters)
         return stopped()
 
-    def _is_inverted(self) -> bool:
-        """Whether the conjugate of the recording's beginning holds a frame."""
-        other = SampleReceiver(self._receiver.waveform)
-        arrivals = other.push(np.conj(self._iq.read(0, _TRIED))) + other.flush()
-        return any(arrival.frame is not None for arrival in arrivals)
-
     def _heard(self, start: int) -> np.ndarray:
         samples = self._iq.read(start, _CHUNK)
+        if self._inverted:
+            samples = np.conj(samples)
         if self._channel is not None:
             samples = np.asarray(self._channel.process(samples), np.complex64)
         if self._recorder is not None:
@@ -115,8 +108,7 @@ class FileListener:
 
     def _take(self, arrivals: list[Arrival], is_over: Callable[[], bool]) -> None:
         """Show the frames at once and answer their messages; after the end they are not answered any more."""
-        for fault in self._receiver.take_faults():
-            self._view.say("unread", what=fault.kind, start_sample=fault.sample, reason=fault.reason)
+        self._tell_faults()
         for arrival in arrivals:
             if arrival.frame is not None:
                 self._show_frame(arrival.frame, arrival)
@@ -125,6 +117,13 @@ class FileListener:
                 if is_over():
                     return
                 self._answer(message)
+
+    def _tell_faults(self) -> None:
+        for fault in self._receiver.take_faults():
+            how_much = {} if fault.figure is None else {"figure": fault.figure, "unit": fault.unit}
+            self._view.say(
+                "unread", what=fault.kind, start_sample=fault.sample, reason=fault.reason, **how_much
+            )
 
     def _show_frame(self, frame: ReceivedFrame, arrival: Arrival) -> None:
         header = arrival.header

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from m4sc.phy.diagnosis_watch import CAUSES
 from m4sc.transport.answering import NOT_SURE
 from m4sc_flowgraphs.link_event import LinkEvent
 from rich.console import Console
@@ -121,7 +122,7 @@ class LinkView:
         return str(v.get("text", "")) or " ".join(f"{name} {value}" for name, value in v.items())
 
     def _unread_line(self, values: dict[str, Any]) -> str:
-        if values["what"] == "strangers":  # of the stream as a whole
+        if values["what"] in ("strangers", *CAUSES):  # of the stream as a whole
             return str(values["reason"])
         number = self._unread[str(values["what"])]
         if number > _UNREAD_SHOWN:

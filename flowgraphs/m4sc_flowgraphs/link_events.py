@@ -72,6 +72,7 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
         return LinkEvent("frame", time_s, {**values, "complex_symbols": int(meta["n_symbols"])})
     if event == "fault":  # of the receiver: a header that cannot be read, samples that are no numbers
         values = {"what": str(meta.get("kind")), "start_sample": int(meta.get("start_sample", 0))}
+        values |= {key: meta[key] for key in ("figure", "unit") if key in meta}
         return LinkEvent("unread", time_s, {**values, "reason": str(meta.get("reason", ""))})
     if event == "private_lost":  # an answer to what is public follows
         return LinkEvent(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from m4sc_app.bench.meter import Meter
+from m4sc_app.bench.phy_faults import clock, diagnosis
 
 if TYPE_CHECKING:
     from m4sc_app.bench.trials.noise_trial import NoiseTrial, ToldNoise
@@ -45,13 +46,12 @@ class Work:
     told_frames: int
     interfered_frames: int
     clock_frames: int
+    staged: int
+    clean_frames: int
 
 
-FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5, 200, 400, 200)
-QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1, 10, 40, 20)
-_CLOCK_SYMBOLS = 4000  # data symbols of a frame: 84 OFDM symbols
-_CLOCKS_PPM = (0.0, 50.0, 100.0, 200.0, 500.0)
-_LOST_CLOCK_PPM = 1500.0  # more than is followed
+FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5, 200, 400, 200, 16, 1000)
+QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1, 10, 40, 20, 4, 104)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
 _REPEATED_HEADER_SNRS = tuple(0.5 * n for n in range(-12, -29, -1))
@@ -63,7 +63,7 @@ def phy(
         list[str] | None,
         typer.Option(
             help="Groups: link, header, false, equalizer, stock, compat, ldpc, noise, interference, clock, "
-            "voltage. All if not given."
+            "diagnosis, voltage. All if not given."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of payloads, channels and noise.")] = 1,
@@ -94,7 +94,8 @@ def phy(
         "ldpc": _ldpc,
         "noise": partial(_noise, meter),
         "interference": partial(_interference, meter),
-        "clock": partial(_clock, meter),
+        "clock": partial(clock, meter),
+        "diagnosis": partial(diagnosis, meter),
         "voltage": _voltage,
     }
     unknown = sorted(set(only or ()) - set(groups))
@@ -339,40 +340,6 @@ def _interference(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any
             f"15 dB: {every}"
         )
         yield _figure(figure, fewest, "frames", detail)
-
-
-def _clock(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:
-    from m4sc.phy.waveform import WaveformConfig
-
-    from m4sc_app.bench.trials.equalizer_loss import EqualizerTrial, equalizer_loss
-
-    waveform = WaveformConfig()
-    channels = (("AWGN 5 dB", 5.0, ""), ("AWGN 15 dB", 15.0, ""), ("AWGN 25 dB", 25.0, ""))
-    channels += (("TDL-A 20 dB", 20.0, "A"), ("TDL-C 20 dB", 20.0, "C"))
-    for ppm in (*_CLOCKS_PPM, _LOST_CLOCK_PPM):
-        found = []
-        with meter.track(f"frames at {ppm:g} ppm", len(channels)) as advance:
-            for number, (name, snr_db, profile) in enumerate(channels):
-                sign = 1 - 2 * (number % 2)
-                trial = EqualizerTrial(snr_db, 0.3, sign * ppm, profile, 1.0, _CLOCK_SYMBOLS)
-                found.append((name, equalizer_loss(trial, work.clock_frames, waveform, seed)))
-                advance(1)
-        each = "; ".join(
-            f"{name}: {one.loss_db:.2f}, told {one.noise_var_db:+.2f}, {one.lost} lost "
-            f"({one.refused} refused)"
-            for name, one in found
-        )
-        frames = sum(one.frames for _, one in found)
-        detail = f"{_CLOCK_SYMBOLS} symbols a frame, {work.clock_frames} frames each: {each}"
-        if ppm == _LOST_CLOCK_PPM:
-            share = 100.0 * sum(one.refused for _, one in found) / frames
-            yield _figure("clock_refused_pct", share, "%", f"at {ppm:g} ppm; {detail}")
-            continue
-        worst = max(one.loss_db for _, one in found)
-        what = "error over that of a receiver that knows the channel, dB, worst of"
-        yield _figure(f"clock_loss_{ppm:g}ppm_db", worst, "dB", f"{what}: {detail}")
-        told = max((one.noise_var_db for _, one in found), key=abs)
-        yield _figure(f"clock_told_{ppm:g}ppm_db", told, "dB", "|error|^2 over told, worst of the same")
 
 
 def _voltage(work: Work, seed: int) -> Iterator[dict[str, Any]]:

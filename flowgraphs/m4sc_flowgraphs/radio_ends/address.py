@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import unquote
 
@@ -56,6 +56,18 @@ def parse_address(text: str | Address) -> Address:
             raise RadioEndError(f"option '{name}' is given twice in '{text}'; give it once")
         options[name] = unquote(value)
     return Address(kind, place.removeprefix("//"), options, text)
+
+
+def split_inverted(address: Address) -> tuple[Address, bool]:
+    """An address to receive from without the option ``inverted``, and whether it is set: a front end, or who
+    recorded, swapped I and Q.
+
+    Raises:
+        RadioEndError: it is neither yes nor no.
+    """
+    rest = {name: text for name, text in address.options.items() if name != "inverted"}
+    inverted = _value("inverted", address.options.get("inverted", "no"), "bool")
+    return replace(address, options=rest), bool(inverted)
 
 
 def read_options(address: Address, into: type[Options], **known: Any) -> Options:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gnuradio import blocks, gr
 
-from m4sc_flowgraphs.radio_ends.address import Address, RadioEndError, parse_address, read_options
+from m4sc_flowgraphs.radio_ends.address import (
+    Address,
+    RadioEndError,
+    parse_address,
+    read_options,
+    split_inverted,
+)
 from m4sc_flowgraphs.radio_ends.chain import Chain
 from m4sc_flowgraphs.radio_ends.end import Notify, ReceiveEnd, TransmitEnd, ignore
 from m4sc_flowgraphs.radio_ends.files import FileOptions, recorded_waveform
@@ -64,8 +71,15 @@ def open_transmit(
 def open_receive(
     address: str | Address, waveform: Any, notify: Notify = ignore, driver: Any = None
 ) -> ReceiveEnd:
-    """The end to receive from; as :func:`open_transmit`."""
-    where = parse_address(address)
+    """The end to receive from; as :func:`open_transmit`. Its option ``inverted=yes`` turns the spectrum."""
+    where, inverted = split_inverted(parse_address(address))
+    end = _open_receive(where, waveform, notify, driver)
+    if not inverted:
+        return end
+    return replace(end, block=Chain([end.block, blocks.conjugate_cc()], False))
+
+
+def _open_receive(where: Address, waveform: Any, notify: Notify, driver: Any) -> ReceiveEnd:
     if where.kind == "uhd":
         return open_uhd_receive(where.place, read_options(where, UhdOptions), waveform, notify, driver)
     if where.kind == "soapy":

@@ -17,6 +17,8 @@ from m4sc.phy.demodulator import (
     OldFrameError,
     ReceivedFrame,
 )
+from m4sc.phy.diagnosis import is_uneven
+from m4sc.phy.diagnosis_watch import DiagnosisWatch
 from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.preamble_demodulator import TAIL_LOST, MoreSamplesError, Run
 from m4sc.phy.sample_buffer import SampleBuffer
@@ -27,6 +29,7 @@ from m4sc.phy.waveform import WaveformConfig
 __all__ = ["BurstReceiver", "Fault", "ReceivedFrame"]
 
 _STRONG_MATCH = 0.3  # of a preamble: beyond doubt, also where data is sent
+_LIKE_OURS = 0.15  # of one preamble: noise has it once in some hundred million samples
 _MAX_FAULTS = 1000  # kept for a caller that does not ask
 
 
@@ -69,19 +72,23 @@ def moved(opening: Any, start: int) -> Any:
 
 @dataclass(frozen=True)
 class Fault:
-    """kind: name of the counter; sample: where in the stream; strong: beyond a false alarm; reason: text."""
+    """kind: name of the counter, or a cause; sample: where in the stream; strong: beyond a false alarm;
+    reason: text; figure, unit: how much, of a cause (`m4sc.phy.diagnosis_watch.CAUSES`)."""
 
     kind: str
     sample: int
     strong: bool
     reason: str
+    figure: float | None = None
+    unit: str = ""
 
 
 class BurstReceiver:
     """Receiver of bursts.
 
-    ``counters`` holds ``frames``, ``header_errors`` (preambles of this waveform without a valid header:
-    false alarms, collisions, senders whose waveform has the same preamble), ``old_version``, ``too_long``,
+    ``counters`` holds ``frames``, ``header_errors`` (what looked like a preamble of this waveform, without a
+    valid header), ``false_alarms`` (what noise may have looked like), ``collisions`` (bursts that began
+    inside another one), ``gaps`` (frames whose samples are not all there), ``old_version``, ``too_long``,
     ``truncated``, ``clock_off`` (frames whose sampling clock is further off than is followed), ``non_finite``
     and ``strangers`` (1 once bursts of another waveform were told, before the first frame:
     :mod:`m4sc.phy.sync.strangers`).
@@ -91,14 +98,21 @@ class BurstReceiver:
     Args:
         waveform: of both ends.
         demodulator: of the frames; None for the project's own.
+        diagnose: whether to say what is wrong with samples, where something is.
     """
 
     def __init__(
-        self, waveform: WaveformConfig | None = None, demodulator: BurstDemodulator | None = None
+        self,
+        waveform: WaveformConfig | None = None,
+        demodulator: BurstDemodulator | None = None,
+        diagnose: bool = True,
     ) -> None:
         self.counters: Counter[str] = Counter(
             frames=0,
             header_errors=0,
+            false_alarms=0,
+            collisions=0,
+            gaps=0,
             old_version=0,
             too_long=0,
             truncated=0,
@@ -119,6 +133,8 @@ class BurstReceiver:
         self._failed: Burst | None = None  # the last one that gave no frame
         self._faults: list[Fault] = []
         self._watch: StrangerWatch | None = StrangerWatch(self.waveform)
+        self._heard = 0  # bursts before the first frame
+        self._diagnosis = DiagnosisWatch(self.waveform, self._read_alone) if diagnose else None
         self._broken = False  # the last chunk had samples that are no numbers
 
     def push(self, samples: np.ndarray) -> list[Any]:
@@ -137,7 +153,23 @@ class BurstReceiver:
         frames = self._advance()
         self._trim()
         self._look_for_strangers(lambda watch: watch.push(samples))
+        self._diagnose(frames, lambda watch: watch.push(samples, self._heard))
         return frames
+
+    def _read_alone(self, samples: np.ndarray) -> list[Any]:
+        """Frames in samples that are not of this stream."""
+        other = BurstReceiver(self.waveform, self._demodulator, diagnose=False)
+        return other.push(samples) + other.flush()
+
+    def _diagnose(self, frames: list[Any], look: Callable[[DiagnosisWatch], None]) -> None:
+        """Say what is wrong."""
+        if self._diagnosis is None:
+            return
+        self._diagnosis.frames(frames)
+        look(self._diagnosis)
+        for cause, sample, reason, figure, unit in self._diagnosis.take():
+            if len(self._faults) < _MAX_FAULTS:
+                self._faults.append(Fault(cause, sample, True, reason, figure, unit))
 
     def _look_for_strangers(self, look: Callable[[StrangerWatch], str]) -> None:
         """Tell of them, until the first frame has come or all is said."""
@@ -147,7 +179,10 @@ class BurstReceiver:
             self._watch = None
             return
         found = look(self._watch)
+        self._heard = self._watch.bursts
         if found:
+            if self._diagnosis is not None:
+                self._diagnosis.is_told("strangers")
             self.counters["strangers"] += 1
             self._note("strangers", 0, True, found)
         if self._watch.is_over:
@@ -178,6 +213,7 @@ class BurstReceiver:
         self._origin += len(self._buffer)
         self._buffer.drop(len(self._buffer))
         self._look_for_strangers(StrangerWatch.flush)
+        self._diagnose(frames, lambda watch: watch.flush(self._heard))
         self._next, self._last, self._failed, self._missing = Search(0), None, None, 0
         return frames
 
@@ -266,9 +302,15 @@ class BurstReceiver:
             self._note("clock_off", opening.burst.start, True, str(exc))
             self._go_on_behind(opening)
             return []
-        if frame.tail < TAIL_LOST and self._last is None and self._short_of_margin():
+        is_hit = frame.tail < TAIL_LOST or self._is_uneven(frame)
+        if is_hit and self._last is None and self._short_of_margin():
             return None  # whether another frame began inside it shows a little later
-        return self._close(opening, frame)
+        return self._close(opening, frame, is_hit)
+
+    def _is_uneven(self, frame: Any) -> bool:
+        """Whether something hit some of a frame's symbols; of a packet nothing is told of its noise."""
+        noise = getattr(frame, "noise_var", None)
+        return noise is not None and is_uneven(noise, self.waveform.n_data_carriers)
 
     def _short_of_margin(self) -> bool:
         return self._end(self._opening) + self._margin > len(self._buffer)
@@ -299,6 +341,8 @@ class BurstReceiver:
         """Count a burst that gave no frame; of two within `peak_reach`, the stronger was found."""
         burst = self._opening.burst if self._opening is not None else self._burst
         assert burst is not None
+        if kind == "header_errors":
+            kind = self._no_header(burst)
         self.counters[kind] += 1
         strong = (
             burst.match > _STRONG_MATCH or kind in ("too_long", "old_version") or self._opening is not None
@@ -311,16 +355,44 @@ class BurstReceiver:
         self._failed, self._burst, self._opening = burst, None, None
         self._wanted = self._demodulator.opening_samples
 
-    def _close(self, opening: Any, frame: Any) -> list[Any]:
-        """The frame whose samples are all there, unless it was cut and another one began inside it."""
-        end = self._end(opening)
-        other = self._inside(opening.burst, end) if frame.tail < TAIL_LOST else None
+    def _no_header(self, burst: Burst) -> str:
+        """What a preamble without a valid header counts as: noise may have looked like it."""
+        if burst.match * burst.repeats < _LIKE_OURS + _LIKE_OURS / 3.0 * (burst.repeats - 1):
+            return "false_alarms"
+        if self._diagnosis is None:
+            return "header_errors"
+        length = self.waveform.symbol_len
+        end = min(burst.start + self._wanted + 8 * length, len(self._buffer))
+        other = self._inside(burst, end, _LIKE_OURS)
         if other is not None:
+            inside = other.start - burst.start
+            spoiled = self._buffer.samples[max(burst.start, 0) : end]
+            if self._diagnosis.spoiled(spoiled, self._origin + burst.start, inside) == "collisions":
+                self.counters["collisions"] += 1
+                return "header_errors"
+        self._diagnosis.unread(burst.match * burst.repeats, self._origin + burst.start)
+        return "header_errors"
+
+    def _close(self, opening: Any, frame: Any, is_hit: bool) -> list[Any]:
+        """The frame whose samples are all there, unless it was cut and another one began inside it."""
+        begin, end = opening.burst.start, self._end(opening)
+        is_cut = frame.tail < TAIL_LOST
+        other = self._inside(opening.burst, end, _STRONG_MATCH if is_cut else _LIKE_OURS) if is_hit else None
+        cause = ""
+        if is_hit and self._diagnosis is not None:
+            inside = None if other is None else other.start - begin
+            spoiled = self._buffer.samples[max(begin, 0) : end]
+            cause = self._diagnosis.spoiled(spoiled, self._origin + begin, inside)
+        if cause:
+            self.counters[cause] += 1
+        if other is not None and is_cut:
             self._abandon("truncated", "another frame began before this one had ended")
             self._next = Search(other.start)
             return []
         self.counters["frames"] += 1
         self._go_on_behind(opening)
+        if cause == "collisions" and other is not None:
+            self._next = Search(other.start)  # the louder of two may be read
         return [frame]
 
     def _go_on_behind(self, opening: Any) -> None:
@@ -328,9 +400,9 @@ class BurstReceiver:
         self._next = Search(self._end(opening) - self._demodulator.backoff)
         self._burst, self._opening = None, None
 
-    def _inside(self, burst: Burst, end: int) -> Burst | None:
+    def _inside(self, burst: Burst, end: int, match: float) -> Burst | None:
         begin = burst.start + burst.repeats * self.waveform.preamble_symbols * self.waveform.symbol_len
         part = self._buffer.samples[: end + self._margin]
-        found, _ = self._search.find(part, Search(begin), _STRONG_MATCH, final=True)
+        found, _ = self._search.find(part, Search(begin), match, final=True)
         # One that follows back to back may seem to begin up to a prefix earlier.
         return found if found is not None and found.start < end - self.waveform.cp_len else None

@@ -20,6 +20,8 @@ _HIT = 0.3  # of the cells where neighbours stand out, before a cell itself is l
 _SURE = 2.0  # observations of the common level that an estimate of one carrier or row is mixed with
 _FEW = 0.25  # of the carriers, whose levels say what the common one is
 _TREND = 11  # OFDM symbols over which a slow change is averaged
+_WHOLE, _FEW_ROWS = 0.9, 4  # share of carriers known in rows of words and header, and their number
+_FEW_CELLS = 3  # of a row, that may tell without the empty ones
 _LEAST = 1e-12
 
 
@@ -81,6 +83,9 @@ def noise_field(
     known = cells.kind == cells.KNOWN
     energy = np.where(known, cells.energies(np.full((rows, carriers), floor), decide=False)[0], np.nan)
     of_carrier = _typical_levels(energy, floor, inside)
+    whole = np.mean(known[:, inside], axis=1) > _WHOLE
+    if whole.sum() >= _FEW_ROWS:  # what hits pilots later is a burst's, not that of all carriers with a pilot
+        of_carrier = np.minimum(of_carrier, _typical_levels(energy[whole], floor, inside))
     of_row, local = np.zeros(rows), np.zeros((rows, carriers))
     for turn in range(_ROUNDS if decide else _FIRST_ROUNDS):
         # Decisions do not show noise that is far above what they were made with: begin without them.
@@ -92,7 +97,9 @@ def noise_field(
         if looks:
             of_carrier = _carrier_levels(energy - own - of_row[:, None] - local, weight, variance, inside)
         alone = counts / (own + of_carrier + local) ** 2  # weights of a row that nothing hits
-        of_row = _row_levels(energy - own - of_carrier - local, weight, alone, variance)
+        excess = energy - own - of_carrier - local
+        seen = _where_hit(excess, alone, inside)
+        of_row = _row_levels(excess, weight * seen, alone * seen, variance)
         if looks and turn % 2:
             local = _local(cells, of_carrier + of_row[:, None], inside)
     return of_carrier + of_row[:, None] + local, of_carrier, of_row
@@ -140,6 +147,20 @@ def _shrunk(found: np.ndarray, count: np.ndarray) -> np.ndarray:
     spread = np.mean((found[usual] / common - 1.0) ** 2) - by_chance
     sure = np.where(usual, 1.0 / max(spread, 2e-3), _SURE)
     return np.asarray((sure * common + count * found) / (sure + count))
+
+
+def _where_hit(excess: np.ndarray, alone: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Cells that tell of a row's burst, bool: another transmitter leaves the carriers empty that we do, and
+    these say nothing of it then.
+    """
+    used, empty = (
+        (excess * alone * part).sum(axis=1) / ((alone * part).sum(axis=1) + _LEAST)
+        for part in (inside, ~inside)
+    )
+    count = (alone * inside > 0).sum(axis=1)
+    spread = 1.0 / np.sqrt((alone * inside).sum(axis=1) + _LEAST)
+    beside = (count >= _FEW_CELLS) & (used > 6.0 * spread) & (used > 4.0 * empty)
+    return inside | ~beside[:, None]
 
 
 def _row_levels(

@@ -13,6 +13,7 @@ _LEAST_BLOCKS, _MOST_BLOCKS = 5, 8192  # of a burst; what lasts longer is a loud
 _KEPT = 1536  # samples of a burst's beginning
 _ALIKE = 0.75  # correlation of a preamble's halves
 _SHORTEST, _LONGEST = 16, 512  # lags, samples
+_NEAR = 0.15  # of the own lag
 _SURE, _ENOUGH = 2, 20  # bursts with the same lag; bursts without any
 
 
@@ -36,6 +37,11 @@ class StrangerWatch:
         self._lags: list[int] = []
         self._bursts = 0
         self._told = False
+
+    @property
+    def bursts(self) -> int:
+        """Heard so far."""
+        return self._bursts
 
     @property
     def is_over(self) -> bool:
@@ -80,7 +86,8 @@ class StrangerWatch:
     def _sentence(self, sure: int) -> str:
         if self._told:
             return ""
-        strange = [lag for lag in self._lags if abs(lag - self._own) > 1]
+        near = max(1, int(_NEAR * self._own))  # of those the sample rates differ
+        strange = [lag for lag in self._lags if abs(lag - self._own) > near]
         lag = max(strange, key=strange.count, default=0)
         if strange.count(lag) >= sure and len(strange) > len(self._lags) / 2:
             self._told = True
