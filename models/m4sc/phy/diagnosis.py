@@ -29,6 +29,7 @@ _CONTRAST = 2.5  # of such a timing
 _AROUND = 5  # timings on each side of a jump
 _STEP = 3  # samples by which timing jumps; a clock never moves it so quickly
 _UNEVEN = 2.0  # the most over the least
+_GOES_ON = 0.6  # of a burst's power, still there where another one begins
 _MORE_POWER = 1.2  # where two bursts overlap, of what the first one had
 
 
@@ -158,7 +159,8 @@ def timing_step(samples: np.ndarray, waveform: WaveformConfig) -> Step | None:
 
 
 def is_louder(samples: np.ndarray, place: int, waveform: WaveformConfig) -> bool:
-    """Whether a burst has more power from `place` on than before: that of another one beside its own.
+    """Whether a burst has more power from `place` on than before: that of another one beside its own. One that
+    had ended before has none to add to.
 
     samples: complex64 (n,), from the burst's first symbol on.
     """
@@ -166,7 +168,8 @@ def is_louder(samples: np.ndarray, place: int, waveform: WaveformConfig) -> bool
     before, behind = samples[max(place - span, 0) : place], samples[place : place + span]
     if min(len(before), len(behind)) < waveform.symbol_len:
         return False
-    return bool(np.mean(np.abs(behind) ** 2) > _MORE_POWER * np.mean(np.abs(before) ** 2))
+    usual, last, new = (float(np.mean(np.abs(part) ** 2)) for part in (samples[:place], before, behind))
+    return last > _GOES_ON * usual and new > _MORE_POWER * last
 
 
 def is_uneven(noise_var: np.ndarray, n_data_carriers: int) -> bool:
