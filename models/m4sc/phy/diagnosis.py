@@ -159,8 +159,9 @@ def timing_step(samples: np.ndarray, waveform: WaveformConfig) -> Step | None:
 
 
 def is_louder(samples: np.ndarray, place: int, waveform: WaveformConfig) -> bool:
-    """Whether a burst has more power from `place` on than before: that of another one beside its own. One that
-    had ended before has none to add to.
+    """Whether a burst has more power from `place` on than before: that of another one beside its own.
+
+    One that had ended before has none to add to.
 
     samples: complex64 (n,), from the burst's first symbol on.
     """
