@@ -165,12 +165,12 @@ def is_louder(samples: np.ndarray, place: int, waveform: WaveformConfig) -> bool
 
     samples: complex64 (n,), from the burst's first symbol on.
     """
-    span = 3 * waveform.symbol_len
-    before, behind = samples[max(place - span, 0) : place], samples[place : place + span]
-    if min(len(before), len(behind)) < waveform.symbol_len:
+    length, slack = waveform.symbol_len, waveform.cp_len  # where another one begins is known to a few samples
+    last, new = samples[max(place - length - slack, 0) : place - slack], samples[place : place + 3 * length]
+    if place < 2 * length or len(new) < length:
         return False
-    usual, last, new = (float(np.mean(np.abs(part) ** 2)) for part in (samples[:place], before, behind))
-    return last > _GOES_ON * usual and new > _MORE_POWER * last
+    usual, ending, power = (float(np.mean(np.abs(part) ** 2)) for part in (samples[:place], last, new))
+    return ending > _GOES_ON * usual and power > _MORE_POWER * usual
 
 
 def is_uneven(noise_var: np.ndarray, n_data_carriers: int) -> bool:
