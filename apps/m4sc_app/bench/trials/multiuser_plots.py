@@ -57,7 +57,7 @@ def _write(points: Sequence[Figure], path: Path) -> None:
 
 def _draw(plot: Plot, points: Sequence[Figure], path: Path) -> None:
     from matplotlib.figure import Figure as Drawing
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     drawing = Drawing(figsize=(6.4, 3.6), layout="constrained")
     axis: Any = drawing.subplots()
@@ -74,6 +74,7 @@ def _draw(plot: Plot, points: Sequence[Figure], path: Path) -> None:
     if plot.log:
         axis.set(xscale="log", yscale="log")
         axis.set_xticks(sorted({one.x for one in points if one.x is not None}))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         for one in (axis.xaxis, axis.yaxis):
             one.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
