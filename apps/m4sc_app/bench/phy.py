@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from m4sc_app.bench.meter import Meter
-from m4sc_app.bench.phy_faults import clock, diagnosis
+from m4sc_app.bench.phy_receiver import arq, clock, diagnosis
 
 if TYPE_CHECKING:
     from m4sc_app.bench.trials.noise_trial import NoiseTrial, ToldNoise
@@ -48,10 +48,11 @@ class Work:
     clock_frames: int
     staged: int
     clean_frames: int
+    messages: int
 
 
-FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5, 200, 400, 200, 16, 1000)
-QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1, 10, 40, 20, 4, 104)
+FULL = Work(10_000, 100_000_000, 400, 2000, 2000, 1000, 1000, 5, 200, 400, 200, 16, 1000, 1000)
+QUICK = Work(1_000, 4_000_000, 30, 300, 200, 100, 200, 1, 10, 40, 20, 4, 104, 100)
 _LONG_FRAME = 200  # OFDM symbols; a quarter as many of such frames are sent
 _HEADER_SNRS = tuple(0.5 * n for n in range(0, -25, -1))
 _REPEATED_HEADER_SNRS = tuple(0.5 * n for n in range(-12, -29, -1))
@@ -63,7 +64,7 @@ def phy(
         list[str] | None,
         typer.Option(
             help="Groups: link, header, false, equalizer, stock, compat, ldpc, noise, interference, clock, "
-            "diagnosis, voltage. All if not given."
+            "diagnosis, arq, voltage. All if not given."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of payloads, channels and noise.")] = 1,
@@ -96,6 +97,7 @@ def phy(
         "interference": partial(_interference, meter),
         "clock": partial(clock, meter),
         "diagnosis": partial(diagnosis, meter),
+        "arq": partial(arq, meter),
         "voltage": _voltage,
     }
     unknown = sorted(set(only or ()) - set(groups))

@@ -1,8 +1,9 @@
-"""Groups of `m4sc bench phy`: clocks that are off, and whether a receiver says what is wrong."""
+"""Groups of `m4sc bench phy`: clocks that are off, whether a receiver says what is wrong, and its reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from m4sc_app.bench.meter import Meter
@@ -22,7 +23,7 @@ _PATHS = ("", "A", "C", "E")
 _NAMED = 0.9  # of the streams with a fault
 
 
-class FaultWork(Protocol):
+class ReceiverWork(Protocol):
     """How much is done."""
 
     @property
@@ -37,13 +38,17 @@ class FaultWork(Protocol):
     def clean_frames(self) -> int:
         """Frames without a fault."""
 
+    @property
+    def messages(self) -> int:
+        """Messages over a fading channel."""
+
 
 def figure(name: str, value: float, unit: str, detail: str) -> dict[str, Any]:
     """A row of the bench."""
     return {"name": name, "value": value, "unit": unit, "detail": detail}
 
 
-def clock(meter: Meter, work: FaultWork, seed: int) -> Iterator[dict[str, Any]]:
+def clock(meter: Meter, work: ReceiverWork, seed: int) -> Iterator[dict[str, Any]]:
     """What a sampling clock that is off costs a long frame, what is told of it, and what is refused."""
     from m4sc.phy.waveform import WaveformConfig
 
@@ -76,7 +81,7 @@ def clock(meter: Meter, work: FaultWork, seed: int) -> Iterator[dict[str, Any]]:
         yield figure(f"clock_told_{ppm:g}ppm_db", told, "dB", "|error|^2 over told, worst of the same")
 
 
-def diagnosis(meter: Meter, work: FaultWork, seed: int) -> Iterator[dict[str, Any]]:
+def diagnosis(meter: Meter, work: ReceiverWork, seed: int) -> Iterator[dict[str, Any]]:
     """Faults staged one at a time, and frames without any."""
     import numpy as np
     from m4sc.phy.waveform import WaveformConfig
@@ -114,3 +119,44 @@ def diagnosis(meter: Meter, work: FaultWork, seed: int) -> Iterator[dict[str, An
             advance(8)
     detail = f"streams of 8 frames in which a cause was named, of {frames} clean frames; {received} received"
     yield figure("diagnosis_false", false, "streams", f"{detail}; {', '.join(causes) or 'none'}")
+
+
+def arq(meter: Meter, work: ReceiverWork, seed: int) -> Iterator[dict[str, Any]]:
+    """Reports, combining and adaptation in a fading channel, beside fixed schemes with repetitions."""
+    from m4sc.phy.waveform import WaveformConfig
+
+    from m4sc_app.bench.trials.arq_trial import FadingLink, FixedScheme, with_reports, without_reports
+
+    waveform, link, count = WaveformConfig(), FadingLink(), work.messages
+    what = (
+        f"of {count} messages of {link.n_bytes} bytes; Rayleigh fading, {link.doppler_hz:g} Hz of Doppler, "
+        "mean SNR 0 to 20 dB"
+    )
+    with meter.track("messages with reports", count) as advance:
+        found = with_reports(link, count, waveform, seed, advance=advance)
+    with meter.track("the same, reports lost", count) as advance:
+        shaky = with_reports(replace(link, report_loss=0.1), count, waveform, seed, advance=advance)
+    detail = f"{what}; {found.frames} frames; {shaky.lost} lost where one report in ten is lost"
+    yield figure("arq_lost", max(found.lost, shaky.lost), "messages", f"{detail}; {found.wrong} wrong")
+    schemes = [
+        FixedScheme(mcs, copies, protection, spacing)
+        for mcs in range(8)
+        for copies in (1, 2, 3, 4, 5, 6, 8)
+        for protection in (0, 1, 2, 3)
+        for spacing in (0.05, 0.2)
+    ]
+    schemes.sort(key=lambda scheme: scheme.air_s(link.n_bytes, waveform))
+    with meter.track("fixed schemes", None) as advance:
+        for scheme in schemes:
+            fixed = without_reports(link, scheme, count, waveform, seed, (count - 1) // 100, advance)
+            if fixed.messages == count and fixed.lost < 0.01 * count:
+                break
+    ours, theirs = 1e3 * found.air_s / count, 1e3 * fixed.air_s / count
+    detail = (
+        f"{ours:.2f} ms a message, {1e3 * shaky.air_s / count:.2f} where one report in ten is lost; "
+        f"{theirs:.2f} the best of {len(schemes)} fixed schemes that loses less than 1 % ({fixed.lost}): "
+        f"scheme {scheme.mcs}, {scheme.copies} copies {scheme.spacing_s:g} s apart and combined, protection "
+        f"{scheme.protection}; reports by a way of their own, as frames on the air they would add "
+        f"{1e3 * found.report_air_s / count:.2f} ms; {what}"
+    )
+    yield figure("arq_air_time", ours / theirs, "x", detail)
