@@ -35,14 +35,18 @@ FRAMES, SYMBOLS = 6, 200
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Frames with silence between them, a tenth of a second of it at the end."""
+    return recorded(tmp_path_factory.mktemp("broker") / "frames", FRAMES, 20_000)
+
+
+def recorded(place: Path, frames: int, gap: int) -> Path:
+    """So many frames with `gap` samples of silence before each."""
     waveform, rng = WaveformConfig(), np.random.default_rng(3)
-    place = tmp_path_factory.mktemp("broker") / "frames"
     writer = RecordingWriter(
         place, float(waveform.samp_rate), extra={"waveform": json.loads(waveform.to_json())}
     )
-    for number in range(FRAMES):
+    for number in range(frames):
         symbols = np.exp(0.5j * np.pi * (rng.integers(4, size=SYMBOLS) + 0.5))
-        writer.append(np.zeros(20_000, np.complex64))
+        writer.append(np.zeros(gap, np.complex64))
         writer.append(modulate_frame(FrameHeader(PayloadKind.ANALOG, SYMBOLS, number), symbols, waveform))
     writer.append(np.zeros(100_000, np.complex64))
     writer.finish()
@@ -99,6 +103,43 @@ def test_each_user_hears_all_through_a_channel_of_its_own(recording: Path) -> No
     assert [user.overruns for user in broker.users()] == [0, 0, 0]
     assert all(user.samples > samples for user in broker.users())
     assert any(text.startswith("user 1: the receiver is connected") for text in heard)
+
+
+def test_users_who_come_late_or_leave_hear_what_is_sent_meanwhile_and_the_others_all(tmp_path: Path) -> None:
+    count, ports = 16, free_ports(3)
+    place = recorded(tmp_path / "long", count, 250_000)
+    broker = Broker(f"file:{place}", [f"zmq://127.0.0.1:{port}?snr_db=20" for port in ports])
+    stays, leaves, late = (Listener(port) for port in ports)
+    for one in (stays, leaves):
+        one.start()
+
+    def two_are_there() -> bool:
+        broker.look()
+        return [user.peers for user in broker.users()] == [1, 1, 0]
+
+    assert wait_until(two_are_there, 30)
+    time.sleep(0.5)
+    broker.begin()
+    assert len(stays.has(4, 60)) >= 4
+    leaves.stop()
+    leaves.wait()
+    late.start()
+    assert wait_until(lambda: broker.has_ended(), 60)
+
+    def heard_by(one: Listener, count: int) -> list[int]:
+        return [meta["sequence"] for meta in one.has(count, 20)]
+
+    numbers = [heard_by(stays, count), heard_by(leaves, 1)]
+    assert wait_until(lambda: heard_by(late, 1)[-1:] == [count - 1], 20)
+    numbers.append(heard_by(late, 1))
+    assert broker.end()
+    for one in (stays, late):
+        one.stop()
+        one.wait()
+    assert numbers[0] == list(range(count))
+    assert numbers[1] == list(range(len(numbers[1]))) and 2 <= len(numbers[1]) < count
+    assert numbers[2] == list(range(count - len(numbers[2]), count)) and 1 <= len(numbers[2]) < count - 3
+    assert broker.users()[0].overruns == 0
 
 
 @pytest.mark.parametrize(
