@@ -3,7 +3,8 @@
 One way across, whatever the system: :class:`message_encoder`, :class:`symbol_mapper`,
 :class:`frame_transmitter`, :class:`channel`, :class:`frame_receiver`, :class:`message_decoder`. Whole ends
 in one box: :class:`transmitter` and :class:`receiver`. Several users in one frame: :class:`group_encoder` in
-the place of encoder and mapper, :class:`group_decoder` before each user's decoder.
+the place of encoder and mapper, :class:`group_decoder` before each user's decoder. With a way back,
+:class:`arq_mapper` in the place of the mapper and :class:`arq_combiner` before the decoder lose nothing.
 """
 
 from ._paths import find_environment
@@ -12,6 +13,8 @@ find_environment()
 
 from .answer_sink import answer_sink  # noqa: E402
 from .answer_view import answer_view  # noqa: E402
+from .arq_combiner import arq_combiner  # noqa: E402
+from .arq_mapper import arq_mapper  # noqa: E402
 from .channel import channel  # noqa: E402
 from .frame_probe import frame_probe  # noqa: E402
 from .frame_receiver import frame_receiver  # noqa: E402
@@ -37,6 +40,8 @@ from .usrp_watch import usrp_watch  # noqa: E402
 __all__ = [
     "answer_sink",
     "answer_view",
+    "arq_combiner",
+    "arq_mapper",
     "channel",
     "frame_probe",
     "frame_receiver",

@@ -76,38 +76,53 @@ class symbol_mapper(pdu_worker):  # noqa: N801
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message's payload to its frames."""
-        from m4sc.codecs.base import Payload
-        from m4sc.transport.frames import Address, to_frames
+        from m4sc.transport.frames import to_frames
 
-        in_bytes = payload.dtype == np.uint8
-        if payload.size == 0 or (not in_bytes and payload.size % 2):
-            raise ValueError(f"{payload.size} latents; give pairs of I and Q, at least one, or bytes")
-        message = Payload(
-            int(meta.get("task_id", 0)),
-            str(meta.get("modality", "image")),
-            int(meta.get("model_fingerprint", 0)),
-            None if in_bytes else np.asarray(payload, dtype=np.float32).reshape(-1, 2),
-            payload.tobytes() if in_bytes else b"",
-            int(meta.get("essential", 0)),
-            int(meta.get("unit", 1)),
-            bool(meta.get("spread", False)),
-        )
-        address = Address(
-            int(meta.get("sequence", 0)),
-            int(meta.get("source_id", 0)),
-            int(meta.get("user_id", 0)),
-            bool(meta.get("public", False)),
-        )
-        for frame in to_frames(message, address, self._config):
-            header = frame.header
-            sent_as = {
-                "payload_kind": header.payload_kind.name.lower(),
-                "mcs": header.mcs,
-                "payload_bytes": header.payload_bytes,
-                "segment": header.segment,
-                "n_segments": header.n_segments,
-                "interleaved": header.interleaved,
-                "precoded": header.precoded,
-                "protection": frame.protection.index,
-            }
-            yield {**meta, **sent_as}, frame.symbols
+        for frame in to_frames(payload_of(meta, payload), address_of(meta), self._config):
+            yield {**meta, **sent_as(frame)}, frame.symbols
+
+
+def payload_of(meta: dict[str, Any], payload: np.ndarray) -> Any:
+    """A payload PDU as the transport's; raises ValueError where it holds neither latents nor bytes."""
+    from m4sc.codecs.base import Payload
+
+    in_bytes = payload.dtype == np.uint8
+    if payload.size == 0 or (not in_bytes and payload.size % 2):
+        raise ValueError(f"{payload.size} latents; give pairs of I and Q, at least one, or bytes")
+    return Payload(
+        int(meta.get("task_id", 0)),
+        str(meta.get("modality", "image")),
+        int(meta.get("model_fingerprint", 0)),
+        None if in_bytes else np.asarray(payload, dtype=np.float32).reshape(-1, 2),
+        payload.tobytes() if in_bytes else b"",
+        int(meta.get("essential", 0)),
+        int(meta.get("unit", 1)),
+        bool(meta.get("spread", False)),
+    )
+
+
+def address_of(meta: dict[str, Any]) -> Any:
+    """Who sends a payload PDU to whom."""
+    from m4sc.transport.frames import Address
+
+    return Address(
+        int(meta.get("sequence", 0)),
+        int(meta.get("source_id", 0)),
+        int(meta.get("user_id", 0)),
+        bool(meta.get("public", False)),
+    )
+
+
+def sent_as(frame: Any) -> dict[str, Any]:
+    """Metadata that tell how a frame is sent."""
+    header = frame.header
+    return {
+        "payload_kind": header.payload_kind.name.lower(),
+        "mcs": header.mcs,
+        "payload_bytes": header.payload_bytes,
+        "segment": header.segment,
+        "n_segments": header.n_segments,
+        "interleaved": header.interleaved,
+        "precoded": header.precoded,
+        "protection": frame.protection.index,
+    }

@@ -15,6 +15,7 @@ from gnuradio import blocks, gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
 from gnuradio.m4sc.systems import fingerprint_of
 from m4sc.recordings import write_recording
+from m4sc.transport.arq import Report
 
 pytestmark = pytest.mark.timeout(60)
 GARBAGE = (
@@ -65,6 +66,12 @@ CASES: dict[str, tuple[Callable[[Path], Any], str, Any, Callable[[Any], int] | N
     ),
     "message_encoder": (lambda _: m4sc.message_encoder(FakeSystem()), "messages", MESSAGE, count("sent")),
     "symbol_mapper": (lambda _: m4sc.symbol_mapper(), "payload", LATENTS, count("sent")),
+    "arq_mapper": (lambda _: m4sc.arq_mapper(), "payload", LATENTS, count("sent")),
+    "arq_mapper reports": (
+        lambda _: m4sc.arq_mapper(), "reports",
+        make_pdu({}, Report(0, 0, 7, 0, True, 9.0).to_bytes()), lambda block: len(block._reports),
+    ),
+    "arq_combiner": (lambda _: m4sc.arq_combiner(), "symbols", FRAME, count("sent")),
     "symbol_demapper": (
         lambda _: m4sc.symbol_demapper(), "symbols", FRAME, count("sent")
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,20 +14,11 @@ from m4sc.phy.waveform import WaveformConfig
 from m4sc.transport.arq import REPORT_BYTES, ArqConfig, ArqSender, Combiner, CombinerConfig, Report
 from m4sc.transport.config import TransportConfig
 from m4sc.transport.frames import Address, OutgoingFrame, to_frames
-from m4sc.transport.message_header import TransportHeader
+from m4sc.transport.message_header import HeardFrame
 from m4sc_app.bench.trials.arq_trial import FadingLink, FixedScheme, with_reports, without_reports
 
 WAVEFORM = WaveformConfig()
 CARRIERS = WAVEFORM.n_data_carriers
-
-
-@dataclass(frozen=True)
-class Heard:
-    header: TransportHeader
-    symbols: np.ndarray
-    noise_var: np.ndarray
-    snr_db: float
-    cfo_hz: float = 0.0
 
 
 def message(data: bytes = b"what is on the table?", number: int = 0) -> Payload:
@@ -39,11 +30,11 @@ def frames_of(data: bytes, mcs: int, sequence: int = 0, **more: int) -> list[Out
     return to_frames(message(data), Address(sequence), TransportConfig(form=form, **more))
 
 
-def through(frame: OutgoingFrame, snr_db: float, rng: np.random.Generator) -> Heard:
+def through(frame: OutgoingFrame, snr_db: float, rng: np.random.Generator) -> HeardFrame:
     level = 10 ** (-snr_db / 10)
     noise = rng.standard_normal((len(frame.symbols), 2)) @ [1, 1j] * np.sqrt(level / 2)
     noisy = (frame.symbols + noise).astype(np.complex64)
-    return Heard(frame.header, noisy, np.full(len(noisy), level, np.float32), snr_db)
+    return HeardFrame(frame.header, noisy, np.full(len(noisy), level, np.float32), snr_db)
 
 
 def test_copies_that_fail_alone_are_decoded_together() -> None:

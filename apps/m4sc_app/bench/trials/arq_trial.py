@@ -17,7 +17,7 @@ from m4sc.transport.arq import REPORT_BYTES, ArqConfig, ArqSender, Combiner
 from m4sc.transport.assembler import Assembler
 from m4sc.transport.config import TransportConfig
 from m4sc.transport.frames import Address, OutgoingFrame, to_frames
-from m4sc.transport.message_header import TransportHeader
+from m4sc.transport.message_header import HeardFrame, TransportHeader
 
 _SILENCE = 200  # samples around a frame
 _WAY_S = 0.005  # of a report back to the sender
@@ -82,20 +82,9 @@ class _Air:
         return self._receiver.push(samples) + self._receiver.flush()
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """A received frame as transport reads it."""
-
-    header: TransportHeader
-    symbols: np.ndarray
-    noise_var: np.ndarray
-    snr_db: float
-    cfo_hz: float
-
-
-def _heard(frame: ReceivedFrame) -> _Heard:
+def _heard(frame: ReceivedFrame) -> HeardFrame:
     header = TransportHeader.join(frame.header, frame.message)
-    return _Heard(header, frame.symbols, frame.noise_var, frame.snr_db, frame.cfo_hz)
+    return HeardFrame(header, frame.symbols, frame.noise_var, frame.snr_db, frame.cfo_hz)
 
 
 def _message(number: int, n_bytes: int, seed: int) -> Payload:
