@@ -28,7 +28,11 @@ class group_decoder(pdu_worker):  # noqa: N801
     are reported as ``lost``. Of every frame of several users, readable or not, ``feedback`` tells ``user_id``
     and ``snr_db``: where there is a way back, the :class:`group_encoder` protects the next one accordingly.
 
-    Counters: ``groups`` read, ``others`` (frames with nothing for this user), ``lost``, ``private_lost``.
+    What another task's public symbols say of this user's own, where both are of one source, is joined with
+    them (:mod:`m4sc.sharing.aside`).
+
+    Counters: ``groups`` read, ``others`` (frames with nothing for this user), ``lost``, ``private_lost``,
+    ``aside`` (messages that another task's public symbols said something of).
 
     Args:
         user_id: this receiver, 0 to 65535.
@@ -50,11 +54,12 @@ class group_decoder(pdu_worker):  # noqa: N801
             raise ValueError(f"key takes 64 hex digits ({exc})") from exc
         self._user_id = int(user_id)
         self._carriers = (WaveformConfig() if waveform is None else waveform).n_data_carriers
-        self.counters.update(groups=0, others=0, lost=0, private_lost=0)
+        self.counters.update(groups=0, others=0, lost=0, private_lost=0, aside=0)
         self.message_port_register_out(pmt.intern("feedback"))
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One frame; yields this user's message, or nothing."""
+        from m4sc.sharing.aside import shipped_aside
         from m4sc.sharing.directory import DirectoryError
         from m4sc.sharing.receiving import NotServedError, read_parts
 
@@ -69,7 +74,7 @@ class group_decoder(pdu_worker):  # noqa: N801
             size = int(meta.get("payload_bytes", 0))
             parts = read_parts(frame.symbols, frame.noise_var, int(meta.get("mcs", 0)), size, self._carriers)
             self.counters["groups"] += 1
-            taken = parts.take(self._user_id, self._key)
+            taken = parts.take(self._user_id, self._key, shipped_aside())
         except NotServedError:
             self.counters["others"] += 1
             return
@@ -82,6 +87,7 @@ class group_decoder(pdu_worker):  # noqa: N801
         if taken.private_lost:
             self.counters["private_lost"] += 1
             self.report("private_lost", taken.reason, {**meta, "user_id": self._user_id})
+        self.counters["aside"] += taken.aside
         yield self._frame_of_its_own(meta, taken)
 
     def _lost(self, reason: str, meta: dict[str, Any]) -> None:

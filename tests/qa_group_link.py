@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -217,6 +218,29 @@ def test_who_joins_in_the_middle_of_a_frame_hears_the_next_one_and_the_others_al
     assert [text.tobytes() for _, text in sinks[1].pdus] == [b"cat", b"harbour"]
     assert [text.tobytes() for _, text in sinks[2].pdus] == [b"harbour"]
     assert taken[2].counters["groups"] == 1 and not taken[2].counters["lost"]
+
+
+def test_a_user_learns_from_another_tasks_public_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
+    from m4sc.sharing import aside as module
+    from m4sc.tasks import get_task
+
+    class Better:
+        task_ids = get_task("classify").task_id, get_task("vqa").task_id
+
+        def joined(self, own: Any, other: Any) -> Any:
+            assert len(other.symbols) == 96
+            return replace(own, noise_var=np.full(len(own.symbols), 0.25, np.float32))
+
+    group, _ = frames([asked(1, 10), asked(2, 60, "vqa"), asked(3, 60, "vqa")], users=3)
+    about, symbols = group.pdus[0]
+    heard = make_pdu({**about, "noise_var": np.full(len(symbols), 1e-3, np.float32)}, symbols)
+    for found, noise in ((Better(), 0.25), (None, 1e-3)):
+        monkeypatch.setattr(module, "shipped_aside", lambda found=found: found)
+        for user, expected in ((1, noise), (2, 1e-3)):
+            block = m4sc.group_decoder(user)
+            ((meta, _),) = run_block(block, "symbols", "symbols", [heard]).pdus
+            assert np.allclose(meta["noise_var"], expected)
+            assert block.counters["aside"] == (user == 1 and found is not None)
 
 
 def test_other_frames_pass_and_broken_groups_are_told() -> None:

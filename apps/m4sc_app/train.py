@@ -460,6 +460,31 @@ def questions(
 
 
 @train_app.command()
+def aside(
+    data: DataOption,
+    out: OutOption = Path("runs/aside"),
+    pictures: Annotated[int, typer.Option("--pictures", min=400, help="Photographs at most.")] = 2400,
+    seed: SeedOption = 0,
+    model: Annotated[str, typer.Option("--model", help="Whose captions and questions.")] = "default",
+) -> None:
+    """Fit what a caption's receiver learns from a question's public symbols on the same picture.
+
+    The photographs' features are kept in the cache; a quarter of them is held out and measured.
+
+    Example: m4sc train aside --data DATA --out runs/aside
+    """
+    from m4sc.pretrained.cache import cache_home
+    from m4sc.sharing.aside_training import train_aside
+
+    from m4sc_app.loading import load_model
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    train_aside(load_model(model), data, out, cache_home() / "features", pictures, seed, say)
+
+
+@train_app.command()
 def reading(
     data: DataOption,
     out: OutOption = Path("runs/reading"),

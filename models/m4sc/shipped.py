@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-_NAMES = "default, detector, listen, questions, reading, reconstruct, sound, space, text-prior"
+_NAMES = "aside, default, detector, listen, questions, reading, reconstruct, sound, space, text-prior"
 SHIPPED = tuple(_NAMES.split(", "))
 """Names of all weights that come with the project, each a folder of ``models/weights``."""
 

@@ -23,7 +23,8 @@ def multiuser(
             help="With commas: questions about one mosaic, tasks on one photograph, crops of a "
             "mosaic, cutouts of a photograph, rooms, unrelated photographs, views, differences "
             "(of pictures, and what is public), sizes, layouts, hidden (what an attacker without the key "
-            "learns); tolerances: what the tolerance was chosen by."
+            "learns), aside (captions beside questions' public symbols); tolerances: what the tolerance "
+            "was chosen by."
         ),
     ] = _DEFAULT,
     n: Annotated[int, typer.Option(min=1, help="Sessions of a set at most.")] = 200,
@@ -32,6 +33,10 @@ def multiuser(
         float | None,
         typer.Option(help="How far a public token may be from a user's own; below 0 shares nothing."),
     ] = None,
+    aside: Annotated[
+        bool,
+        typer.Option(help="Captions' receivers learn from questions' public symbols on the same picture."),
+    ] = True,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     results: Annotated[
         Path | None, typer.Option(help="JSON-lines file; each set is added when it is done.")
@@ -45,6 +50,7 @@ def multiuser(
 
     Example: m4sc bench multiuser --data DATA --sets questions --n 200 --json
     """
+    from m4sc.sharing.aside import shipped_aside
     from m4sc.sharing.group import SharingConfig
 
     from m4sc_app.bench.trials.multiuser_catalogue import SETS
@@ -63,7 +69,12 @@ def multiuser(
         raise UserError(f"--seeds takes whole numbers with commas; got '{seeds}'") from None
     config = SharingConfig() if tolerance is None else SharingConfig(tolerance)
     system = load_model(model)
-    trial = Trial(system, data, n, noise, config, lambda text: print(text, file=sys.stderr, flush=True))
+    beside = shipped_aside() if aside else None
+
+    def progress(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    trial = Trial(system, data, n, noise, config, progress, beside)
     figures = []
     for name in chosen:
         found = SETS[name](trial)
@@ -80,6 +91,7 @@ def multiuser(
             "n": n,
             "seeds": noise,
             "tolerance": config.tolerance,
+            "aside": beside is not None,
         }
         typer.echo(json.dumps({"config": about, "figures": [asdict(figure) for figure in figures]}, indent=1))
         return

@@ -85,9 +85,10 @@ def serve(
     from m4sc.evaluate.multiuser import Ends, air_times, answer_all, answers_air_time, classical_air_time
     from m4sc.evaluate.systems import Semantic
     from m4sc.phy.waveform import WaveformConfig
+    from m4sc.sharing.aside import shipped_aside
 
     waveform = WaveformConfig()
-    ends, session, group = Ends(waveform, channel), prepared.session, prepared.group
+    ends, session, group = Ends(waveform, channel, shipped_aside()), prepared.session, prepared.group
     rng = np.random.default_rng(seed)
     taken = ends.together(prepared, rng, keys)
     alone = ends.apart(prepared, rng)

@@ -24,7 +24,7 @@ from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.group import Group, Sealer, Served, SharingConfig, to_group
-from m4sc.sharing.receiving import Delivered, DirectoryError, Opener, read_parts
+from m4sc.sharing.receiving import Beside, Delivered, DirectoryError, Opener, read_parts
 from m4sc.tasks import get_task
 from m4sc.transport.config import TransportConfig
 from m4sc.transport.frames import Address, frames_air_time_s, to_frames
@@ -220,10 +220,16 @@ class Ends:
     Args:
         waveform: of the link.
         channel: of every user; its SNR is set for each.
+        beside: what receivers learn from other tasks' public symbols by; None for nothing.
     """
 
-    def __init__(self, waveform: WaveformConfig, channel: ChannelConfig | None = None) -> None:
-        self.waveform, self.channel = waveform, channel or ChannelConfig()
+    def __init__(
+        self,
+        waveform: WaveformConfig,
+        channel: ChannelConfig | None = None,
+        beside: Beside | None = None,
+    ) -> None:
+        self.waveform, self.channel, self.beside = waveform, channel or ChannelConfig(), beside
 
     def together(
         self, prepared: Prepared, rng: np.random.Generator, keys: Mapping[int, Opener] | None = None
@@ -271,7 +277,7 @@ class Ends:
                     header.payload_bytes,
                     self.waveform.n_data_carriers,
                 )
-                return parts.take(user_id, key)
+                return parts.take(user_id, key, self.beside)
             except (HeaderError, DirectoryError):
                 continue
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +39,17 @@ class Opener(Protocol):
         """Bytes as they were; None where the key is wrong or the bytes are not as they were sent."""
 
 
+class Beside(Protocol):
+    """What another task's public symbols say of one's own (:class:`m4sc.sharing.aside.Aside`)."""
+
+    @property
+    def task_ids(self) -> tuple[int, int]:
+        """Numbers of the own task and of the other."""
+
+    def joined(self, own: Received, other: Received) -> Received | None:
+        """Own symbols with what the other's say of them; None where the two are of different sources."""
+
+
 @dataclass(frozen=True)
 class Delivered:
     """One user's message.
@@ -47,6 +58,7 @@ class Delivered:
         user_id, task_id: as the directory says.
         received: for the user's codec; None where nothing can be made of it.
         public_symbols, private_symbols: complex symbols that were for this user.
+        aside: another task's public symbols said something of this user's own.
         private_lost: its own part did not arrive or is hidden: what is public is all there is.
         reason: what is missing and why, else empty.
     """
@@ -58,6 +70,7 @@ class Delivered:
     private_symbols: int
     private_lost: bool = False
     reason: str = ""
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,10 +88,11 @@ class Parts:
     symbols: np.ndarray
     noise_var: np.ndarray
 
-    def take(self, user_id: int, opener: Opener | None = None) -> Delivered:
+    def take(self, user_id: int, opener: Opener | None = None, beside: Beside | None = None) -> Delivered:
         """A user's message: its public tokens and its own in order.
 
-        opener: the user's key, where it has one.
+        opener: the user's key, where it has one. beside: what to learn of the message from another task's
+        public symbols by; None for nothing.
 
         Raises:
             NotServedError: nothing is for that user.
@@ -92,7 +106,8 @@ class Parts:
                     own = self.places.private[member_at]
                     if isinstance(family, ByteFamily):
                         return self._bytes(family, member, public if size else own, opener)
-                    return self._tokens(family, member, public, own, opener)
+                    taken = self._tokens(family, member, public, own, opener)
+                    return taken if beside is None else self._with_aside(taken, beside)
                 member_at += 1
             public_at += size
         raise NotServedError(f"the frame has nothing for user {user_id}")
@@ -124,6 +139,34 @@ class Parts:
         received = Received(symbols.ravel(), noise_var.ravel())
         used = len(set(places[shared].tolist())) * unit
         return Delivered(member.user_id, member.task_id, received, used, len(own), bool(reason), reason)
+
+    def _with_aside(self, taken: Delivered, beside: Beside) -> Delivered:
+        """A user's message and what the public messages of another task say of it."""
+        own_task, other_task = beside.task_ids
+        if taken.task_id != own_task or taken.received is None or taken.private_lost:
+            return taken
+        for task_id, other in self.public_messages():
+            joined = beside.joined(taken.received, other) if task_id == other_task else None
+            if joined is not None:  # those of one source and task are the same
+                return replace(taken, received=joined, aside=True)
+        return taken
+
+    def public_messages(self) -> list[tuple[int, Received]]:
+        """Task and symbols of each message of symbols that is public as a whole, each once."""
+        found, at = dict[tuple[int, tuple[int, ...], int], Received](), 0
+        for number, family in enumerate(self.directory.families):
+            size = _public_size(family)
+            public = self.places.public[at : at + size]
+            at += size
+            if not isinstance(family, SymbolFamily):
+                continue
+            for member in family.members:
+                if PRIVATE not in member.places:
+                    places = np.array(member.places)
+                    rows = public.reshape(-1, family.unit)[places].ravel()
+                    key = member.task_id, member.places, number
+                    found.setdefault(key, Received(self.symbols[rows], self.noise_var[rows]))
+        return [(task_id, received) for (task_id, _, _), received in found.items()]
 
     def _closed(self, member: Member, opener: Opener | None) -> str:
         """Why a member's own part cannot be opened; empty where it can."""

@@ -8,7 +8,7 @@ from m4sc.sharing.privacy import UserKey
 
 from m4sc_app.bench.trials.hidden_trial import WORDS, attack, photographs, ways
 from m4sc_app.bench.trials.multiuser_growth import layouts, sizes
-from m4sc_app.bench.trials.multiuser_scores import choose, cutouts, scored_set
+from m4sc_app.bench.trials.multiuser_scores import aside, choose, cutouts, scored_set
 from m4sc_app.bench.trials.multiuser_trial import MIXED_DB, Figure, Trial, air_figures
 from m4sc_app.bench.trials.multiuser_views import differences, views
 
@@ -42,5 +42,6 @@ SETS: dict[str, Callable[[Trial], list[Figure]]] = {
     "sizes": sizes,
     "layouts": layouts,
     "hidden": hidden,
+    "aside": aside,
     "tolerances": choose,
 }

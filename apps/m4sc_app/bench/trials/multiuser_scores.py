@@ -43,7 +43,7 @@ def scored_set(
     messages = [one.session.examples[0].media_id for one in prepared for _ in one.session.examples]
     groups = _where(judged, messages)
     snrs = np.array([snr for one in prepared for snr in one.session.snr_db])[judged]
-    ends, scores, lost = Ends(trial.waveform), [], np.zeros(2, int)
+    ends, scores, lost = Ends(trial.waveform, beside=trial.beside), [], np.zeros(2, int)
     said: list[str] = []
     for seed in trial.seeds:
         rng = np.random.default_rng([seed, 19])
@@ -136,11 +136,35 @@ def _answers(trial: Trial, name: str, prepared: Sequence[Prepared], said: Sequen
     )
 
 
+def aside(trial: Trial) -> list[Figure]:
+    """Captions of users who learn from the questions' public symbols, and of the same frames without that."""
+    figures = []
+    for snr_db in (0.0, 5.0, 10.0):
+        prepared = trial.prepared("tasks", (snr_db,) * 4)
+        examples = [one.session.examples[0] for one in prepared]  # who wants a caption
+        scores, learned = [], 0
+        for seed in trial.seeds:
+            both = []
+            for beside in (trial.beside, None):  # through the same noise
+                ends, rng = Ends(trial.waveform, beside=beside), np.random.default_rng([seed, 23])
+                taken = [ends.together(one, rng)[0] for one in prepared]
+                learned += sum(one is not None and one.aside for one in taken)
+                heard = [None if one is None else one.received for one in taken]
+                both.append(scores_of(answer_all(trial.model, heard, examples), examples))
+            scores.append(np.stack(both, axis=1))
+            trial.progress(f"aside at {snr_db:g} dB, seed {seed}: answered")
+        share = learned / (len(examples) * len(trial.seeds))
+        detail = f"together: with the questions' symbols, which {100 * share:.0f} % used; alone: without"
+        groups = [example.media_id for example in examples]
+        figures += compared(f"captions beside questions, {snr_db:g} dB", np.array(scores), groups, detail)
+    return figures
+
+
 def tolerances(trial: Trial, name: str, values: Sequence[float], side: float = CROP) -> list[Figure]:
     """Score, symbols and public share of a set of the training split at several tolerances, all at 10 dB."""
     made = trial.prepared(name, EQUAL_DB, "train", side)
     examples = [example for one in made for example in one.session.examples]
-    ends, figures = Ends(trial.waveform), []
+    ends, figures = Ends(trial.waveform, beside=trial.beside), []
     for value in values:
         divided = [trial.divided(one, replace(trial.config, tolerance=value)) for one in made]
         scores = []

@@ -19,6 +19,7 @@ from m4sc.evaluate.multiuser import (
 from m4sc.evaluate.multiuser_sets import CROP, sessions
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.sharing.group import SharingConfig
+from m4sc.sharing.receiving import Beside
 
 EQUAL_DB = (10.0,) * 4
 MIXED_DB = (0.0, 5.0, 10.0, 20.0)
@@ -58,6 +59,7 @@ class Trial:
         seeds: of the noise.
         config: of the sharing.
         progress: called with a word on each step.
+        beside: what receivers learn from other tasks' public symbols by; None for nothing.
         payloads: of the messages that were encoded so far.
     """
 
@@ -67,6 +69,7 @@ class Trial:
     seeds: Sequence[int]
     config: SharingConfig
     progress: Progress = lambda _: None
+    beside: Beside | None = None
     payloads: KeptPayloads | None = None
 
     def __post_init__(self) -> None:
