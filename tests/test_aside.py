@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from m4sc.codecs.base import Payload, Received
+from m4sc.data import flickr8k
 from m4sc.phy.waveform import WaveformConfig
+from m4sc.sharing import aside_training
 from m4sc.sharing.aside import Aside, AsideConfig, load_aside, save_aside, shipped_aside
 from m4sc.sharing.aside_training import noisy
 from m4sc.sharing.group import Served, to_group
@@ -160,3 +164,48 @@ def test_the_shipped_weights_are_of_the_shipped_model() -> None:
             joined = found.joined(noisy(own, 10.0, rng), noisy(other, 10.0, rng))
             assert joined is None or name == beside, (name, beside)
             assert joined is not None or "motorcycle" not in (name, beside) or name != beside
+
+
+def test_training_fits_a_part_and_measures_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 800
+    views = torch.from_numpy(np.random.default_rng(9).normal(size=(n, 24)).astype(np.float32))
+    monkeypatch.setattr(aside_training, "picture_views", lambda *args, **options: views)
+    monkeypatch.setattr(flickr8k, "caption_examples", lambda data, split: list(range(n)))
+
+    def part(symbols: int, seed: int) -> SimpleNamespace:
+        """A codec that hands a picture's numbers to symbols by a matrix of its own."""
+        generator = torch.Generator().manual_seed(seed)
+        matrix = torch.randn(24, 2 * symbols, generator=generator) / 24**0.5
+
+        def send(points: torch.Tensor, count: int) -> torch.Tensor:
+            return (points @ matrix).unflatten(1, (-1, 2)) / 2**0.5
+
+        network = SimpleNamespace(
+            names=lambda scores, features: None,
+            points=lambda features, names: features,
+            picture_points=lambda features, scores: torch.nn.functional.normalize(features, dim=-1),
+            codec=SimpleNamespace(send=send),
+        )
+        pictures = SimpleNamespace(class_scores=lambda features: None)
+        config = SimpleNamespace(things=False, symbols=symbols)
+
+        def received_points(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, None]:
+            y = np.stack([np.stack([x.real, x.imag], -1).ravel() / (1 + v.mean()) for x, v in pairs])
+            found = torch.from_numpy(y.astype(np.float32)) @ torch.linalg.pinv(matrix)
+            return torch.nn.functional.normalize(found, dim=-1), None
+
+        return SimpleNamespace(
+            network=network, pictures=pictures, config=config, received_points=received_points
+        )
+
+    model = SimpleNamespace(codecs={"questions": part(64, 1), "space": SimpleNamespace(system=part(128, 2))})
+    said: list[str] = []
+    aside_training.train_aside(model, tmp_path, tmp_path / "out", tmp_path, n, 0, said.append)
+    back = load_aside(tmp_path / "out")
+    assert back.config == AsideConfig() and back.cross.shape == (256, 128)
+    assert [line.split(" dB")[0] for line in said] == ["0", "5", "10", "20"]
+    assert all("200 photographs held out" in line for line in said)
+    assert "of one source 100.0 %, strangers 0.0 %" in said[-1], said
+    monkeypatch.setattr(flickr8k, "caption_examples", lambda data, split: [1, 2])
+    with pytest.raises(ValueError, match="there are 2 photographs"):
+        aside_training.train_aside(model, tmp_path, tmp_path / "out", tmp_path, n, 0, said.append)
