@@ -22,6 +22,7 @@ _SNRS_TDL = (10.0, 20.0, 30.0)
 _OFFSETS = ((0.0, 0.0), (1.5, 20.0), (-0.7, -20.0))  # subcarriers, ppm
 _SPREADS = (0.5, 1.0, 1.5)  # samples RMS: up to about 15 samples of delay, within the prefix of 16
 _LDPC_SNR_DB = 1.0
+_LONG_BLOCK, _LONG_SNR_DB = (8448, 16896), 0.3
 _STOCK_BYTES = 96
 _PACKET_BITS = (1, 2)  # a symbol
 _EXCHANGES = (
@@ -286,6 +287,13 @@ def _ldpc(work: Work, seed: int) -> Iterator[dict[str, Any]]:
     theirs = fec.gr_fec_decoder(max(work.ldpc_blocks // 10, 20), _LDPC_SNR_DB)
     detail = f"n = {fec.N}, k = {fec.K}, BPSK at Es/N0 {_LDPC_SNR_DB} dB, 50 iterations at most, one thread"
     yield _figure("ldpc_mbps", ours.mbps, "Mbit/s", f"bit errors {ours.wrong:.2g}; {detail}")
+    k, n = _LONG_BLOCK
+    long = fec.our_decoder(max(work.ldpc_blocks // 20, 20), _LONG_SNR_DB, k, n)
+    detail_long = (
+        f"n = {n}, k = {k}, BPSK at Es/N0 {_LONG_SNR_DB} dB, 2 dB above where 1 % of the blocks are lost; "
+        f"bit errors {long.wrong:.2g}; one thread, soft bits to bits"
+    )
+    yield _figure("ldpc_long_mbps", long.mbps, "Mbit/s", detail_long)
     yield _figure("gr_fec_ldpc_mbps", theirs.mbps, "Mbit/s", f"bit errors {theirs.wrong:.2g}; {detail}")
     yield _figure("ldpc_speedup", ours.mbps / theirs.mbps, "x", detail)
     gap_db, cases = fec.decoder_gap(fec.QUICK_GAP if work is QUICK else fec.FULL_GAP, seed)

@@ -134,12 +134,11 @@ class LdpcCode:
         """
         z = self.graph.lifting
         rows = np.ascontiguousarray(np.atleast_2d(soft), np.float32)
-        limit, shape = np.float32(_LARGEST_LLR), (self.k, self.fillers, z, self.graph.columns)
-        words, received, place = fill_words(rows, *shape, limit)
+        words, received, place = fill_words(rows, self.k, self.fillers, z, self.graph.columns)
         last = int(self.buffer[place]) // z if received else 0
         checks = self.checks(max(4, last + 1 - self.graph.info_columns))
-        scale = np.float32(np.interp(self.k / max(received, 1), *_SCALES[self.graph.number]))
-        decode_layered(words, *checks, scale, iterations)
+        scale = float(np.interp(self.k / max(received, 1), *_SCALES[self.graph.number]))
+        decode_layered(words, *checks, np.int32(round(128 * scale)), iterations)
         bits = (words.reshape(len(rows), -1)[:, : self.k] < 0).astype(np.uint8)
         return bits[0] if soft.ndim == 1 else bits
 

@@ -1,8 +1,10 @@
-"""Layered normalised min-sum decoding of a lifted base graph.
+"""Layered normalised min-sum decoding of a lifted base graph, in bytes.
 
 Chen et al., "Reduced-Complexity Decoding of LDPC Codes", IEEE Trans. Commun. 53 (2005). The layers are the
-rows of the base graph, whose Z checks share no bit. Every inner loop runs over Z contiguous floats without a
-wrap and without a branch, which is what lets the compiler use vector instructions.
+rows of the base graph, whose Z checks share no bit. LLRs are bytes that saturate, so that a vector register
+holds 32 of them; min-sum does not mind their scale (:func:`m4sc.phy.fec.soft_buffer.fill_words` chooses it).
+Every inner loop runs over Z contiguous bytes without a wrap and without a branch: a column is kept turned as
+the last check that wrote it had it, so that only reading it takes two pieces.
 """
 
 from __future__ import annotations
@@ -10,6 +12,21 @@ from __future__ import annotations
 import numpy as np
 
 from m4sc.phy.fec.compiled import compiled
+from m4sc.phy.fec.lanes import (
+    exclusive_or,
+    larger,
+    saturated_difference,
+    saturated_sum,
+    smaller,
+    where_equal,
+    with_sign,
+)
+
+_U = np.uint64  # an index that is known not to be negative needs no look at the array's end
+_Z = 384  # largest lifting size; the parts of a check's state are that far apart, known to the compiler
+_SECOND, _SIGN, _LEAST_OUT, _SECOND_OUT, _LINE = _U(_Z), _U(2 * _Z), _U(3 * _Z), _U(4 * _Z), _U(5 * _Z)
+_PARTS = 6
+_SCALE_BITS = 7
 
 
 @compiled
@@ -17,82 +34,120 @@ def decode_layered(words, start, column, shift, scale, iterations):  # type: ign
     """Decode each word in place; a word is left as soon as all its checks hold.
 
     Args:
-        words: float32 (blocks, columns, Z) LLRs, positive for 0; becomes the a-posteriori LLRs.
+        words: int8 (blocks, columns, Z) LLRs, -127 to 127, positive for 0; becomes the a-posteriori LLRs.
         start: int64 (rows + 1,), first edge of each row.
         column, shift: int64 (edges,), the circulants.
-        scale: float32, of the messages.
+        scale: int32, of the messages, in 128ths.
         iterations: at most.
 
     Returns:
         int64 (blocks,): iterations done; `iterations` + 1 where a check still fails.
     """
-    blocks, z = words.shape[0], words.shape[2]
-    messages = np.empty((column.size, z), np.float32)
-    least, second, sign = np.empty(z, np.float32), np.empty(z, np.float32), np.empty(z, np.float32)
+    blocks, z = words.shape[0], _U(words.shape[2])
+    flat = words.reshape(blocks, words.shape[1] * words.shape[2])
+    messages, state = np.empty(column.size * words.shape[2], np.int8), np.zeros(_PARTS * _Z, np.int8)
+    turned = np.empty(words.shape[1], np.uint64)
     done = np.empty(blocks, np.int64)
     for block in range(blocks):
-        word = words[block]
-        messages[:] = 0.0
+        word = flat[block]
+        messages[:] = 0
+        turned[:] = 0
         done[block] = iterations + 1
         for iteration in range(1, iterations + 1):
             for row in range(start.size - 1):
-                least[:], second[:], sign[:] = 1e30, 1e30, 1.0
+                state[: 2 * _Z] = 127
+                state[2 * _Z : 3 * _Z] = 0
                 for edge in range(start[row], start[row + 1]):
-                    line, message, cut = word[column[edge]], messages[edge], z - shift[edge]
-                    _collect(line[shift[edge] :], message[:cut], least[:cut], second[:cut], sign[:cut])
-                    _collect(line[: shift[edge]], message[cut:], least[cut:], second[cut:], sign[cut:])
-                sign *= scale
+                    line, by = _U(column[edge]) * z, _turn(_U(shift[edge]), turned[column[edge]], z)
+                    _copy(word, line + by, state, _LINE, z - by)
+                    _copy(word, line, state, _LINE + z - by, by)
+                    _collect(messages, _U(edge) * z, state, z)
+                _scale(state, z, scale)
                 for edge in range(start[row], start[row + 1]):
-                    line, message, cut = word[column[edge]], messages[edge], z - shift[edge]
-                    _spread(line[shift[edge] :], message[:cut], least[:cut], second[:cut], sign[:cut])
-                    _spread(line[: shift[edge]], message[cut:], least[cut:], second[cut:], sign[cut:])
-            if _all_hold(word, start, column, shift, sign):
+                    _spread(word, _U(column[edge]) * z, messages, _U(edge) * z, state, z)
+                    turned[column[edge]] = _U(shift[edge])
+            if _all_hold(word, start, column, shift, turned, state, z):
                 done[block] = iteration
                 break
+        for place in range(words.shape[1]):
+            _turn_back(word, _U(place) * z, turned[place], state, z)
     return done
 
 
 @compiled
-def _collect(line, message, least, second, sign):  # type: ignore[no-untyped-def]
+def _turn(shift, turned, z):  # type: ignore[no-untyped-def]
+    """How far a column that is turned already must be turned further."""
+    return shift - turned if shift >= turned else shift + z - turned
+
+
+@compiled
+def _copy(source, first, target, place, count):  # type: ignore[no-untyped-def]
+    for i in range(count):
+        target[place + i] = source[first + i]
+
+
+@compiled
+def _collect(messages, place, state, z):  # type: ignore[no-untyped-def]
     """Take the old message out of the bits' LLRs, note the two least sizes and the product of the signs."""
-    for i in range(message.size):
-        value = line[i] - message[i]
-        message[i] = value
-        size = abs(value)
-        low = least[i]
-        larger = low if size < low else size
-        second[i] = larger if larger < second[i] else second[i]
-        least[i] = size if size < low else low
-        sign[i] = -sign[i] if value < 0 else sign[i]
+    zero = np.int8(0)
+    for i in range(z):
+        value = saturated_difference(state[i + _LINE], messages[place + i])
+        messages[place + i] = value
+        size = larger(value, saturated_difference(zero, value))
+        low = state[i]
+        state[i + _SECOND] = smaller(state[i + _SECOND], larger(size, low))
+        state[i] = smaller(low, size)
+        state[i + _SIGN] = exclusive_or(state[i + _SIGN], value)
 
 
 @compiled
-def _spread(line, message, least, second, sign):  # type: ignore[no-untyped-def]
+def _scale(state, z, scale):  # type: ignore[no-untyped-def]
+    for i in range(z):
+        state[i + _LEAST_OUT] = (np.int32(state[i]) * scale + (1 << _SCALE_BITS - 1)) >> _SCALE_BITS
+        state[i + _SECOND_OUT] = (
+            np.int32(state[i + _SECOND]) * scale + (1 << _SCALE_BITS - 1)
+        ) >> _SCALE_BITS
+
+
+@compiled
+def _spread(word, line, messages, place, state, z):  # type: ignore[no-untyped-def]
     """Send each bit the least size of the others with the product of their signs."""
-    for i in range(message.size):
-        value = message[i]
-        size = second[i] if abs(value) == least[i] else least[i]
-        out = size * (-sign[i] if value < 0 else sign[i])
-        message[i] = out
-        line[i] = value + out
+    zero = np.int8(0)
+    for i in range(z):
+        value = messages[place + i]
+        size = larger(value, saturated_difference(zero, value))
+        least = where_equal(size, state[i], state[i + _SECOND_OUT], state[i + _LEAST_OUT])
+        out = with_sign(least, exclusive_or(state[i + _SIGN], value))
+        messages[place + i] = out
+        word[line + i] = saturated_sum(value, out)
 
 
 @compiled
-def _all_hold(word, start, column, shift, sign):  # type: ignore[no-untyped-def]
-    """True when the hard decisions meet every check; `sign`, float32 (Z,), is scratch."""
-    z = word.shape[1]
+def _all_hold(word, start, column, shift, turned, state, z):  # type: ignore[no-untyped-def]
+    """True when the hard decisions meet every check."""
     for row in range(start.size - 1):
-        sign[:] = 1.0
+        state[:_Z] = 0
         for edge in range(start[row], start[row + 1]):
-            line, cut = word[column[edge]], z - shift[edge]
-            _multiply_sign(line[shift[edge] :], sign[:cut])
-            _multiply_sign(line[: shift[edge]], sign[cut:])
-        if (sign < 0).any():
+            line, by = _U(column[edge]) * z, _turn(_U(shift[edge]), turned[column[edge]], z)
+            _xor(word, line + by, state, _U(0), z - by)
+            _xor(word, line, state, z - by, by)
+        least = np.int8(0)
+        for i in range(z):
+            least = smaller(least, state[i])
+        if least < 0:
             return False
     return True
 
 
 @compiled
-def _multiply_sign(line, sign):  # type: ignore[no-untyped-def]
-    for i in range(sign.size):
-        sign[i] = -sign[i] if line[i] < 0 else sign[i]
+def _xor(word, first, state, place, count):  # type: ignore[no-untyped-def]
+    for i in range(count):
+        state[place + i] = exclusive_or(state[place + i], word[first + i])
+
+
+@compiled
+def _turn_back(word, line, turned, state, z):  # type: ignore[no-untyped-def]
+    """A column in its own order again."""
+    _copy(word, line, state, _LINE, z)
+    _copy(state, _LINE, word, line + turned, z - turned)
+    _copy(state, _LINE + z - turned, word, line, turned)
