@@ -13,6 +13,8 @@ from m4sc.phy.fec import compiled as compiled_module
 from m4sc.phy.fec.ldpc import LdpcCode, choose_base_graph, ldpc_code
 from m4sc.phy.fec.ldpc_encoder import code_word
 from m4sc.phy.fec.ldpc_stream import LdpcStream
+from m4sc.phy.modulation.digital import transport_format
+from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc_app.bench.trials.ldpc_gap import measure_gap, reference_cases
 
 VECTORS = Path(__file__).with_name("data") / "ldpc_vectors.npz"  # script/reference_ldpc.py vectors
@@ -225,3 +227,16 @@ def test_compiled_code_works_where_nothing_can_be_written(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(compiled_module, "njit", no_cache)
     assert compiled_module.compiled(lambda x: x + 1)(2) == 3
+
+
+@pytest.mark.parametrize("mcs", range(len(MCS_TABLE)))
+@pytest.mark.parametrize("sure", [12.0, 60.0, 1e4])
+def test_bits_that_are_sure_bring_back_those_that_are_erased(mcs: int, sure: float) -> None:
+    """Bytes saturate: what is sure must leave room for what is not."""
+    rng = np.random.default_rng(mcs)
+    code = transport_format(96, mcs).code
+    bits = rng.integers(2, size=(12, code.k), dtype=np.uint8)
+    llr = sure * (1.0 - 2.0 * np.stack([code.encode(row) for row in bits]))
+    erased = rng.random(llr.shape) < 0.4 * (1.0 - code.k / code.n)
+    llr[erased] = rng.normal(size=int(erased.sum()))
+    np.testing.assert_array_equal(code.decode(llr.astype(np.float32)), bits)

@@ -6,7 +6,7 @@ import numpy as np
 
 from m4sc.phy.fec.compiled import compiled, reordered
 
-_MOST = 127  # of a byte, either sign
+_KNOWN, _MOST = 127, 48  # bytes: of a known bit, and of a received one, which leaves room for what is added
 _SURE = np.float32(14.0)  # LLR that is as good as known
 # What a block's usual LLR is as a byte, by its rate: bits of many checks sum up and would saturate, those of
 # few need fine steps. By blocks lost 0.35 dB below the thresholds of the table of schemes.
@@ -69,7 +69,7 @@ def fill_words(soft, k, fillers, lifting, columns):  # type: ignore[no-untyped-d
         scale = np.float32(usual * max(count, np.float32(1)) / max(total, np.float32(1e-20)))
         _to_bytes(row[:head], scale, words[block, 2 * lifting :])
         _to_bytes(row[head:], scale, words[block, tail + head :])
-    words[:, k : k + fillers] = _MOST
+    words[:, k : k + fillers] = _KNOWN
     received, last = 0, 0
     for place in range(size):
         if seen[place]:
