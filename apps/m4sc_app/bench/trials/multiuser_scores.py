@@ -156,7 +156,9 @@ def aside(trial: Trial) -> list[Figure]:
         share = learned / (len(examples) * len(trial.seeds))
         detail = f"together: with the questions' symbols, which {100 * share:.0f} % used; alone: without"
         groups = [example.media_id for example in examples]
-        figures += compared(f"captions beside questions, {snr_db:g} dB", np.array(scores), groups, detail)
+        found = compared(f"captions beside questions, {snr_db:g} dB", np.array(scores), groups, detail)
+        trial.progress("; ".join(f"{one.name}: {one.value:.3f}; {one.detail}" for one in found))
+        figures += found
     return figures
 
 
