@@ -69,7 +69,7 @@ class arq_mapper(pdu_worker):  # noqa: N801
             segment_bytes=int(segment_bytes),
         )
         self._sender = ArqSender(transport, ArqConfig(timeout_s=float(timeout_s), tries=int(tries)))
-        self._reports: deque[Any] = deque(maxlen=_REPORTS)
+        self._arrived: deque[Any] = deque(maxlen=_REPORTS)
         self._heard = threading.Event()
         self._copy_counts()
         self.message_port_register_in(pmt.intern("reports"))
@@ -88,7 +88,7 @@ class arq_mapper(pdu_worker):  # noqa: N801
             meta, payload = read_pdu(message)
             if is_done(meta):
                 return
-            self._reports.append(Report.from_bytes(payload.tobytes()))
+            self._arrived.append(Report.from_bytes(payload.tobytes()))
             self._heard.set()
         except (ValueError, TypeError, RuntimeError) as exc:
             self.counters["errors"] += 1
@@ -103,8 +103,8 @@ class arq_mapper(pdu_worker):  # noqa: N801
         copies: dict[int, int] = {}
         while len(self._sender) and not self._stopping.is_set():
             self._heard.clear()
-            while self._reports:
-                self._sender.take(self._reports.popleft())
+            while self._arrived:
+                self._sender.take(self._arrived.popleft())
             frame = self._sender.poll(time.monotonic())
             self._copy_counts()
             if frame is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flow import Sink, put, run_block, wait_until
+from flow import Sink, post, put, run_block, wait_until
 from gnuradio import gr, m4sc, zeromq
 from gnuradio.m4sc.pdu import done_pdu, make_pdu, read_pdu
 from m4sc.phy.channel.impairments import add_noise
@@ -115,3 +115,20 @@ def test_copies_are_combined_and_reported_and_other_kinds_pass() -> None:
     flags = [report["acknowledged"] for report, _ in reports.pdus]
     assert flags == sorted(flags) and flags[-1] and not flags[0]
     assert read_pdu(make_pdu(*reports.pdus[0]))[0]["sequence"] == 9
+
+
+def test_what_there_is_no_room_for_is_told() -> None:
+    """Losses are told on `status` as by every block that holds its senders back."""
+    tb, sink = gr.top_block("full", catch_exceptions=True), Sink()
+    block = m4sc.arq_mapper(timeout_s=60.0, queue_len=1)
+    tb.msg_connect(block, "symbols", sink, "out")
+    tb.msg_connect(block, "status", sink, "status")
+    tb.start()
+    try:
+        for number in range(12):  # as a stranger that waits for nobody
+            post(block, "payload", make_pdu({"sequence": number}, b"one of many"))
+        assert wait_until(lambda: block.counters["dropped"] > 0)
+    finally:
+        tb.stop()
+        tb.wait()
+    assert any(s["event"] == "dropped" for s in sink.status)

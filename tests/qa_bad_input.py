@@ -69,7 +69,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], str, Any, Callable[[Any], int] | N
     "arq_mapper": (lambda _: m4sc.arq_mapper(), "payload", LATENTS, count("sent")),
     "arq_mapper reports": (
         lambda _: m4sc.arq_mapper(), "reports",
-        make_pdu({}, Report(0, 0, 7, 0, True, 9.0).to_bytes()), lambda block: len(block._reports),
+        make_pdu({}, Report(0, 0, 7, 0, True, 9.0).to_bytes()), lambda block: len(block._arrived),
     ),
     "arq_combiner": (lambda _: m4sc.arq_combiner(), "symbols", FRAME, count("sent")),
     "symbol_demapper": (
