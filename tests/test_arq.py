@@ -58,6 +58,15 @@ def test_a_repeated_frame_is_reported_again_and_not_handed_on() -> None:
     assert combiner.push(through(frame, 15.0, rng), 99.0).symbols is not None  # a number used again
 
 
+def test_a_message_that_began_anew_in_another_scheme_is_handed_on_once() -> None:
+    """Its first report came too late for the sender."""
+    rng, combiner = np.random.default_rng(6), Combiner(CARRIERS)
+    for mcs, data, is_new in ((6, b"the same", True), (1, b"the same", False), (2, b"another.", True)):
+        found = combiner.push(through(frames_of(data, mcs)[0], 20.0, rng), 0.1)
+        assert found.report.acknowledged
+        assert (found.symbols is not None) == is_new
+
+
 def test_frames_of_another_scheme_or_number_are_not_combined() -> None:
     rng, combiner = np.random.default_rng(3), Combiner(CARRIERS)
     for frame in (

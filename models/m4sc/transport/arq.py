@@ -109,6 +109,15 @@ class _Held:
     until: float
 
 
+@dataclass(frozen=True)
+class _Done:
+    """Of a decoded frame: its scheme, the CRC-32 of its bytes, and until when it is remembered, s."""
+
+    mcs: int
+    check: int
+    until: float
+
+
 class Combiner:
     """Copies of digital frames to decoded ones, and the reports on them.
 
@@ -124,7 +133,7 @@ class Combiner:
         self.config, self._n_carriers = config or CombinerConfig(), n_carriers
         self.counters: Counter[str] = Counter(decoded=0, combined=0, failed=0, repeated=0, given_up=0)
         self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
-        self._done: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._done: OrderedDict[tuple[object, ...], _Done] = OrderedDict()
 
     def push(self, frame: Frame, now: float) -> Combined:
         """Take a frame at time `now`, s.
@@ -137,12 +146,11 @@ class Combiner:
             raise ValueError(f"a frame of kind {header.payload_kind.name.lower()} has no check to report on")
         self._expire(now)
         key = (header.source_id, header.user_id, header.sequence, header.segment)
-        # another scheme, length or message of the same number is no copy
-        kept = (*key, header.n_segments, header.mcs, header.payload_bytes, header.task_id, header.interleaved)
-        if kept in self._done:
-            self.counters["repeated"] += 1
-            self._done[kept] = now + self.config.timeout_s
-            return Combined(Report(*key, True, float(frame.snr_db)), None, None, 0)
+        part = (*key, header.n_segments, header.payload_bytes, header.task_id)
+        kept = (*part, header.mcs, header.interleaved)  # another scheme is no copy
+        done = self._done.get(part)
+        if done is not None and done.mcs == header.mcs:
+            return self._repeated(part, done, Report(*key, True, float(frame.snr_db)), now)
         noise = np.asarray(frame.noise_var, np.float64)
         known = np.isfinite(noise) & (noise > 0.0)
         weight = np.where(known, 1.0 / np.maximum(np.where(known, noise, 1.0), _LEAST_VARIANCE), 0.0)
@@ -155,11 +163,16 @@ class Combiner:
         symbols = np.divide(total, weight, out=np.zeros_like(total), where=some).astype(np.complex64)
         noise_var = np.divide(1.0, weight, out=np.full_like(weight, np.inf), where=some).astype(np.float32)
         straight = restore(symbols, noise_var, self._n_carriers, header.interleaved, header.precoded)
-        decoded = decode_transport(*straight, header.mcs, header.payload_bytes) is not None
+        data = decode_transport(*straight, header.mcs, header.payload_bytes)
+        decoded = data is not None
         report = Report(*key, decoded, float(frame.snr_db))
-        if decoded:
+        if data is not None:
             self._held.pop(kept, None)
-            self._done[kept] = now + self.config.timeout_s
+            check = zlib.crc32(data)
+            if done is not None and done.check == check:  # begun anew: the report on it was late
+                return self._repeated(part, done, report, now)
+            self._done[part] = _Done(header.mcs, check, now + self.config.timeout_s)
+            self._done.move_to_end(part)
             self.counters["decoded"] += 1
             self.counters["combined"] += copies > 1
         else:
@@ -171,12 +184,18 @@ class Combiner:
             Combined(report, symbols, noise_var, copies) if decoded else Combined(report, None, None, copies)
         )
 
+    def _repeated(self, part: tuple[object, ...], done: _Done, report: Report, now: float) -> Combined:
+        """A frame that was handed on already."""
+        self.counters["repeated"] += 1
+        self._done[part] = replace(done, until=now + self.config.timeout_s)
+        return Combined(report, None, None, 0)
+
     def _expire(self, now: float) -> None:
         for key in [key for key, held in self._held.items() if held.until <= now]:
             del self._held[key]
             self.counters["given_up"] += 1
-        for done in [key for key, until in self._done.items() if until <= now]:
-            del self._done[done]
+        for part in [part for part, done in self._done.items() if done.until <= now]:
+            del self._done[part]
 
     def _bound(self) -> None:
         while len(self._held) > self.config.frames or (
