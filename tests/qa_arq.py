@@ -35,8 +35,8 @@ def link(snr_db: float, **options: Any) -> tuple[Sink, Any, Any]:
     try:
         for number, text in enumerate(TEXTS):
             put(mapper, "payload", make_pdu({"sequence": number, "task_id": 1}, text), 60.0)
-        put(mapper, "payload", done_pdu(), 60.0)
-        assert sink.done.wait(60.0), (dict(mapper.counters), dict(combiner.counters))
+        delivered = wait_until(lambda: mapper.counters["messages"] == len(TEXTS), 60.0)
+        assert delivered and wait_until(lambda: len(sink.pdus) == len(TEXTS)), dict(mapper.counters)
     finally:
         tb.stop()
         tb.wait()
