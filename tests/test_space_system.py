@@ -20,7 +20,7 @@ from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.projector import ProjectorConfig
 from m4sc.space.sentence_encoder import RememberedSentences
 from m4sc.space.system import NOT_SURE, SpaceNetwork, SpaceSystem
-from m4sc.space.word_speaker import says_twice
+from m4sc.space.word_speaker import END, padded, says_twice
 from m4sc.tasks import get_task
 from torch.nn import functional
 
@@ -172,11 +172,57 @@ def test_each_style_is_searched_as_far_as_its_source_is_likely() -> None:
         for number, speaker in enumerate((network.speaker, network.second)):
             assert speaker is not None
             patch.setattr(speaker, "beam_search", lambda p, *_, s=number: [[(said[s], -0.1)] for _ in p])
-        found = system._beams(points, torch.ones(3))
+        found = system._beams(points, torch.ones(3), shares)
     assert [set(beams) for beams in found] == [{said[1]}, {said[0], said[1]}, {said[0], said[1]}]
     assert found[0] == {said[1]: pytest.approx(1.0, abs=0.01)}  # the last style is the second speaker's alone
     assert found[1] == {said[0]: pytest.approx(0.5, abs=0.01), said[1]: pytest.approx(0.5, abs=0.01)}
     assert found[2] == {said[0]: pytest.approx(0.25), said[1]: pytest.approx(0.75)}
+
+
+def test_the_probability_of_a_sentence_is_the_product_of_its_words() -> None:
+    system = make_system(("a", "dog", "cat", "runs"))
+    speaker = system.network.speaker
+    assert speaker is not None
+    texts = ["A dog runs.", "A cat.", "Cat dog a runs."]
+    said = padded(speaker, texts)
+    points, quality = functional.normalize(torch.randn(3, 24), dim=-1), torch.tensor([1.0, 0.5, 0.2])
+    found = speaker.log_probability(points, quality, torch.zeros(3, dtype=torch.long), said)
+    for n, text in enumerate(texts):
+        beside, state = speaker.context(
+            points[n : n + 1], quality[n : n + 1], torch.zeros(1, dtype=torch.long)
+        )
+        total, word = 0.0, torch.tensor([[END]])
+        for following in [*speaker.token_ids(text), END]:
+            foretold, state = speaker.states(word, beside, state)
+            total += float(speaker.scores(foretold)[0, 0].log_softmax(-1)[following])
+            word = torch.tensor([[following]])
+        assert float(found[n]) == pytest.approx(total, abs=1e-4)
+
+
+def test_of_sentences_alike_the_one_that_all_speakers_find_likely_is_said() -> None:
+    system = make_system(("a", "dog", "cat", "runs"), ("flickr", "coco"))
+    network = system.network
+    assert network.speaker is not None and network.second is not None
+    point, beams = Sentences()(["A dog runs."]), [[("A cat runs.", -0.5), ("A dog runs.", -0.5)]]
+    likely = {"A cat runs.": -1.0, "A dog runs.": -9.0}
+
+    def log_probability(points: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        assert network.speaker is not None
+        cat = network.speaker.numbers["cat"]
+        return torch.where((rest[-1] == cat).any(1), likely["A cat runs."], likely["A dog runs."])
+
+    with pytest.MonkeyPatch.context() as patch:
+        for speaker in (network.speaker, network.second):
+            patch.setattr(speaker, "beam_search", lambda *_: beams)
+            patch.setattr(speaker, "log_probability", log_probability)
+        said = []
+        for weight in (0.0, 5.0):
+            speaking = replace(system.config.speaking, likelihood=weight)
+            system.config = replace(system.config, speaking=speaking)
+            (own,) = system._spoken(point, torch.ones(1))
+            assert own is not None
+            said.append(own.text)
+    assert said == ["A dog runs.", "A cat runs."]
 
 
 @pytest.mark.parametrize(

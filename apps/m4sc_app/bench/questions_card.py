@@ -26,6 +26,7 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 | point | {point} |
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | judge | low-rank product ({judge}, {hidden} wide) beside both cosines; log odds of a statement |
+| placed | {placed} |
 | confidence | logistic regression a kind of answer: odds, noise, what the detector knows |
 | parameters | {parameters:,} trained |
 
@@ -34,9 +35,11 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 Trained on Flickr8k's train photographs and captions (Hodosh et al., 2013; handed out for non-commercial
 research) and what the detector surely sees on them, on 2,048 of CIFAR-10's training pictures, and on made-up
 features of ImageNet's classes (the backbone's own head; their everyday words are in
-`models/m4sc/questions/class_things.txt`) and of the detector's kinds. 500 train
-photographs were held out for choices and for the confidence. Flickr8k's dev list and the ordinary photographs
-of `m4sc bench photographs` are tests.
+`models/m4sc/questions/class_things.txt`) and of the detector's kinds; names for what is beside, on or in
+something on people's questions on DAQUAR's train photographs (Malinowski and Fritz, 2014; NYU Depth v2,
+published for research) and on such that Flickr8k's captions answer. 500 train photographs, and 160 of
+DAQUAR's, were held out for choices and for the confidence. Flickr8k's dev list, DAQUAR's test questions and
+the ordinary photographs of `m4sc bench photographs` are tests.
 Command: `m4sc train questions --data DATA --out RUN`. {how}
 
 ## Figures
@@ -85,6 +88,9 @@ def write_card(
         point=f"kan projector, {config.in_dim} to 384, beside the mean point of {names}",
         detector="COCO's 80 things, frozen, in `detector` beside this folder" if config.things else "none",
         judge=config.judge,
+        placed=f"{len(config.placed)} names, low-rank product ({config.placed_hidden} wide) beside the judge"
+        if config.placed
+        else "none",
         hidden=config.hidden,
         parameters=sum(p.numel() for p in network.parameters()),
         how=how,

@@ -119,14 +119,19 @@ class QuestionCodec(Codec):
         return [self.config.symbols, *range(self.config.least_symbols, self.config.symbols)]
 
     def _answer(self, point: Tensor, quality: float, question: str) -> tuple[str, float]:
-        asked, statements = self._statements(question)
-        odds = self.network.judge(point, statements)[0]
+        asked, statements, said = self._statements(question)
+        odds = self.network.judge(point, statements)
+        if asked.kind == "placed" and self.network.placed is not None:
+            odds = self.network.placed(said, point, statements, odds)
+        odds = odds[0]
         best, sure = self.network.answer(asked.kind, odds, statements, quality)
         return ("no", "yes")[best] if asked.yes_no else asked.answers[best], sure
 
-    def _embedded(self, question: str) -> tuple[Asked, Tensor]:
-        asked = ask(question)
-        return asked, self.sentences(asked.statements)
+    def _embedded(self, question: str) -> tuple[Asked, Tensor, Tensor]:
+        """What is asked, and the vectors of its statements, float (m, 384), and of itself, float (1, 384)."""
+        asked = ask(question, self.config.placed)
+        vectors = self.sentences([*asked.statements, question])
+        return asked, vectors[:-1], vectors[-1:]
 
     def _checked(self, received: Received) -> tuple[Tensor, Tensor]:
         """Symbols, float (k, 2), and noise variances, float (k,)."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from m4sc.json_fields import from_json
+from m4sc.json_fields import Convert, from_json
+from m4sc.questions.placed_names import PlacedNames
 from m4sc.questions.statements import KINDS
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.config import PICTURE_DIM
@@ -42,6 +43,9 @@ class QuestionConfig:
         trust: of each kind of answer (`TRUSTED`) the weights of log odds of the judge, of the share of the
             point that the channel left, of how well the detector knows what is asked for, and of 1, in the
             log odds that the answer is right.
+        placed: names that answer what is beside, on or in something (:mod:`m4sc.questions.placed_names`);
+            without them such questions are answered as any other for a thing.
+        placed_hidden: width of the part that names them.
     """
 
     vision: str = "efficientnet-lite2"
@@ -53,6 +57,8 @@ class QuestionConfig:
     symbols: int = 64
     least_symbols: int = 8
     trust: dict[str, _Trust] = field(default_factory=lambda: dict.fromkeys(TRUSTED, (1.0, 0.0, 0.0, 0.0)))
+    placed: tuple[str, ...] = ()
+    placed_hidden: int = 64
 
     def __post_init__(self) -> None:
         if self.judge not in JUDGES:
@@ -67,7 +73,8 @@ class QuestionConfig:
     @classmethod
     def from_json(cls, text: str) -> QuestionConfig:
         """Inverse of :meth:`to_json`; raises ValueError as :func:`m4sc.json_fields.from_json`."""
-        return from_json(cls, text, "a question network's configuration", {"trust": _trust})
+        special: dict[str, Convert] = {"trust": _trust, "placed": _names}
+        return from_json(cls, text, "a question network's configuration", special)
 
 
 def _trust(given: dict[str, list[float]]) -> dict[str, _Trust]:
@@ -79,6 +86,12 @@ def _trust(given: dict[str, list[float]]) -> dict[str, _Trust]:
         judge, share, known, one = map(float, weights)
         found[kind] = judge, share, known, one
     return found
+
+
+def _names(given: list[str]) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(name, str) and name.strip() for name in given):
+        raise ValueError("placed of a question network's configuration is no list of names")
+    return tuple(given)
 
 
 class Judge(nn.Module):
@@ -136,6 +149,7 @@ class QuestionNetwork(Naming):
         shape = SpaceCodecConfig(2 * SPACE_DIM, config.symbols, config.least_symbols)
         self.codec = SpaceCodec(shape)
         self.judge = Judge(config.judge, config.hidden)
+        self.placed = PlacedNames(config.placed_hidden) if config.placed else None
 
     def names(self, scores: Tensor, features: Tensor) -> Tensor:
         """Mean point of the names that both backbones give a picture, float (n, 384).

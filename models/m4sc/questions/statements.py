@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 
 from m4sc.data.caption_facts import COLOURS, FORMS, NUMBER_WORDS, PLURALS
+from m4sc.questions.placed import asks_what_is_placed
 from m4sc.questions.vocabulary import ACTIVITIES, GROUPS, PEOPLE, PLACES, UNCOUNTED, things_of
 
-KINDS = ("existence", "sentence", "colour", "count", "where", "doing", "which", "what")
+KINDS = ("existence", "sentence", "colour", "count", "where", "doing", "which", "what", "placed")
 _MOST_COUNTED = 9
 _PICTURE = r"(?:the |this |that )?(?:picture|photo|photograph|image|scene|shot)"
 _TAIL = re.compile(rf"(?<!part)[ ,]+(?:(?:shown |visible )?(?:in|on|of) {_PICTURE}|here|yes or no)$")
@@ -88,17 +89,20 @@ class Asked:
         return not self.answers
 
 
-def ask(question: str) -> Asked:
-    """Read a question as people type it; one of no known form asks what is in the picture."""
+def ask(question: str, placed: tuple[str, ...] = ()) -> Asked:
+    """Read a question as people type it; one of no known form asks what is in the picture.
+
+    placed: names for what is beside, on or in something; without them that is asked as any other thing.
+    """
     text = " ".join(question.lower().replace("’", "'").split()).strip(" ?.!")
     found = _SENTENCE.fullmatch(text) or _QUOTED.search(text)
     if found:
         return Asked("sentence", (_sentence(found["s"].strip(" '\"")),))
     text = _TAIL.sub("", _TAIL.sub("", text))
-    return _open(text) or _closed(text) or _any_thing()
+    return _open(text, placed) or _closed(text) or _any_thing()
 
 
-def _open(text: str) -> Asked | None:
+def _open(text: str, placed: tuple[str, ...]) -> Asked | None:
     """Questions that no yes or no answers."""
     if found := _first(_COLOUR, text):
         return colour(_plain(found))
@@ -111,6 +115,8 @@ def _open(text: str) -> Asked | None:
         return Asked("doing", tuple(f"Someone is {a}." for a in ACTIVITIES), ACTIVITIES)
     if _WHERE.fullmatch(text):
         return where()
+    if placed and asks_what_is_placed(text):
+        return Asked("placed", tuple(thing_statement(name) for name in placed), placed)
     if which := _WHICH.fullmatch(text):
         return things(GROUPS[which["x"]])
     if _WHO.fullmatch(text):

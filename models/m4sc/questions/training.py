@@ -27,15 +27,24 @@ from m4sc.questions.material import (
     rows_of,
 )
 from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_kind, answer_odds
+from m4sc.questions.placed_training import (
+    PlacedStage,
+    captioned,
+    points_of,
+    room_split,
+    rooms,
+    with_placed,
+)
 from m4sc.questions.trial import TRIAL_KINDS, questions_on
 from m4sc.questions.vocabulary import things_of
 from m4sc.space import confidence as trust
 from m4sc.space.config import PICTURE_DIM
+from m4sc.space.material import photographs
 from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.prototypes import prototype_features, with_kinds
 from m4sc.space.sentence_encoder import SentenceEncoder
-from m4sc.space.training import TRUST_LEAST_SNR_DB, split_photographs, through_channel
+from m4sc.space.training import TRUST_LEAST_SNR_DB, Split, split_photographs, through_channel
 
 Say = Callable[[str], None]
 _bce = nn.functional.binary_cross_entropy_with_logits
@@ -110,9 +119,21 @@ def train_questions(
         network.load_state_dict(load_file(str(path)))
         say(f"stage '{name}' done")
     network = trusted(network, material, split.validate, plan.seed)
+    network = _with_placed(network, data, cache, split, plan.seed, say)
     network.save(out)
     say(f"weights in {out}")
     return QuestionNetwork.load(out)
+
+
+def _with_placed(
+    network: QuestionNetwork, data: Path, cache: Path, split: Split, seed: int, say: Say
+) -> QuestionNetwork:
+    """The network with names for what is beside, on or in something, from people's questions and captions."""
+    photos = photographs(data, "train", cache, copies=False, say=say, things=network.config.things)
+    told = captioned(points_of(network, photos.views[0].float()), photos.captions)
+    learn, validate = room_split(rooms(data, network, cache, say))
+    learn_from = [learn, told.on(split.learn)]
+    return with_placed(network, learn_from, [validate, told.on(split.validate)], PlacedStage(seed=seed), say)
 
 
 @dataclass(frozen=True)

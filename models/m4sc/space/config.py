@@ -28,7 +28,10 @@ class SpeakingConfig:
         style: of the speaker, by its name; "any" for all of them alike; "near" for each as probably as the
             point is one of its source's pictures.
         accord: weight of a sentence's agreement with the speaker's others beside its cosine to the point.
+        likelihood: weight of the logarithm of how probably the speakers say it, over words**0.7.
         repeats: what is taken off a sentence that says something twice.
+        compared: the best sentences by all this, whose cosines to the point are asked for: the sentence
+            encoder is the slowest part of a receiver.
         margin: the speaker's sentence is said unless its cosine to the point falls short of the known
             sentence's by more than this over the point's quality: what the speaker has no words for, the
             knowledge base may have.
@@ -40,12 +43,14 @@ class SpeakingConfig:
     beams: int = 10
     style: str = NEAR_STYLE
     accord: float = 1.0
+    likelihood: float = 0.3
     repeats: float = 0.1
+    compared: int = 8
     margin: float = 0.15
 
     def __post_init__(self) -> None:
-        if min(self.neighbours, self.beams) < 1:
-            raise ValueError("a receiver needs at least one neighbour and one beam")
+        if min(self.neighbours, self.beams, self.compared) < 1:
+            raise ValueError("a receiver needs at least one neighbour, one beam and one sentence to compare")
 
 
 @dataclass(frozen=True)

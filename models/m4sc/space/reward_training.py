@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from m4sc.space.word_speaker import END, UNKNOWN, SpeakerData, WordSpeaker, padded
+from m4sc.space.word_speaker import UNKNOWN, SpeakerData, WordSpeaker, behind, padded
 
 Reward = Callable[[Sequence[str], Sequence[int]], np.ndarray]
 Through = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
@@ -166,9 +166,7 @@ def _surprise(
 ) -> tuple[Tensor, Tensor]:
     """Minus log-probability of each word to learn, float (m,), and where they stand, bool (n, t)."""
     said = said[:, : int((said >= 0).sum(1).max())]
-    begin = torch.full((len(said), 1), END)
-    read = torch.cat([begin, said[:, :-1].clamp_min(0)], 1)
-    foretold, _ = speaker.states(read, *speaker.context(points, quality, style))
+    foretold, _ = speaker.states(behind(said), *speaker.context(points, quality, style))
     told = (said >= 0) & (said != UNKNOWN)
     scores = speaker.scores(foretold[told]) / temperature
     return nn.functional.cross_entropy(scores, said[told], reduction="none"), told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +23,14 @@ from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import RememberedSentences, SentenceEncoder
-from m4sc.space.word_speaker import WordSpeaker, WordSpeakerConfig, says_twice
+from m4sc.space.word_speaker import UNKNOWN, WordSpeaker, WordSpeakerConfig, padded, says_twice
 from m4sc.tensor_file import load_network, packed, save_network
 
 NOT_SURE = "Not sure."
 _WORDS = "words.txt"
 _LEAST_QUALITY = 0.1
 _LEAST_SHARE = 0.05  # of a style that is searched
+_LENGTH_POWER = 0.7  # of words, as in the speakers' own search
 
 
 @dataclass(frozen=True)
@@ -291,29 +293,58 @@ class SpaceSystem:
         """The speaker's own sentence for each point; None without a speaker.
 
         Of the likeliest few of each style's speakers, weighed by how probably the point is of that style's
-        source, the one that agrees most with the others and is near to the point too: least Bayes risk, as
-        translation has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less.
+        source, the one that agrees most with the others, is near to the point and is likely with all of them:
+        least Bayes risk, as translation has it (Kumar and Byrne, NAACL 2004). What says something twice is
+        worth less.
         """
-        c = self.config.speaking
         if self.network.speaker is None:
             return [None] * len(points)
-        found = self._beams(points, quality)
-        texts = list(dict.fromkeys(text for beams in found for text in beams))
+        shares = self.network.style_shares(points)
+        found = self._beams(points, quality, shares)
+        likely = self._likelihoods(points, quality, shares, found)
+        kept = [self._compared(beams, own) for beams, own in zip(found, likely, strict=True)]
+        texts = list(dict.fromkeys(text for texts in kept for text in texts))
         place = {text: row for row, text in enumerate(texts)}
         vectors = self.sentences(texts)
         chosen: list[Spoken | None] = []
-        for point, beams in zip(points, found, strict=True):
-            sentences = list(beams)
+        for point, sentences in zip(points, kept, strict=True):
             near = (vectors[[place[text] for text in sentences]] @ point).numpy()
-            accord = agreement(sentences, self._rarity) @ np.array(list(beams.values()))
-            twice = np.array([says_twice(text) for text in sentences])
-            best = int(np.argmax(near + c.accord * accord - c.repeats * twice))
-            chosen.append(Spoken(sentences[best], float(near[best]), float(accord[best])))
+            worth, accord = np.array(list(sentences.values())).T
+            best = int(np.argmax(near + worth))
+            chosen.append(Spoken(list(sentences)[best], float(near[best]), float(accord[best])))
         return chosen
 
-    def _beams(self, points: Tensor, quality: Tensor) -> list[dict[str, float]]:
+    def _compared(self, beams: dict[str, float], likelihood: np.ndarray) -> dict[str, tuple[float, float]]:
+        """The few sentences that the sentence encoder is asked for, with worth by all else and accord."""
+        c = self.config.speaking
+        accord = agreement(list(beams), self._rarity) @ np.array(list(beams.values()))
+        twice = np.array([says_twice(text) for text in beams])
+        worth = c.accord * accord + c.likelihood * likelihood - c.repeats * twice
+        texts = list(beams)
+        best = np.argsort(-worth, kind="stable")[: c.compared]
+        return {texts[n]: (float(worth[n]), float(accord[n])) for n in best.tolist()}
+
+    def _likelihoods(
+        self, points: Tensor, quality: Tensor, shares: Tensor, found: Sequence[dict[str, float]]
+    ) -> list[np.ndarray]:
+        """Logarithms of how probably any of the speakers says each sentence of a point, over words**0.7."""
+        assert self.network.speaker is not None
+        row = torch.tensor([n for n, beams in enumerate(found) for _ in beams])
+        said = padded(self.network.speaker, [text for beams in found for text in beams])
+        parts = []
+        for style in range(shares.shape[1]):
+            speakers = self.network.speakers_of(style)
+            weight = shares[row, style].clamp_min(_LEAST_SHARE / 10).log() - math.log(len(speakers))
+            each = torch.full((len(row),), style)
+            for speaker in speakers:
+                parts.append(weight + speaker.log_probability(points[row], quality[row], each, said))
+        words = (said > UNKNOWN).sum(1).clamp_min(1)
+        worth = torch.logsumexp(torch.stack(parts), 0) / words**_LENGTH_POWER
+        return [part.numpy() for part in worth.split([len(beams) for beams in found])]
+
+    def _beams(self, points: Tensor, quality: Tensor, shares: Tensor) -> list[dict[str, float]]:
         """The likeliest sentences for each point with their weights, in every style that may fit."""
-        shares, count = self.network.style_shares(points), self.config.speaking.beams
+        count = self.config.speaking.beams
         found: list[dict[str, float]] = [{} for _ in points]
         for style in range(shares.shape[1]):
             rows = (shares[:, style] >= _LEAST_SHARE).nonzero()[:, 0]

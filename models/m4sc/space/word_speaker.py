@@ -17,6 +17,7 @@ END, UNKNOWN = 0, 1  # numbers of the end mark, which also begins a sentence, an
 _SPECIAL = 2
 _NEVER = -1e9
 _LEAST_WORDS = 3
+_ROWS = 512  # sentences whose scores of all words are held at once
 _SHORT = 3  # letters of a word that may well stand twice in a sentence
 
 
@@ -219,6 +220,24 @@ class WordSpeaker(nn.Module):
         texts = [self._text(row) for row in said.tolist()]
         return [texts[i * count : (i + 1) * count] for i in range(n)]
 
+    @torch.inference_mode()
+    def log_probability(self, points: Tensor, quality: Tensor, style: Tensor, said: Tensor) -> Tensor:
+        """Natural logarithms of how probably sentences are said of points, float (n,).
+
+        points: float (n, space_dim); quality: float (n,); style: int64 (n,); said: int64 (n, t), as
+        :func:`padded` gives them.
+        """
+        parts = (points, quality, style, said)
+        return torch.cat(
+            [self._log_probability(*part) for part in zip(*(x.split(_ROWS) for x in parts), strict=True)]
+        )
+
+    def _log_probability(self, points: Tensor, quality: Tensor, style: Tensor, said: Tensor) -> Tensor:
+        said = said[:, : int((said >= 0).sum(1).max())]
+        foretold, _ = self.states(behind(said), *self.context(points, quality, style))
+        each = self.scores(foretold).float().log_softmax(-1).gather(-1, said.clamp_min(0)[..., None])[..., 0]
+        return (each * (said >= 0)).sum(1)
+
     def _text(self, ids: Sequence[int]) -> str:
         return as_sentence([self.config.words[k - _SPECIAL] for k in ids if k >= _SPECIAL])
 
@@ -240,6 +259,11 @@ class SpeakerData:
     style: Tensor
     seen: Tensor
     pictures: Tensor
+
+
+def behind(said: Tensor) -> Tensor:
+    """What stands before each word, int64 (n, t): the mark that begins a sentence, then the words before."""
+    return torch.cat([torch.full((len(said), 1), END), said[:, :-1].clamp_min(0)], 1)
 
 
 def padded(speaker: WordSpeaker, sentences: Sequence[str]) -> Tensor:
@@ -324,9 +348,7 @@ def train_speaker(
                 x, quality = through(x, generator)
         said = data.said[chosen]
         said = said[:, : int((said >= 0).sum(1).max())]
-        begin = torch.full((len(x), 1), END)
-        read = torch.cat([begin, said[:, :-1].clamp_min(0)], 1)
-        foretold, _ = speaker.states(read, *speaker.context(x, quality, data.style[chosen]))
+        foretold, _ = speaker.states(behind(said), *speaker.context(x, quality, data.style[chosen]))
         told = (said >= 0) & (said != UNKNOWN)
         with torch.autocast("cpu", torch.bfloat16, enabled=stage.bf16):  # the vocabulary is most of the work
             scores = speaker.scores(foretold[told]).float()
