@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from m4sc_app.tables import show
+
 
 def _fail(sentence: str) -> typer.Exit:
     Console(stderr=True).print(sentence, style="red", highlight=False, soft_wrap=True)
@@ -124,4 +126,4 @@ def eval_command(
         table.add_column(column)
     for row in rows:
         table.add_row(*(f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns))
-    Console().print(table)
+    show(table)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from m4sc_app.tables import show
 
 
 def alignment(
@@ -52,7 +53,7 @@ def alignment(
             f"{row['s']:.0f}",
         )
         table.add_row(*map(str, values))
-    Console().print(table)
+    show(table)
 
 
 def _trial(photos: Any, split: Any, kind: str, size: int, seed: int, epochs: int) -> dict[str, Any]:

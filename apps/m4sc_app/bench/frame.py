@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from m4sc_app.bench.meter import Meter
+from m4sc_app.tables import show
 
 _SYMBOLS = 128  # of a picture
 _SNRS_DB = (3.0, -6.4, -9.4)
@@ -77,7 +78,7 @@ def frame(
     table = Table("figure", "value", "unit", "detail", title="Frames")
     for row in rows:
         table.add_row(row["name"], f"{row['value']:.3g}", row["unit"], row["detail"])
-    Console().print(table)
+    show(table)
 
 
 def air_time(meter: Meter, work: Work, seed: int) -> Iterator[dict[str, Any]]:

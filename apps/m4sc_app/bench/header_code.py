@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from m4sc_app.tables import show
+
 if TYPE_CHECKING:
     from m4sc_app.bench.trials.header_codes import Losses
 
@@ -60,7 +62,7 @@ def header_code(
     table = Table("figure", "Es/N0 dB", "detail", title="Least SNR of the header's code alone, AWGN")
     for figure in figures:
         table.add_row(str(figure["name"]), f"{figure['value']:.2f}", str(figure["detail"]))
-    Console().print(table)
+    show(table)
 
 
 def _figures(protection: str, name: str, curve: list[Losses], seconds: float) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from m4sc_app.tables import show
+
 
 def mcs(
     n_bytes: Annotated[int, typer.Option("--bytes", min=1, help="Bytes of a transport block.")] = 256,
@@ -46,4 +48,4 @@ def mcs(
     )
     for figure in figures:
         table.add_row(str(figure["name"]), f"{figure['value']:.1f}", str(figure["detail"]))
-    Console().print(table)
+    show(table)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from m4sc_app.tables import show
 
 _DEFAULT = "questions,tasks,crops,cutouts,rooms,unrelated,views,differences,sizes,layouts,hidden"
 
@@ -98,4 +99,4 @@ def multiuser(
     table = Table("figure", "value", "unit", "detail", title="Several users in one frame")
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:.3f}", figure.unit, figure.detail)
-    Console().print(table)
+    show(table)

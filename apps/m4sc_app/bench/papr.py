@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from m4sc_app.tables import show
+
 
 def papr(
     rows: Annotated[int, typer.Option(min=2000, help="OFDM symbols of a kind.")] = 100_000,
@@ -19,7 +21,6 @@ def papr(
 
     Example: m4sc bench papr --json
     """
-    from rich.console import Console
     from rich.table import Table
 
     from m4sc_app.report.versions import versions
@@ -32,7 +33,7 @@ def papr(
     table = Table("figure", "dB", "detail", title="Peak-to-average power, and EVM through the amplifier")
     for figure in figures:
         table.add_row(str(figure["name"]), f"{figure['value']:.2f}", str(figure["detail"]))
-    Console().print(table)
+    show(table)
 
 
 def measure(rows: int, backoff_db: float, smoothness: float, seed: int) -> list[dict[str, Any]]:

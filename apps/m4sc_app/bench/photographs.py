@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from m4sc_app.tables import show
 
 if TYPE_CHECKING:
     from m4sc.data.example import Example
@@ -165,4 +166,4 @@ def _print(shares: Sequence[Share], snr_db: float) -> None:
         error = "" if one.calibration_error is None else f"{one.calibration_error:.3f}"
         kept = "" if one.kept is None else f"{one.kept:.2f}"
         table.add_row(one.name, f"{one.right:.3f}", str(one.n), error, kept)
-    Console().print(table)
+    show(table)

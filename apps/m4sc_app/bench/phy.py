@@ -13,6 +13,7 @@ import typer
 
 from m4sc_app.bench.meter import Meter
 from m4sc_app.bench.phy_receiver import arq, clock, diagnosis
+from m4sc_app.tables import show
 
 if TYPE_CHECKING:
     from m4sc_app.bench.trials.noise_trial import NoiseTrial, ToldNoise
@@ -120,7 +121,7 @@ def phy(
         value = figure["value"]
         shown = f"{value:.3g}" if isinstance(value, float) else str(value)
         table.add_row(figure["name"], shown, figure["unit"], figure["detail"])
-    Console().print(table)
+    show(table)
 
 
 def _figure(name: str, value: float, unit: str, detail: str) -> dict[str, Any]:

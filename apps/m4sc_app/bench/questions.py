@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from m4sc_app.tables import show
 
 if TYPE_CHECKING:
     from m4sc.questions.material import Material
@@ -103,7 +104,7 @@ def questions(
     table = Table(*KindFigure.__dataclass_fields__, title="Questions on Flickr8k's dev photographs")
     for figure in figures:
         table.add_row(*(_cell(value) for value in asdict(figure).values()))
-    Console(width=150).print(table)
+    show(table)
 
 
 def _cell(value: object) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from m4sc_app.tables import show
 
 if TYPE_CHECKING:
     from m4sc.space.material import Photographs
@@ -78,7 +79,7 @@ def space(
     table = Table("figure", "value", "unit", "detail", title="The shared semantic space")
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:.3f}", figure.unit, figure.detail)
-    Console().print(table)
+    show(table)
 
 
 def _setting(item: str) -> tuple[int, float]:

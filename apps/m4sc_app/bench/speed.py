@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from m4sc_app.tables import show
+
 _TASK, _SENTENCE, _LATENTS = "classify", "caption", "mosaic"  # answered by a word, a sentence, from latents
 _PROMPT, _ANSWER = 40, 32  # tokens of the generation that is timed
 _PEER = Path(__file__).with_name("llama_cpp_peer.py")
@@ -56,7 +58,6 @@ def model(
 
         m4sc bench model --llama-python ../llama/bin/python
     """
-    from rich.console import Console
     from rich.table import Table
 
     from m4sc_app.report.versions import versions
@@ -72,7 +73,7 @@ def model(
         table.add_row(
             figure["name"], "-" if value is None else f"{value:.3g}", figure["unit"], figure["detail"]
         )
-    Console().print(table)
+    show(table)
 
 
 def measure(

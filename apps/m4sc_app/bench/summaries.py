@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from m4sc_app.tables import show
+
 if TYPE_CHECKING:
     from m4sc.data.example import Example
     from m4sc.system import SemanticSystem
@@ -79,7 +81,7 @@ def summaries(
     table = Table(*SummaryFigure.__dataclass_fields__, title=f"Summaries at {snr_db:g} dB")
     for figure in figures:
         table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in asdict(figure).values()))
-    Console(width=110).print(table)
+    show(table)
 
 
 def _said(

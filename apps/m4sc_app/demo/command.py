@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,6 +16,7 @@ from m4sc_app.demo.points import Point, run_points
 from m4sc_app.demo.scoring import score
 from m4sc_app.demo.second_process import helps, second_radio
 from m4sc_app.errors import UserError
+from m4sc_app.tables import show
 
 DEFAULT_SNRS_DB = (10.0, 0.0, -10.0)
 _SUFFIX = {"image": ".png", "speech": ".wav", "text": ".txt"}
@@ -137,7 +137,6 @@ def _choice(option: str, given: list[str] | None, known: tuple[str, ...]) -> tup
 
 
 def _print_table(rows: Sequence[DemoRow], page: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="SNR is Es/N0 per data subcarrier; a lost frame scores zero")
@@ -157,6 +156,5 @@ def _print_table(rows: Sequence[DemoRow], page: Path) -> None:
             row.outcome if row.outcome in ("withheld", "lost") else f"{row.score:.2f}",
             " ".join((d.answer or "-").split()),
         )
-    wide = None if sys.stdout.isatty() else 160  # a pipe has no width of its own
-    Console(file=sys.stdout, width=wide).print(table)
+    show(table)
     print(f"report: {page}")

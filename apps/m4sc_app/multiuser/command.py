@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from m4sc_app.tables import show
 
 if TYPE_CHECKING:
     from m4sc.data.example import Example
@@ -211,7 +212,7 @@ def _print(rows: Sequence[UserRow], totals: Totals) -> None:
             str(row.private_symbols),
             row.status,
         )
-    Console().print(table)
+    show(table)
     for way in totals.ways:
         known = "" if way.score is None else f", mean score {way.score:.2f}"
         typer.echo(f"{way.ms:9.2f} ms  {way.name}{known}")
