@@ -28,7 +28,8 @@ class SpeakingConfig:
         style: of the speaker, by its name; "any" for all of them alike; "near" for each as probably as the
             point is one of its source's pictures.
         accord: weight of a sentence's agreement with the speaker's others beside its cosine to the point.
-        likelihood: weight of the logarithm of how probably the speakers say it, over words**0.7.
+        likelihood: weight of the logarithm of how probably the speakers say it, over words**0.7, as far as
+            the point is probably of the first style's source, whose pictures they have learned from.
         repeats: what is taken off a sentence that says something twice.
         compared: the best sentences by all this, whose cosines to the point are asked for: the sentence
             encoder is the slowest part of a receiver.

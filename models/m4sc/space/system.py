@@ -302,7 +302,8 @@ class SpaceSystem:
         shares = self.network.style_shares(points)
         found = self._beams(points, quality, shares)
         likely = self._likelihoods(points, quality, shares, found)
-        kept = [self._compared(beams, own) for beams, own in zip(found, likely, strict=True)]
+        trained = shares[:, 0].tolist()  # how far what the speakers find likely is to be believed
+        kept = [self._compared(*each) for each in zip(found, likely, trained, strict=True)]
         texts = list(dict.fromkeys(text for texts in kept for text in texts))
         place = {text: row for row, text in enumerate(texts)}
         vectors = self.sentences(texts)
@@ -314,12 +315,14 @@ class SpaceSystem:
             chosen.append(Spoken(list(sentences)[best], float(near[best]), float(accord[best])))
         return chosen
 
-    def _compared(self, beams: dict[str, float], likelihood: np.ndarray) -> dict[str, tuple[float, float]]:
+    def _compared(
+        self, beams: dict[str, float], likelihood: np.ndarray, trained: float
+    ) -> dict[str, tuple[float, float]]:
         """The few sentences that the sentence encoder is asked for, with worth by all else and accord."""
         c = self.config.speaking
         accord = agreement(list(beams), self._rarity) @ np.array(list(beams.values()))
         twice = np.array([says_twice(text) for text in beams])
-        worth = c.accord * accord + c.likelihood * likelihood - c.repeats * twice
+        worth = c.accord * accord + c.likelihood * trained * likelihood - c.repeats * twice
         texts = list(beams)
         best = np.argsort(-worth, kind="stable")[: c.compared]
         return {texts[n]: (float(worth[n]), float(accord[n])) for n in best.tolist()}
