@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ from m4sc_flowgraphs.twin import compile_grc  # noqa: E402
 
 _FEW = ["--repeat", "4", "--interval-s", "0"]
 _PORT = 8790
+_SITE = f"http://127.0.0.1:{_PORT}"
 WINDOWS: dict[str, list[str]] = {
     "m4sc_loopback": _FEW,
     "m4sc_side_by_side": [*_FEW, "--snr-db", "8"],
@@ -92,55 +95,36 @@ def companion(display: str, folder: Path, picture: Path) -> None:
 
 def dashboard(display: str, folder: Path, picture: Path) -> None:
     """The page after its four kinds of messages went through a channel with echoes."""
-    import urllib.parse
-    import urllib.request
-
-    site = f"http://127.0.0.1:{_PORT}"
-    command = [sys.executable, "-m", "m4sc_app", "dashboard"]
-    link = "sim:?snr_db=8&channel=multipath&cfo_hz=400"
-    server = subprocess.Popen([*command, link, "--port", str(_PORT)])
-
-    def send(name: str, task: str, payload: bytes, **more: str) -> None:
-        query = urllib.parse.urlencode({"task": task, "name": name, **more})
-        request = urllib.request.Request(f"{site}/send?{query}", payload, {"X-M4SC": "1"})
-        urllib.request.urlopen(request, timeout=60).read()
-
-    try:
-        with Browser(folder / "browser", 1280, 1050) as browser:
-            if not _reachable(site):
-                raise SystemExit("the dashboard did not start")
-            browser.open(site)
-            samples = ROOT / "python_blocks" / "samples"
-            send("coffee", "caption", (samples / "coffee.jpg").read_bytes())
-            mosaic, asked = (samples / "mosaic.jpg").read_bytes(), "What is at the top left?"
-            send("mosaic", "mosaic", mosaic, instruction=asked)
-            send("digits", "digits", (samples / "digits.wav").read_bytes())
-            send("note", "text", b"The small boat came back to the harbour before the storm.")
-            answers = "[...document.querySelectorAll('.answer')]"
-            browser.wait_for(f"{answers}.length == 8 && !{answers}.some(e => e.textContent == '…')", 300)
-            browser.screenshot(picture)
-    finally:
-        server.terminate()
-        server.wait(60)
+    samples = ROOT / "python_blocks" / "samples"
+    mosaic, asked = (samples / "mosaic.jpg").read_bytes(), "What is at the top left?"
+    with _dashboard(["sim:?snr_db=8&channel=multipath&cfo_hz=400"], folder, 1050, picture):
+        _send("coffee", (samples / "coffee.jpg").read_bytes(), task="caption")
+        _send("mosaic", mosaic, task="mosaic", instruction=asked)
+        _send("digits", (samples / "digits.wav").read_bytes(), task="digits")
+        _send("note", b"The small boat came back to the harbour before the storm.", task="text")
 
 
 def users(display: str, folder: Path, picture: Path) -> None:
     """The page of four users of two pictures."""
-    import urllib.request
-
-    site = f"http://127.0.0.1:{_PORT}"
     wishes = ["caption@15", "classify@5", "vqa@0:Is there a dog?", "vqa@20:What color is the cup?"]
-    command = [sys.executable, "-m", "m4sc_app", "dashboard", "sim:", "--port", str(_PORT)]
-    server = subprocess.Popen([*command, *(part for wish in wishes for part in ("--user", wish))])
+    options = ["sim:", *(part for wish in wishes for part in ("--user", wish))]
+    with _dashboard(options, folder, 900, picture):
+        for name in ("coffee", "cat"):
+            _send(name, (ROOT / "python_blocks" / "samples" / f"{name}.jpg").read_bytes())
+
+
+@contextmanager
+def _dashboard(options: list[str], folder: Path, height: int, picture: Path) -> Iterator[None]:
+    """A dashboard to send to; behind it, the picture of its page once eight answers are there."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "m4sc_app", "dashboard", *options, "--port", str(_PORT)]
+    )
     try:
-        with Browser(folder / "browser", 1280, 900) as browser:
-            if not _reachable(site):
+        with Browser(folder / "browser", 1280, height) as browser:
+            if not _reachable(_SITE):
                 raise SystemExit("the dashboard did not start")
-            browser.open(site)
-            for name in ("coffee", "cat"):
-                payload = (ROOT / "python_blocks" / "samples" / f"{name}.jpg").read_bytes()
-                request = urllib.request.Request(f"{site}/send?name={name}", payload, {"X-M4SC": "1"})
-                urllib.request.urlopen(request, timeout=60).read()
+            browser.open(_SITE)
+            yield
             answers = "[...document.querySelectorAll('.answer')]"
             browser.wait_for(f"{answers}.length == 8 && !{answers}.some(e => e.textContent == '…')", 300)
             browser.screenshot(picture)
@@ -149,9 +133,13 @@ def users(display: str, folder: Path, picture: Path) -> None:
         server.wait(60)
 
 
-def _reachable(site: str, seconds: float = 180.0) -> bool:
-    import urllib.request
+def _send(name: str, payload: bytes, **more: str) -> None:
+    query = urllib.parse.urlencode({"name": name, **more})
+    request = urllib.request.Request(f"{_SITE}/send?{query}", payload, {"X-M4SC": "1"})
+    urllib.request.urlopen(request, timeout=60).read()
 
+
+def _reachable(site: str, seconds: float = 180.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

@@ -23,14 +23,13 @@ from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
 from m4sc.space.sentence_encoder import RememberedSentences, SentenceEncoder
-from m4sc.space.word_speaker import UNKNOWN, WordSpeaker, WordSpeakerConfig, padded, says_twice
+from m4sc.space.word_speaker import LENGTH_POWER, UNKNOWN, WordSpeaker, WordSpeakerConfig, padded, says_twice
 from m4sc.tensor_file import load_network, packed, save_network
 
 NOT_SURE = "Not sure."
 _WORDS = "words.txt"
 _LEAST_QUALITY = 0.1
 _LEAST_SHARE = 0.05  # of a style that is searched
-_LENGTH_POWER = 0.7  # of words, as in the speakers' own search
 
 
 @dataclass(frozen=True)
@@ -342,7 +341,7 @@ class SpaceSystem:
             for speaker in speakers:
                 parts.append(weight + speaker.log_probability(points[row], quality[row], each, said))
         words = (said > UNKNOWN).sum(1).clamp_min(1)
-        worth = torch.logsumexp(torch.stack(parts), 0) / words**_LENGTH_POWER
+        worth = torch.logsumexp(torch.stack(parts), 0) / words**LENGTH_POWER
         return [part.numpy() for part in worth.split([len(beams) for beams in found])]
 
     def _beams(self, points: Tensor, quality: Tensor, shares: Tensor) -> list[dict[str, float]]:

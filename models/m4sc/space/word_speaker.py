@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+LENGTH_POWER = 0.7  # of words, by which a sentence's log-probability is divided
 END, UNKNOWN = 0, 1  # numbers of the end mark, which also begins a sentence, and of words that are too rare
 _SPECIAL = 2
 _NEVER = -1e9
@@ -151,7 +152,12 @@ class WordSpeaker(nn.Module):
 
     @torch.inference_mode()
     def beam_search(
-        self, points: Tensor, quality: Tensor, style: int = 0, beams: int = 5, length_power: float = 0.7
+        self,
+        points: Tensor,
+        quality: Tensor,
+        style: int = 0,
+        beams: int = 5,
+        length_power: float = LENGTH_POWER,
     ) -> list[list[tuple[str, float]]]:
         """The likeliest sentences for each point, best first, with log-probability over words**length_power.
 

@@ -13,7 +13,7 @@ from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.phy.receiver import BurstReceiver, ReceivedFrame
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig
-from m4sc.transport.arq import REPORT_BYTES, ArqConfig, ArqSender, Combiner
+from m4sc.transport.arq import REPORT_BYTES, ArqConfig, ArqSender, Combiner, Report
 from m4sc.transport.assembler import Assembler
 from m4sc.transport.config import TransportConfig
 from m4sc.transport.frames import Address, OutgoingFrame, to_frames
@@ -87,6 +87,24 @@ def _heard(frame: ReceivedFrame) -> HeardFrame:
     return HeardFrame(header, frame.symbols, frame.noise_var, frame.snr_db, frame.cfo_hz)
 
 
+class _Taker:
+    """The receiver behind the demodulator: copies combined, frames to messages."""
+
+    def __init__(self, waveform: WaveformConfig) -> None:
+        self._combiner = Combiner(waveform.n_data_carriers)
+        self._assembler = Assembler(waveform.n_data_carriers)
+
+    def take(self, frame: ReceivedFrame, now: float) -> tuple[Report, list[bytes]]:
+        """What it reports of a frame, and the messages that are whole by it."""
+        heard = _heard(frame)
+        combined = self._combiner.push(heard, now)
+        if combined.symbols is None or combined.noise_var is None:
+            return combined.report, []
+        whole = replace(heard, symbols=combined.symbols, noise_var=combined.noise_var)
+        found = [m.received.data for m in self._assembler.push(whole, now) if m.received is not None]
+        return combined.report, found
+
+
 def _message(number: int, n_bytes: int, seed: int) -> Payload:
     return Payload(1, "image", 0, None, np.random.default_rng([seed, number]).bytes(n_bytes))
 
@@ -101,8 +119,7 @@ def with_reports(
 ) -> ArqFigures:
     """Each message until it is acknowledged."""
     air, rng = _Air(link, waveform, seed), np.random.default_rng([seed, 2])
-    sender = ArqSender(TransportConfig(waveform=waveform), config)
-    combiner, assembler = Combiner(waveform.n_data_carriers), Assembler(waveform.n_data_carriers)
+    sender, taker = ArqSender(TransportConfig(waveform=waveform), config), _Taker(waveform)
     now = air_s = report_air_s = 0.0
     delivered = wrong = frames = 0
     for number in range(messages):
@@ -116,14 +133,11 @@ def with_reports(
                 continue
             frames, took = frames + 1, frame.air_time_s(waveform)
             for found in air.send(frame, now):
-                heard = _heard(found)
-                combined = combiner.push(heard, now)
-                if combined.symbols is not None and combined.noise_var is not None:
-                    whole = replace(heard, symbols=combined.symbols, noise_var=combined.noise_var)
-                    got += [m.received.data for m in assembler.push(whole, now) if m.received is not None]
-                report_air_s += _report_air_s(combined.report.snr_db, waveform)
+                report, data = taker.take(found, now)
+                got += data
+                report_air_s += _report_air_s(report.snr_db, waveform)
                 if rng.random() >= link.report_loss:
-                    sender.take(combined.report)
+                    sender.take(report)
             now, air_s = now + took + _WAY_S, air_s + took
         delivered += got == [sent.data]
         wrong += any(data != sent.data for data in got)
@@ -171,8 +185,7 @@ def without_reports(
     advance: Advance = lambda count: None,
 ) -> ArqFigures:
     """Each message as often as the scheme has it, its copies combined; given up once `most_lost` are lost."""
-    air, combiner = _Air(link, waveform, seed), Combiner(waveform.n_data_carriers)
-    assembler = Assembler(waveform.n_data_carriers)
+    air, taker = _Air(link, waveform, seed), _Taker(waveform)
     now = air_s = 0.0
     delivered = wrong = frames = 0
     for number in range(messages):
@@ -182,11 +195,7 @@ def without_reports(
         for _ in range(scheme.copies):
             frames, air_s = frames + 1, air_s + took
             for found in air.send(frame, now) if not got else ():  # what comes after is not needed
-                heard = _heard(found)
-                combined = combiner.push(heard, now)
-                if combined.symbols is not None and combined.noise_var is not None:
-                    whole = replace(heard, symbols=combined.symbols, noise_var=combined.noise_var)
-                    got += [m.received.data for m in assembler.push(whole, now) if m.received is not None]
+                got += taker.take(found, now)[1]
             now += took + scheme.spacing_s
         delivered += got == [sent.data]
         wrong += any(data != sent.data for data in got)

@@ -26,6 +26,8 @@ from m4sc_app.bench.trials.multiuser_trial import (
     shares,
 )
 
+_TOLERANCES = (-1.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
+
 
 def scored_set(
     trial: Trial, name: str, label: str = "", side: float = CROP, snrs_db: Sequence[float] = MIXED_DB
@@ -197,6 +199,3 @@ def cutouts(trial: Trial) -> list[Figure]:
     for side in (0.95, 0.85, 0.7, 0.5):
         figures += scored_set(trial, "cutouts", f"cutouts of {side:g}", side, EQUAL_DB)
     return figures
-
-
-_TOLERANCES = (-1.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
