@@ -165,3 +165,16 @@ def test_the_same_message_is_encoded_once(messages):
     assert len({id(found) for found in [first, *others]}) == 8 and len(calls) == 7
     assert system.answer_without_channel(cat, "classify") is others[-1]
     assert system.fingerprint == 7
+
+
+def test_the_source_codec_encodes_the_same_message_once(monkeypatch):
+    from m4sc.codecs import source_coding
+    from m4sc_flowgraphs.remembering import RememberingSource
+
+    calls, encode = [], source_coding.source_encode
+    monkeypatch.setattr(source_coding, "source_encode", lambda m: calls.append(m) or encode(m))
+    source = RememberingSource()
+    texts = [Message("text", text) for text in ("a boat", "a boat", "a goat")]
+    coded = [source.source_encode(text) for text in texts]
+    assert coded[0] == coded[1] != coded[2] and len(calls) == 2
+    assert [source.source_decode(one, "text").data for one in coded] == ["a boat", "a boat", "a goat"]

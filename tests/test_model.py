@@ -173,6 +173,44 @@ def test_a_served_model_says_what_the_trained_one_says(network: Network, tmp_pat
     assert (quick - trained).std() < 0.1 * (trained - plain).std()
 
 
+@pytest.mark.parametrize("encode_tasks", [(), ("summarize",)])
+def test_serving_merges_the_adapter_as_peft_does(
+    llm_folder: Path, tmp_path: Path, encode_tasks: tuple[str, ...]
+) -> None:
+    """The served network is read without PEFT; its weights must be those that PEFT's own merge gives."""
+    config = replace(tiny_config(llm_folder), encode_tasks=encode_tasks, lora_alpha=12)
+    trained = Network(config)
+    for name, value in trained.llm.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    trained.save(tmp_path)
+    served, by_peft = (Network(config, torch.bfloat16, to_train=to_train) for to_train in (False, True))
+    assert not any("lora_" in name for name, _ in served.named_parameters())
+    for network in (served, by_peft):
+        network.load_trained(tmp_path)
+        network.llm.serve()
+    wanted = by_peft.state_dict()
+    assert {name: torch.equal(value, wanted[name]) for name, value in served.state_dict().items()} == {
+        name: True for name in wanted
+    }
+    if encode_tasks:
+        asked = ["What?"], [torch.ones(3, HIDDEN) * 0.1], [torch.ones(2, HIDDEN) * 0.1]
+        assert torch.equal(served.llm.encode(*asked), by_peft.llm.encode(*asked))
+
+
+def test_an_adapter_of_another_shape_is_refused_by_name(network: Network, tmp_path: Path) -> None:
+    network.save(tmp_path)
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(str(tmp_path / "model.safetensors"))
+    name = next(name for name in state if "lora_A" in name)
+    state[name] = state[name][:1]
+    save_file(state, str(tmp_path / "model.safetensors"))
+    other = Network(network.config, torch.bfloat16, to_train=False)
+    with pytest.raises(ValueError, match=r"do not fit their configuration: .*lora_A"):
+        other.load_trained(tmp_path)
+
+
 def test_other_weights_give_what_fits(network: Network, llm_folder: Path, tmp_path: Path) -> None:
     network.save(tmp_path)
     wider = Network(replace(network.config, codec_hidden=24))

@@ -225,6 +225,10 @@ def test_at_ten_decibels_all_is_verified(code: TextCode) -> None:
         assert answer.verified and answer.text == "the train leaves at nine"
 
 
+QUICK = 3
+"""Tokens that a quick look at noise reads."""
+
+
 def counted(alphabet: Alphabet) -> tuple[TextCode, list[int]]:
     """A code of 32 hypotheses, and how many of them it asks its language model about at each token."""
     asked: list[int] = []
@@ -242,11 +246,23 @@ def test_a_lost_chunk_takes_little_more_work(alphabet: Alphabet) -> None:
     code, asked = counted(alphabet)
     silence = noise(6 * 24, 1.0, np.random.default_rng(4))
     assert not code.decode(silence, np.full(len(silence), 1.0, np.float32), 6).verified
-    assert max(asked[:6]) == 32 and set(asked[-4:]) == {Effort().beams_lost}
+    assert asked[:QUICK] == [12] * QUICK  # the quick look, which comes first
+    assert max(asked[:9]) == 32 and set(asked[-4:]) == {Effort().beams_lost}
     asked.clear()
     code.effort = Effort(beams=32, ends=512, lost=np.inf)
     code.decode(silence, np.full(len(silence), 1.0, np.float32), 6)
-    assert set(asked[1:]) == {32}
+    assert set(asked[QUICK + 1 :]) == {32}
+
+
+def test_a_text_at_a_known_rate_is_found_by_a_quick_look(alphabet: Alphabet) -> None:
+    """The wide search is for what the quick look leaves in doubt; both find the same text."""
+    code, asked = counted(alphabet)
+    text, rng = "the boat is late", np.random.default_rng(7)
+    symbols = code.encode(text, 6)
+    heard = (symbols[:, 0] + 1j * symbols[:, 1] + noise(len(symbols), 0.2, rng)).astype(np.complex64)
+    said = code.decode(heard, np.full(len(heard), 0.2, np.float32), 6)
+    assert said.verified and said.text == text
+    assert max(asked) <= 12 and len(asked) == code.tokens(text) - 1
 
 
 def test_symbols_that_cannot_say_enough_are_searched_with_few_from_the_start(alphabet: Alphabet) -> None:
@@ -298,7 +314,7 @@ def test_who_wants_likely_texts_alone_waits_no_longer(alphabet: Alphabet) -> Non
     asked.clear()
     said = code.decode(silence, noise_var, 6, min_confidence=0.5)
     assert (said.text, said.verified, said.confidence) == ("", False, 0.0) and whole.confidence < 0.5
-    assert len(asked) < patient / 2
+    assert len(asked) - QUICK < (patient - QUICK) / 2
     asked.clear()
     code.decode(silence, noise_var, 6, min_confidence=0.01)  # less than that a lost chunk may reach
     assert len(asked) == patient

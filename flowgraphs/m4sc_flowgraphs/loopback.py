@@ -13,7 +13,7 @@ from gnuradio.m4sc.systems import find_system
 from m4sc_flowgraphs.collector import Collector
 from m4sc_flowgraphs.config import FADING, SYSTEMS, LoopbackConfig
 from m4sc_flowgraphs.messages import MessageResult, OutgoingMessage
-from m4sc_flowgraphs.remembering import RememberingSystem
+from m4sc_flowgraphs.remembering import RememberingSource, RememberingSystem
 
 
 class Loopback(gr.top_block):
@@ -150,7 +150,7 @@ def open_radio(model: Any = "default", min_confidence: float = 0.0) -> Callable[
     Raises:
         ValueError: the model cannot be loaded.
     """
-    loaded = RememberingSystem(find_system(model))
+    loaded, source = RememberingSystem(find_system(model)), RememberingSource()
 
     def radio(
         messages: Sequence[Any],
@@ -165,6 +165,6 @@ def open_radio(model: Any = "default", min_confidence: float = 0.0) -> Callable[
         more = {"min_confidence": min_confidence, **more}
         config = LoopbackConfig(snr_db=snr_db, channel=channel, zero_latents=zero_latents, seed=seed, **more)
         outgoing = [OutgoingMessage(m.payload, m.task, m.modality, m.instruction, m.name) for m in messages]
-        return run_loopback(outgoing, system, config, loaded)
+        return run_loopback(outgoing, system, config, loaded, source)
 
     return radio

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from m4sc.codecs import source_coding
 
 
 class RememberingSystem:
@@ -33,6 +34,24 @@ class RememberingSystem:
         if key not in self._kept:
             self._kept[key] = self._system.answer_without_channel(message, task, instruction)
         return self._kept[key]
+
+
+class RememberingSource:
+    """The classical system's source codec; what it makes of a message is kept, all else passes through."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], bytes] = {}
+
+    def source_encode(self, message: Any) -> bytes:
+        """As :func:`m4sc.codecs.source_coding.source_encode`; the same message is encoded once."""
+        key = (message.modality, _data(message))
+        if key not in self._kept:
+            self._kept[key] = source_coding.source_encode(message)
+        return self._kept[key]
+
+    def source_decode(self, payload: bytes, modality: str) -> Any:
+        """As :func:`m4sc.codecs.source_coding.source_decode`."""
+        return source_coding.source_decode(payload, modality)
 
 
 def _data(message: Any) -> tuple[Any, ...]:

@@ -354,7 +354,7 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
 
 def _served(folder: Path, config: str) -> Network:
     """The network of a folder of weights, to be used and not to be trained."""
-    network = Network(ModelConfig.from_json(config), torch.bfloat16)
+    network = Network(ModelConfig.from_json(config), torch.bfloat16, to_train=False)
     network.load_trained(folder)
     network.llm.serve()
     return network

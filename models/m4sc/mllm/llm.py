@@ -54,6 +54,16 @@ def _lora_targets(base: nn.Module, config: ModelConfig) -> list[str] | str:
     return [name for name in config.lora_targets if name in names] or "all-linear"
 
 
+def _linear_layers(base: nn.Module, targets: list[str]) -> list[str]:
+    """Names of the layers that get an adapter; none where one of them is no linear layer."""
+    found = {name: layer for name, layer in base.named_modules() if name.rpartition(".")[2] in targets}
+    return list(found) if all(type(layer) is nn.Linear for layer in found.values()) else []
+
+
+def _adapter_key(layer: str, part: str, adapter: str) -> str:
+    return f"base_model.model.{layer}.lora_{part}.{adapter}.weight"
+
+
 class LanguageModel(nn.Module):
     """A causal LM.
 
@@ -61,12 +71,18 @@ class LanguageModel(nn.Module):
     "encode", where a task needs one, [instruction; message; queries] and gives its states at the queries.
     """
 
-    def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
-        """dtype: of the frozen weights; float32 to train, bfloat16 takes half of the memory to serve."""
+    def __init__(
+        self, config: ModelConfig, dtype: torch.dtype = torch.float32, to_train: bool = True
+    ) -> None:
+        """dtype: of the frozen weights; float32 to train, bfloat16 takes half of the memory to serve.
+
+        to_train: False for a model that will be served (:meth:`take_adapters`, :meth:`serve`) and no more:
+        PEFT, which takes seconds to import, is left out.
+        """
         super().__init__()
+        self._config = config
         self._folder = str(resolve(config.llm, "llm"))
         with quiet_loading():
-            from peft import LoraConfig, get_peft_model
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
             self.tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
@@ -78,16 +94,20 @@ class LanguageModel(nn.Module):
                 f"hidden_dim is {config.hidden_dim}, but the embeddings of {config.llm} have {width}"
             )
         self._marks = template.marks_of(self.tokenizer)
-        self._lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            target_modules=_lora_targets(base, config),
-            task_type="CAUSAL_LM",
-        )
-        with quiet_loading():
-            self.model: Any = get_peft_model(base, self._lora, adapter_name="decode")
-        if config.encode_tasks:
-            self.model.add_adapter("encode", self._lora)
+        targets = _lora_targets(base, config)
+        self._lora = {
+            "r": config.lora_rank,
+            "lora_alpha": config.lora_alpha,
+            "target_modules": targets,
+            "task_type": "CAUSAL_LM",
+        }
+        self._adapted = [] if to_train or isinstance(targets, str) else _linear_layers(base, targets)
+        self._adapters: dict[str, Tensor] = {}
+        self.model: Any = base
+        if not self._adapted:
+            self.model = self._with_adapter(base, "decode")
+        if config.encode_tasks and not self._adapted:
+            self.model.add_adapter("encode", self.model.peft_config["decode"])
             self._adapters_trainable()
         self._served = False
         self._served_encoder: Any = None
@@ -100,16 +120,56 @@ class LanguageModel(nn.Module):
 
         A token costs one pass over all weights: their size decides its time. No training after this.
         """
-        self._encode_state = {
-            key: value.to(torch.bfloat16) for key, value in self.model.state_dict().items() if _ENCODE in key
-        }
-        if self._encode_state:
-            self.model.delete_adapter("encode")
-            self.model.set_adapter("decode")
-        merged = self.model.merge_and_unload()
+        state = self._adapters or self.model.state_dict()
+        self._encode_state = {key: value.to(torch.bfloat16) for key, value in state.items() if _ENCODE in key}
+        if self._adapted:
+            merged = self._merged()
+        else:
+            if self._encode_state:
+                self.model.delete_adapter("encode")
+                self.model.set_adapter("decode")
+            merged = self.model.merge_and_unload()
         self.decoder = decoder_for(merged, shrink=True)
         self.model = merged.to(torch.bfloat16)
         self._served = True
+
+    def adapter_shapes(self) -> dict[str, tuple[int, int]]:
+        """Names of the adapters' tensors as PEFT has them, and their shapes; none where PEFT holds them."""
+        names = ["decode", "encode"] if self._config.encode_tasks else ["decode"]
+        rank, shapes = self._config.lora_rank, {}
+        for layer in self._adapted:
+            wide, narrow = self.model.get_submodule(layer).weight.shape
+            for name in names:
+                shapes[_adapter_key(layer, "A", name)] = (rank, narrow)
+                shapes[_adapter_key(layer, "B", name)] = (wide, rank)
+        return shapes
+
+    def take_adapters(self, tensors: dict[str, Tensor]) -> None:
+        """Hold the adapters for :meth:`serve`: float32, by the names of :meth:`adapter_shapes`.
+
+        Raises:
+            ValueError: a tensor has another shape.
+        """
+        for name, shape in self.adapter_shapes().items():
+            if tensors[name].shape != shape:
+                raise ValueError(f"{name} has shape {tuple(tensors[name].shape)}, not {shape}")
+        self._adapters = tensors
+
+    @torch.no_grad()
+    def _merged(self) -> Any:
+        """The LLM with the adapter "decode" in its weights, as PEFT merges it: W + (B A) alpha / r."""
+        scale = self._config.lora_alpha / self._config.lora_rank
+        for layer in self._adapted:
+            down, up = (self._adapters[_adapter_key(layer, part, "decode")] for part in "AB")
+            self.model.get_submodule(layer).weight += (up @ down) * scale
+        self._adapters, self._adapted = {}, []
+        return self.model
+
+    def _with_adapter(self, base: Any, name: str) -> Any:
+        with quiet_loading():
+            from peft import LoraConfig, get_peft_model
+
+            return get_peft_model(base, LoraConfig(**self._lora), adapter_name=name)  # type: ignore[arg-type]
 
     def _encoder(self) -> Any:
         """The LLM with the adapter "encode"; a served model loads it when first called."""
@@ -118,11 +178,10 @@ class LanguageModel(nn.Module):
             return self.model
         if self._served_encoder is None:
             with quiet_loading():
-                from peft import get_peft_model
                 from transformers import AutoModelForCausalLM
 
                 base = AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.bfloat16)
-                encoder = get_peft_model(base, self._lora, adapter_name="encode")
+            encoder = self._with_adapter(base, "encode")
             encoder.load_state_dict(self._encode_state, strict=False)
             self._served_encoder = encoder.eval().requires_grad_(False)
         return self._served_encoder

@@ -18,6 +18,7 @@ from m4sc.training.warm_start import take_fitting
 _MODALITIES = ("image", "speech", "text")
 # The codec of words: texts cross by m4sc.codecs.text_code, so weights that are handed out may lack it.
 FOR_TRAINING = ("encoders.text.", "decoders.text.")
+_LLM = "llm.model."  # before the names of the language model's own tensors
 _PART = 4096  # tokens at a time, for memory's sake
 _FIRST_GAIN = 0.3  # of the transmitter's LLM, beside the message's own tokens
 
@@ -35,11 +36,13 @@ class Network(Trainable):
 
     config: ModelConfig
 
-    def __init__(self, config: ModelConfig, llm_dtype: torch.dtype = torch.float32) -> None:
-        """llm_dtype: of the frozen language model (see :class:`m4sc.mllm.llm.LanguageModel`)."""
+    def __init__(
+        self, config: ModelConfig, llm_dtype: torch.dtype = torch.float32, to_train: bool = True
+    ) -> None:
+        """llm_dtype, to_train: of the frozen language model (see :class:`m4sc.mllm.llm.LanguageModel`)."""
         super().__init__()
         self.config = config
-        self.llm = LanguageModel(config, llm_dtype)
+        self.llm = LanguageModel(config, llm_dtype, to_train)
         rms = self.llm.embedding_rms  # reads the whole table
         dims = {"image": config.image_dim, "speech": config.speech_dim}
         self.projectors = nn.ModuleDict(
@@ -154,11 +157,19 @@ class Network(Trainable):
             ValueError: the file's tensors are not this network's.
         """
         state = {key: value.float() for key, value in load_tensors(folder / "model.safetensors").items()}
-        wanted = set(self.trained_state())
+        shapes = self.llm.adapter_shapes()  # of tensors that are no parameters here
+        wanted = set(self.trained_state()) | {_LLM + name for name in shapes}
         wanted -= {name for name in wanted - set(state) if name.startswith(FOR_TRAINING)}
         if set(state) != wanted:
             raise ValueError(
                 f"the weights in {folder.name} do not fit their configuration "
                 f"({len(wanted - set(state))} tensors missing, {len(set(state) - wanted)} unknown)"
             )
+        if shapes:
+            try:
+                self.llm.take_adapters({name: state.pop(_LLM + name) for name in shapes})
+            except ValueError as exc:
+                raise ValueError(
+                    f"the weights in {folder.name} do not fit their configuration: {exc}"
+                ) from exc
         take_over(self, state, folder)

@@ -151,14 +151,13 @@ class TextCode:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
         y, n = np.asarray(symbols)[back], np.asarray(noise_var, np.float32)[back]
-        # a quick look finds most texts, and the rates that were not sent end it after a few tokens
-        quick = [] if len(rates) == 1 else rates
+        # a quick look finds most texts; rates that were not sent, and much noise, end it after a few tokens
         readings: dict[int, _Reading] = {}
-        for rate in quick:
+        for rate in rates:
             readings[rate] = self._receive(y, n, rate, _GUESS, min_confidence)
             if readings[rate].said.verified:
                 return readings[rate].said
-        best = max(quick, key=lambda rate: readings[rate].gain, default=rates[0])
+        best = max(rates, key=lambda rate: readings[rate].gain)
         for rate in dict.fromkeys([rates[0], best]):
             readings[rate] = self._receive(y, n, rate, self.effort, min_confidence)
             if readings[rate].said.verified:

@@ -208,7 +208,7 @@ def grid_error(y, variance, levels):  # type: ignore[no-untyped-def]
             for k in range(len(levels)):
                 behind = (distance[k] - least) * steep
                 if behind < _NEVER:
-                    odds = np.exp(-behind)
+                    odds = np.exp(-behind) if behind > 0.0 else 1.0
                     weights += odds
                     weighted += odds * distance[k]
             error += weighted / weights

@@ -10,6 +10,7 @@ of one level does not explain it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -56,16 +57,34 @@ class Cells:
 
         A symbol of a grid counts with every point as probable as it is at `variance`, if to `decide`.
         """
-        error = np.abs(self.seen - self.h * self.sent) ** 2
-        own = np.zeros(error.shape)
-        grid = self.kind == self.GRID
-        if decide and grid.any():
-            power = np.broadcast_to(np.abs(self.h) ** 2, error.shape)[grid] + _LEAST
-            y = (self.seen * np.conj(self.h))[grid] / power
-            error[grid] = power * grid_error(y, variance[grid] / power, self.levels)
-        unknown = self.kind == self.GAUSSIAN
-        own[unknown] = np.broadcast_to(np.abs(self.h) ** 2, error.shape)[unknown]
-        return error, own
+        if not (decide and self._grid.any()):
+            return self._error, self._own
+        power, y = self._unbiased
+        error = self._error.copy()
+        error[self._grid] = power * grid_error(y, variance[self._grid] / power, self.levels)
+        return error, self._own
+
+    # What does not hang on the variance, which changes from round to round:
+    @cached_property
+    def _error(self) -> np.ndarray:
+        """Energy of each cell less what is known of it, float (rows, carriers)."""
+        return np.asarray(np.abs(self.seen - self.h * self.sent) ** 2)
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        """Energy of a Gaussian symbol itself, 0 elsewhere, float (rows, carriers)."""
+        return np.where(self.kind == self.GAUSSIAN, np.abs(self.h) ** 2, 0.0).astype(float)
+
+    @cached_property
+    def _grid(self) -> np.ndarray:
+        """Cells whose symbol lies on a grid, bool (rows, carriers)."""
+        return np.asarray(self.kind == self.GRID)
+
+    @cached_property
+    def _unbiased(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of these cells the channel's power, and the symbol with its noise, complex (n,)."""
+        power = np.broadcast_to(np.abs(self.h) ** 2, self.kind.shape)[self._grid] + _LEAST
+        return power, (self.seen * np.conj(self.h))[self._grid] / power
 
 
 def noise_field(
