@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from m4sc_app.errors import UserError
+from m4sc_app.train_all import train_all
 
 if TYPE_CHECKING:
     from m4sc.config import ModelConfig
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from m4sc.training.run import Stage
 
 train_app = typer.Typer(no_args_is_help=True, help="Train the model on your own folder of data sets.")
+train_app.command(name="all")(train_all)
 
 DataOption = Annotated[
     Path, typer.Option("--data", help="Folder with the data sets (read only).", file_okay=False)
