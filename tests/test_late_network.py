@@ -120,8 +120,11 @@ def test_a_small_network_that_does_not_fit_is_told_whether_it_is_shipped_or_not(
 
 @pytest.mark.parametrize("kind", ["picture", "text"])
 def test_a_message_is_sent_without_importing_what_serves_language_models(kind: str, tmp_path: Path) -> None:
+    from m4sc.config import ModelConfig
+    from m4sc.pretrained import resolve
     from PIL import Image
 
+    resolve(ModelConfig().llm, "llm")  # converting it, once for a user, needs what serves it
     Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(tmp_path / "grey.png")
     what = [str(tmp_path / "grey.png")] if kind == "picture" else ["--text", "two cats"]
     asked = (
