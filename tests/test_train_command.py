@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,22 +63,38 @@ def test_all_collects_what_the_parts_wrote_as_shipped_weights_are_laid_out(tmp_p
         collect(run / "space", "space", weights)
 
 
-def test_all_stops_at_a_part_that_fails_and_does_not_repeat_what_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    log = tmp_path / "log"
-    stand_in = tmp_path / "part.py"
-    stand_in.write_text(
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """In the place of every part: writes its name down, and fails as `align`. Gives the names so far."""
+    log, program = folder / "log", folder / "part.py"
+    program.write_text(
         "import sys\n_, log, name, *_ = sys.argv\nprint(name, file=open(log, 'a'))\n"
         "sys.exit(2 * (name == 'align'))"
     )
-    monkeypatch.setattr(train_all, "_COMMAND", (sys.executable, str(stand_in), str(log)))
+    monkeypatch.setattr(train_all, "_COMMAND", (sys.executable, str(program), str(log)))
+    return lambda: log.read_text(encoding="utf-8").split()
+
+
+def test_all_stops_at_a_part_that_fails_and_does_not_repeat_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = stand_in(tmp_path, monkeypatch)
     parts = "features,align,instruct"
     command = ["train", "all", "--data", str(tmp_path), "--out", str(tmp_path), "--only", parts]
     assert main(command) == 2 and main(command) == 2
-    assert log.read_text(encoding="utf-8").split() == ["features", "align", "align"]
+    assert ran() == ["features", "align", "align"]
     said = capsys.readouterr().err
     assert "align ended with code 2" in said and "features is done" in said
+
+
+def test_all_repeats_what_goes_on_from_a_part_that_was_done_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = stand_in(tmp_path, monkeypatch)
+    parts = "features,instruct,trust"
+    command = ["train", "all", "--data", str(tmp_path), "--out", str(tmp_path), "--only", parts]
+    assert main(command) == 0 and main(command) == 0
+    assert main([*command, "--vision", "other"]) == 0  # an option of the first part alone
+    assert ran() == 2 * ["features", "instruct", "trust"]
 
 
 def test_all_names_a_part_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

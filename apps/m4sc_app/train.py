@@ -10,6 +10,7 @@ import typer
 
 from m4sc_app.errors import UserError
 from m4sc_app.train_all import train_all
+from m4sc_app.train_options import Bf16Option, CpuOption, DataOption, LlmOption, SeedOption, VisionOption
 
 if TYPE_CHECKING:
     from m4sc.config import ModelConfig
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
 train_app = typer.Typer(no_args_is_help=True, help="Train the model on your own folder of data sets.")
 train_app.command(name="all")(train_all)
 
-DataOption = Annotated[
-    Path, typer.Option("--data", help="Folder with the data sets (read only).", file_okay=False)
-]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of this run: caches, checkpoints, weights.")]
 MinutesOption = Annotated[float, typer.Option("--budget-minutes", min=0.05, help="Time for this stage.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 _ALIGN_SHARES = {
     "classify": 1.5,
@@ -49,25 +46,12 @@ _INSTRUCT_SHARES = {
 }
 
 
-Bf16Option = Annotated[
-    bool | None,
-    typer.Option(
-        "--bf16/--no-bf16",
-        help="bfloat16 for the LLM: unasked on a GPU that has it; processors gain with AVX-512 BF16.",
-    ),
-]
 InitOption = Annotated[
     Path | None,
     typer.Option("--init", help="Folder of weights to start from, whatever of them fits."),
 ]
 ProjectorOption = Annotated[
     str, typer.Option("--projector", help="Layer of the projectors, of equal size: rbf, bspline or mlp.")
-]
-LlmOption = Annotated[
-    str | None, typer.Option("--llm", help="Language model: built-in name, folder or Hugging Face id.")
-]
-VisionOption = Annotated[
-    str | None, typer.Option("--vision", help="Picture encoder: built-in name, folder or Hugging Face id.")
 ]
 StepsOption = Annotated[
     int | None,
@@ -84,7 +68,6 @@ SharesOption = Annotated[
 FrozenOption = Annotated[
     bool, typer.Option("--frozen-adapters", help="Only projectors and channel codecs learn, not the LLM.")
 ]
-CpuOption = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 
 
 @train_app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import typer
 
 from m4sc_app.errors import UserError
 from m4sc_app.tables import show
+from m4sc_app.train_options import Bf16Option, CpuOption, DataOption, LlmOption, SeedOption, VisionOption
 
 _LEAST_MINUTES = 0.05
 _COMMAND = (sys.executable, "-m", "m4sc_app", "train")
@@ -30,7 +30,8 @@ class Part:
         command: its name.
         share: of the budget; 0 of what ends by itself.
         takes: options of `train_all` that it has, too.
-        run: folder of its caches and checkpoints under the run's.
+        run: folder of its caches and checkpoints under the run's; None of one that writes into the weights
+            that it reads.
         weights: name of the weights that it makes, None of a stage that another one goes on from.
         of_model: whether it reads the weights that the parts before have made.
     """
@@ -38,7 +39,7 @@ class Part:
     command: str
     share: float = 0.0
     takes: tuple[str, ...] = ("seed",)
-    run: str = "model"
+    run: str | None = "model"
     weights: str | None = None
     of_model: bool = False
 
@@ -57,7 +58,7 @@ PARTS = (
     Part("reconstruct", 0.07, ("seed", "bf16"), "reconstruct", "reconstruct"),
     Part("listen", 0.05, ("seed", "bf16", "cpu"), "listen", "listen"),
     Part("text-prior", takes=("seed", "llm"), run="text-prior", weights="text-prior"),
-    Part("trust", run="trust", of_model=True),
+    Part("trust", run=None, of_model=True),
     Part("aside", run="aside", weights="aside", of_model=True),
 )
 NAMES = tuple(part.command for part in PARTS)
@@ -73,9 +74,7 @@ class Step:
 
 
 def train_all(
-    data: Annotated[
-        Path, typer.Option("--data", help="Folder with the data sets (read only).", file_okay=False)
-    ],
+    data: DataOption,
     out: Annotated[
         Path, typer.Option("--out", help="Folder of this run; the weights come into OUT/weights.")
     ] = Path("runs/all"),
@@ -84,18 +83,11 @@ def train_all(
     ] = 120.0,
     only: Annotated[str, typer.Option("--only", help="These parts alone, with commas.")] = "",
     skip: Annotated[str, typer.Option("--skip", help="All parts but these, with commas.")] = "",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
-    bf16: Annotated[
-        bool | None, typer.Option("--bf16/--no-bf16", help="bfloat16, as the stages take it.")
-    ] = None,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
-    llm: Annotated[
-        str | None, typer.Option("--llm", help="Language model: name, folder or Hugging Face id.")
-    ] = None,
-    vision: Annotated[
-        str | None,
-        typer.Option("--vision", help="Picture encoder: name, folder or Hugging Face id."),
-    ] = None,
+    seed: SeedOption = 0,
+    bf16: Bf16Option = None,
+    cpu: CpuOption = False,
+    llm: LlmOption = None,
+    vision: VisionOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the parts and stop.")] = False,
 ) -> None:
     """Train everything: the three stages, then space, questions, sounds, texts, pictures, hearing, trust.
@@ -124,11 +116,12 @@ def train_all(
             continue
         time = "ends by itself" if step.minutes is None else f"{step.minutes:.3g} minutes"
         typer.echo(f"{number} of {len(steps)}: {name}, {time}", err=True)
+        _forget_behind(out, step.part)
         ended = subprocess.run([*_COMMAND, *step.arguments], check=False).returncode
         if ended:
             typer.echo(f"{name} ended with code {ended}; the same command goes on from there", err=True)
             raise typer.Exit(ended if ended > 0 else 1)
-        if step.part.weights is not None:
+        if step.part.run is not None and step.part.weights is not None:
             collect(out / step.part.run, step.part.weights, out / "weights")
         _mark(out, step)
     typer.echo(f"weights in {out / 'weights'}", err=True)
@@ -159,7 +152,7 @@ def plan(
     steps = []
     for part in parts:
         arguments = [part.command, "--data", str(data)]
-        if part.command != "trust":  # writes beside the weights that it reads
+        if part.run is not None:
             arguments += ["--out", str(out / part.run)]
         own = max(minutes * part.share / whole, _LEAST_MINUTES) if part.share else None
         if own is not None:
@@ -214,19 +207,26 @@ def _tell(steps: list[Step]) -> None:
     show(table)
 
 
-def _record(out: Path, step: Step) -> Path:
-    return out / "done" / f"{step.part.command}.json"
+def _record(out: Path, part: Part) -> Path:
+    return out / "done" / f"{part.command}"
 
 
 def _finished(out: Path, step: Step) -> bool:
     """Whether this very command has ended well, and its weights are there."""
-    record, name = _record(out, step), step.part.weights
+    record, name = _record(out, step.part), step.part.weights
     if not record.is_file() or (name is not None and not (out / "weights" / name).is_dir()):
         return False
-    return bool(json.loads(record.read_text(encoding="utf-8")) == list(step.arguments))
+    return record.read_text(encoding="utf-8") == shlex.join(step.arguments)
+
+
+def _forget_behind(out: Path, part: Part) -> None:
+    """What goes on from a part, or is fitted to the model, has to be done again once that part is."""
+    for later in PARTS[PARTS.index(part) + 1 :]:
+        if later.of_model or later.run == part.run:
+            _record(out, later).unlink(missing_ok=True)
 
 
 def _mark(out: Path, step: Step) -> None:
-    record = _record(out, step)
+    record = _record(out, step.part)
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(step.arguments), encoding="utf-8")
+    record.write_text(shlex.join(step.arguments), encoding="utf-8")
