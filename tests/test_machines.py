@@ -120,7 +120,8 @@ def test_bootstrap_refuses_an_interpreter_without_gnu_radio(tmp_path: Path) -> N
 
 def test_figures_of_two_systems_are_compared(tmp_path: Path) -> None:
     """What the commands print becomes lines of a log; a worse score, a slower model, a lost figure fail."""
-    rows = [{"task": "text", "channel": "awgn", "snr_db": 10.0, "score": 0.9}]
+    row = {"task": "text", "kind": "all", "metric": "exact", "channel": "awgn", "snr_db": 10.0, "score": 0.9}
+    rows = [row, {**row, "metric": "bleu4", "score": 0.7}, {**row, "kind": "numbers", "score": 0.2}]
     speed = {"encode_ms": 40.0, "first_token_ms": 50.0, "tokens_per_s": 20.0, "receiver_peak_rss_gb": None}
     figures = [{"name": name, "value": value} for name, value in speed.items()]
     (tmp_path / "scores").write_text(json.dumps(rows), encoding="utf-8")
@@ -132,7 +133,7 @@ def test_figures_of_two_systems_are_compared(tmp_path: Path) -> None:
 
     told = run("tell", tmp_path / "scores", tmp_path / "speed").stdout
     reference = f"system: Debian 12\n{told}system: all well\n"
-    assert told.count("system: figure") == 4
+    assert told.count("system: figure") == 5 and "0.20000" not in told
 
     def compared(other: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "a.log").write_text(reference, encoding="utf-8")
@@ -143,6 +144,7 @@ def test_figures_of_two_systems_are_compared(tmp_path: Path) -> None:
     assert compared(reference.replace("0.90000", "0.90400").replace("ms 40", "ms 44")).returncode == 0
     for old, new in (
         ("0.90000", "0.89400"),
+        ("0.70000", "0.69400"),
         ("ms 40", "ms 45"),
         ("per_s 20", "per_s 17"),
         ("figure sp", "x"),

@@ -15,7 +15,7 @@ from m4sc.phy.fec.ldpc_encoder import code_word
 from m4sc.phy.fec.ldpc_stream import LdpcStream
 from m4sc.phy.modulation.digital import transport_format
 from m4sc.phy.modulation.mcs import MCS_TABLE
-from m4sc_app.bench.trials.ldpc_gap import measure_gap, reference_cases
+from m4sc_app.bench.trials.ldpc_gap import count_lost, measure_gap, reference_cases
 
 VECTORS = Path(__file__).with_name("data") / "ldpc_vectors.npz"  # script/reference_ldpc.py vectors
 FORCED = {(1024, 3072, 1), (1000, 1500, 1)}  # vectors of a base graph that the standard would not choose
@@ -186,6 +186,15 @@ def test_the_decoder_needs_no_more_snr_than_sionnas(k: int, rate: str) -> None:
     gap = measure_gap(cases[0], megabits=0.8, errors=40)
     assert gap.gap_db - gap.half_interval_db < 0.2
     assert gap.gap_db > -0.6  # better than that would be an error of the SNR
+
+
+@pytest.mark.parametrize("rate", ["1/3", "1/2"])
+def test_no_block_is_lost_where_the_code_has_room(rate: str) -> None:
+    """Bytes that saturate under the many checks of a long code lose some however high the SNR is."""
+    case = next(c for c in reference_cases() if (c.k, c.rate, c.modulation) == (8448, rate, "BPSK"))
+    code = ldpc_code(case.k, case.n, 1, case.base_graph)
+    lost, sent = count_lost(code, case.snr_db + 0.5, 3, 600, 20, np.random.default_rng(7))
+    assert lost == 0 and sent >= 600
 
 
 def test_a_decoder_with_few_iterations_shows_a_gap() -> None:

@@ -17,9 +17,14 @@ LINE = re.compile(r"^system: figure (score|speed) (.+) (-?[\d.]+(?:e-?\d+)?)\s*$
 
 
 def lines_of(scores, speed):
-    """Lines `system: figure score|speed NAME VALUE` of the rows and the figures that the commands print."""
+    """Lines `system: figure score|speed NAME VALUE` of the rows and the figures that the commands print.
+
+    Of each task's metrics, those of all its examples: parts of them are too few for the margin.
+    """
     for row in scores:
-        yield f"system: figure score {row['task']} {row['channel']} {row['snr_db']:g} dB {row['score']:.5f}"
+        if row["kind"] == "all":
+            name = f"{row['task']} {row['metric']} {row['channel']} {row['snr_db']:g} dB"
+            yield f"system: figure score {name} {row['score']:.5f}"
     for figure in speed["figures"]:
         if figure["name"] in (*SLOWER_WHEN_MORE, *FASTER_WHEN_MORE) and figure["value"] is not None:
             yield f"system: figure speed {figure['name']} {figure['value']:.5g}"
