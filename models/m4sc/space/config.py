@@ -45,7 +45,7 @@ class SpeakingConfig:
     style: str = NEAR_STYLE
     accord: float = 1.0
     likelihood: float = 0.3
-    repeats: float = 0.1
+    repeats: float = 0.3
     compared: int = 8
     margin: float = 0.15
 
