@@ -194,7 +194,8 @@ def test_the_server_ends_without_a_traceback_while_a_page_is_open(number: signal
     finally:
         child.kill()
         child.communicate()
-    assert told == "" and child.returncode in (0, -number)
+    own = [line for line in told.splitlines() if "vmcircbuf" not in line]  # GNU Radio, of shared memory
+    assert own == [] and child.returncode in (0, -number)
 
 
 @pytest.mark.parametrize("wanted", [{"snr_db": 99}, {"cfo_hz": "x"}, {"colour": 1}, {"channel": "pigeon"}])
