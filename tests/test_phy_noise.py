@@ -24,10 +24,13 @@ from m4sc.phy.warm_up import warm_up_interference
 from m4sc.phy.waveform import WaveformConfig
 from m4sc_app.bench.trials.noise_trial import (
     NoiseTrial,
+    Spoil,
     carrier,
     chirps,
     clean,
+    doppler,
     hit_symbols,
+    phase_noise,
     pulses,
     told_noise,
 )
@@ -43,6 +46,13 @@ def test_errors_are_what_was_told_of_them(spoil: object, bound: float, decile: f
     told = told_noise(NoiseTrial("", spoil, 15.0, 3), 16, PLAIN, 4)  # type: ignore[arg-type]
     assert told.lost <= 4 and told.decoded >= told.frames - told.lost - 1
     assert abs(told.ratio_db) < bound and max(abs(d) for d in told.deciles_db) < decile
+
+
+@pytest.mark.parametrize(("spoil", "snr_db"), [(doppler(100.0), 20.0), (phase_noise(100.0), 25.0)])
+def test_errors_are_what_was_told_of_them_where_phase_and_gain_wander(spoil: Spoil, snr_db: float) -> None:
+    told = told_noise(NoiseTrial("", spoil, snr_db), 40, PLAIN, 2)
+    assert told.lost == 0 and told.decoded >= 34
+    assert abs(told.ratio_db) < 0.5 and max(abs(d) for d in told.deciles_db) < 1.3
 
 
 def test_payloads_under_a_sweep_are_decoded() -> None:

@@ -7,7 +7,7 @@ by its noise, in turn with the noise (:mod:`m4sc.phy.equalizer.noise_field`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.modulation.qam import grid_scale
 
 _TURNS = 3  # of estimates and noise
+_GAIN_WINDOWS = 5, 1, 1  # OFDM symbols: pilots' gains over five, then decisions' over one, twice
+_NARROW = 3  # OFDM symbols of the phase's narrowest window, where it may wander
 _LEFT_OUT = 0.5  # of the carriers at most
 _LEAST_POWER = 1e-30
 
@@ -68,7 +70,6 @@ class Setting:
         clock: signed carriers, float (fft_len,), and slope of one ppm.
         basis: of the channel's taps, complex64 (fft_len, taps).
         phase: what ``pilot_phase`` takes behind the pilots.
-        window: OFDM symbols of the phase's narrowest window.
         rounds: of the channel's estimate.
     """
 
@@ -78,7 +79,6 @@ class Setting:
     clock: tuple[np.ndarray, float]
     basis: np.ndarray
     phase: tuple[int, int, np.ndarray, float]
-    window: int
     rounds: int
 
 
@@ -96,7 +96,8 @@ class Found(NamedTuple):
 @dataclass
 class _Estimates:
     """straight: less phases and clock, not weighted; h; its error, float (fft_len,), and that of the phases,
-    float (rows,), over the least noise; the least noise; ppm."""
+    float (rows,), over the least noise; the least noise; ppm; phase: what was undone in all, float (rows,),
+    and the frequency of its line, rad a symbol."""
 
     straight: np.ndarray
     h: np.ndarray
@@ -104,6 +105,7 @@ class _Estimates:
     phase_error: np.ndarray
     floor: float
     ppm: float
+    phase: tuple[np.ndarray, float]
 
 
 def grid_levels(side: int) -> np.ndarray:
@@ -113,28 +115,23 @@ def grid_levels(side: int) -> np.ndarray:
 
 def look_closely(frame: Received, setting: Setting) -> Found:
     """Symbols with the noise variance of each."""
-    rows = len(frame.bins)
-    order = _by_frequency(setting)
+    order = np.argsort(setting.clock[0], kind="stable")  # by frequency
     inside = np.isin(order, np.concatenate([setting.data_bins, setting.pilot_bins]))
-    weights: np.ndarray = np.ones(len(frame.words) + rows)
+    weights: np.ndarray = np.ones((len(frame.words) + len(frame.bins), len(frame.h)))
     kept: np.ndarray = np.ones(len(frame.h), bool)
+    phase, field = None, weights
     for turn in range(_TURNS):
-        found = _estimate(frame, setting, weights, kept)
+        found = _estimate(frame, setting, weights, kept, phase)
         cells = _cells(frame, setting, found, order)
-        field, of_carrier, of_row = noise_field(cells, found.floor, inside, turn == _TURNS - 1)
-        weights = np.sqrt(found.floor / (found.floor + of_row))
+        if turn == _TURNS - 1:
+            found, cells = _follow_gains(found, cells, field, len(frame.words))
+        field, of_carrier, _ = noise_field(cells, found.floor, inside, turn == _TURNS - 1)
+        phase = found.phase
+        weights[:, order] = np.sqrt(found.floor / np.maximum(field, found.floor))
         kept = _kept(of_carrier, found.floor, order, inside, setting, len(frame.words) + len(frame.sent))
     places = np.searchsorted(order, setting.data_bins, sorter=np.argsort(order))
     noise = field[len(frame.words) :][:, np.argsort(order)[places]]
     return _equalized(frame, setting, found, noise)
-
-
-def _by_frequency(setting: Setting) -> np.ndarray:
-    """Bins in the order of their frequencies, without DC where it is not used."""
-    carriers = setting.clock[0]
-    used = np.concatenate([setting.data_bins, setting.pilot_bins])
-    order = np.argsort(carriers, kind="stable")
-    return np.asarray(order[(order != 0) | np.isin(0, used)])
 
 
 def _kept(
@@ -150,21 +147,30 @@ def _kept(
     return kept
 
 
-def _estimate(frame: Received, setting: Setting, weights: np.ndarray, kept: np.ndarray) -> _Estimates:
-    """Phases, clock and channel from the bins that are kept, each row times its weight."""
+def _estimate(
+    frame: Received,
+    setting: Setting,
+    weights: np.ndarray,
+    kept: np.ndarray,
+    phase: tuple[np.ndarray, float] | None,
+) -> _Estimates:
+    """Phases, clock and channel from the bins that are kept, each cell times its weight.
+
+    weights: float (words + rows, fft_len); phase: of the turn before, None of the first.
+    """
     n_words, n_head = len(frame.words), len(frame.sent)
-    of_words, weights = weights[:n_words, None].astype(np.float32), weights[n_words:]
+    of_words, weights = weights[:n_words].astype(np.float32), weights[n_words:]
     data, pilot = kept[setting.data_bins], kept[setting.pilot_bins]
     bins = setting.data_bins[data], setting.pilot_bins[pilot]
     used = np.concatenate(bins)
-    every = (frame.bins * weights[:, None]).astype(np.complex64)
-    all_pilots = frame.pilots * weights[:, None]
+    every = (frame.bins * weights).astype(np.complex64)
+    all_pilots = frame.pilots * weights[:, setting.pilot_bins]
     pilots = np.ascontiguousarray(all_pilots[:, pilot])
-    sent = (frame.sent * weights[:n_head, None]).astype(np.complex64)
-    undone = frame.tracked
-    if undone is None:
-        undone = pilot_phase(every, bins[1], frame.h, pilots, *setting.phase)
-        every = turn_back(every, undone[0], np.zeros(len(every)))
+    sent = (frame.sent * weights[:n_head, setting.data_bins]).astype(np.complex64)
+    level = np.zeros(len(every))
+    before = (level, 0.0) if frame.tracked is None else frame.tracked
+    undone = phase or frame.tracked or pilot_phase(every, bins[1], frame.h, pilots, *setting.phase)
+    every = turn_back(every, undone[0] - before[0], level)
     carriers, unit = setting.clock
     products, spread = lever_sums(every, frame.h, bins[1], carriers, pilots)
     more = lever_sums(every, frame.h, bins[0], carriers, np.ascontiguousarray(sent[:, data]))
@@ -193,13 +199,55 @@ def _estimate(frame: Received, setting: Setting, weights: np.ndarray, kept: np.n
         noise = float(np.median(error)) / np.log(2.0) * error.size / max(error.size - taps, 1.0)
         noise = max(noise, _LEAST_POWER)
     turn, unsure = phases_anew(
-        every, undone, seen, wanted, h, pilots, (*bins, used), n_words, n_head, setting.window
+        every, undone, seen, wanted, h, pilots, (*bins, used), n_words, n_head, _NARROW
     )
     ridge = noise * len(gram) / max(float(np.mean(np.abs(h[used]) ** 2)), _LEAST_POWER)
     inverse = np.linalg.inv(gram + max(ridge, 1e-6) * np.eye(len(gram)))
     h_error = np.real(np.sum((setting.basis @ inverse) * setting.basis.conj(), axis=1)) * taps / len(gram)
-    straight = every * (turn / weights.astype(np.float32))[:, None]
-    return _Estimates(straight, h, h_error, unsure, noise, ppm)
+    straight = every * (turn[:, None] / weights.astype(np.float32))
+    after = undone[0] - np.angle(turn), undone[1]
+    return _Estimates(straight, h, h_error, unsure, noise, ppm, after)
+
+
+def _follow_gains(
+    found: _Estimates, cells: Cells, field: np.ndarray, n_words: int
+) -> tuple[_Estimates, Cells]:
+    """Both less what phase and gain of each OFDM symbol differ by from the estimates'.
+
+    Pilots say it first, over a few symbols, then decisions for each. How far an estimate is believed is
+    known by how much all of them differ, beyond what noise does to them.
+
+    field: float (words + rows, carriers), noise variance so far.
+    """
+    straight, seen = found.straight, cells.seen.copy()
+    error = found.phase_error.copy()
+    for window in _GAIN_WINDOWS:
+        sent, power = replace(cells, seen=seen).expected(field, decide=window == 1)
+        sums = (seen * np.conj(cells.h * sent) / field).sum(axis=1)[n_words:]
+        known = (np.abs(cells.h) ** 2 * power / field).sum(axis=1)[n_words:]
+        few = np.ones(min(window, len(straight)))
+        gain, unsure = _shrunk_gains(np.convolve(sums, few, "same"), np.convolve(known, few, "same"))
+        straight = (straight / gain[:, None]).astype(np.complex64)
+        seen[n_words:] = seen[n_words:] / gain[:, None]
+        if window == 1:
+            error = np.maximum(unsure / found.floor, 0.0)
+    return replace(found, straight=straight, phase_error=error), replace(cells, seen=seen)
+
+
+def _shrunk_gains(sums: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gain of each row, complex (rows,), and its error's power, float (rows,).
+
+    sums: complex (rows,), of seen * conj(expected) over the noise; known: of |expected|^2 over it.
+    """
+    known = known + _LEAST_POWER
+    off, chance = sums / known - 1.0, 0.5 / known
+    gain, unsure = np.ones(len(off), complex), np.zeros(len(off))
+    for part, unit in ((off.real, 1.0), (off.imag, 1j)):
+        spread = max(float(np.mean(part**2 - chance)), 0.0)
+        sure = spread / (spread + chance)
+        gain += unit * sure * part
+        unsure += sure * chance
+    return gain, unsure
 
 
 def _cells(frame: Received, setting: Setting, found: _Estimates, order: np.ndarray) -> Cells:
@@ -219,13 +267,13 @@ def _cells(frame: Received, setting: Setting, found: _Estimates, order: np.ndarr
     h = np.zeros(fft_len, np.complex64)
     used = np.concatenate([setting.data_bins, setting.pilot_bins])
     h[used] = found.h[used]
-    empty = np.setdiff1d(order, used)
+    empty = np.setdiff1d(order, (*used, 0))  # a radio's DC offset stays there
     seen = np.concatenate([frame.words, found.straight])
     scale = _scale_of(seen[:, empty], found.floor)
     seen[:, empty] *= np.float32(scale)
     known = np.full((n_words, fft_len), Cells.KNOWN, np.uint8)
-    if not scale:
-        known[:, empty], kind[:, empty] = Cells.NOTHING, Cells.NOTHING
+    nothing = np.setdiff1d(order, used) if not scale else np.setdiff1d([0], used)
+    known[:, nothing], kind[:, nothing] = Cells.NOTHING, Cells.NOTHING
     return Cells(
         seen[:, order],
         h[order],

@@ -388,7 +388,7 @@ class FrameReader(PreambleDemodulator):
         """What a closer look takes of waveform and protection."""
         basis = self._training[2][1]
         bins = self.data_bins, self.pilot_bins
-        return Setting(self._sync, *bins, self.clock, basis, phase, PHASE_WINDOW, rounds)
+        return Setting(self._sync, *bins, self.clock, basis, phase, rounds)
 
     def _received(
         self,

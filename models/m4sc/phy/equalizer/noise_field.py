@@ -64,6 +64,27 @@ class Cells:
         error[self._grid] = power * grid_error(y, variance[self._grid] / power, self.levels)
         return error, self._own
 
+    def expected(self, variance: np.ndarray, decide: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Each cell's symbol, complex (rows, carriers), and its power, as they are probable at `variance`;
+        0 where nothing is known of it.
+
+        decide: whether symbols of a grid are.
+        """
+        sent, power = self.sent.astype(complex), np.abs(self.sent).astype(float) ** 2
+        if not (decide and self._grid.any()):
+            return sent, power
+        gain, y = self._unbiased
+        steep = gain / np.maximum(variance[self._grid], _LEAST)
+        mean, square = np.zeros(len(y), complex), np.zeros(len(y))
+        for part, unit in ((y.real, 1.0), (y.imag, 1j)):
+            behind = (part[:, None] - self.levels) ** 2
+            odds = np.exp(-(behind - behind.min(axis=1, keepdims=True)) * steep[:, None])
+            odds /= odds.sum(axis=1, keepdims=True)
+            mean += unit * (odds @ self.levels)
+            square += odds @ self.levels**2
+        sent[self._grid], power[self._grid] = mean, square
+        return sent, power
+
     # What does not hang on the variance, which changes from round to round:
     @cached_property
     def _error(self) -> np.ndarray:
