@@ -73,7 +73,7 @@ class Tiled:
         self.form, self.chroma = form, chroma
 
     def _codec(self, quality: int) -> PictureFiles:
-        return PictureFiles(self.form, max(self.whole.shape[:2]), quality, self.chroma)
+        return PictureFiles(self.form, max(self.whole.shape[:2]), quality, self.chroma, squared=True)
 
     def _code(self, quality: int) -> bytes:
         return self._codec(quality).source_encode(Message("image", self.whole))
