@@ -24,8 +24,8 @@ OF_ANOTHER_ENVIRONMENT = {"llama_cpp"}  # bench/llama_cpp_peer.py runs there
 OURS = {"m4sc", "m4sc_app", "m4sc_flowgraphs"}
 DISTRIBUTION = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
                 "yaml": "pyyaml", "zmq": "pyzmq"}  # fmt: skip
-CONDA = {"brotli": "brotli-python", "huggingface-hub": "huggingface_hub", "matplotlib": "matplotlib-base",
-         "soundfile": "pysoundfile", "torch": "pytorch"}  # fmt: skip
+CONDA = {"brotli": "brotli-python", "dask": "dask-core", "huggingface-hub": "huggingface_hub",
+         "matplotlib": "matplotlib-base", "soundfile": "pysoundfile", "torch": "pytorch"}  # fmt: skip
 NOT_IN_CONDA = {"efficientnet-lite-pytorch", "sigmf"}  # PyPI only: the recipe says how
 BUILD_TOOLS = {"cmake", "ninja"}  # PyPI only: the recipe says how
 

@@ -1,8 +1,6 @@
-"""Sweeps: complete after kills, told what is wrong with a configuration, choices kept off the test split."""
+"""Sweeps: told what is wrong with a configuration, choices kept off the test split, reports."""
 
 import json
-import os
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +12,10 @@ from m4sc.data.example import Example
 from m4sc.evaluate.crossing import cross
 from m4sc.evaluate.envelope import best_scheme, choose_scheme
 from m4sc.evaluate.metrics.bootstrap import crossed_interval, share_interval
-from m4sc.evaluate.sweep.config import SweepConfig, SweepConfigError, SystemSpec, load_config
+from m4sc.evaluate.sweep.config import SweepConfigError, SystemSpec, load_config
 from m4sc.evaluate.sweep.ground import Ground, Place
-from m4sc.evaluate.sweep.run import ROWS, Point, SweepError, points_of, read_whole, run_sweep
+from m4sc.evaluate.sweep.points import points_of
+from m4sc.evaluate.sweep.store import OLD_FILE
 from m4sc.evaluate.sweep.systems import build, carries, commonest
 
 GOOD = """\
@@ -78,103 +77,6 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str,
 def test_no_sweep_at_all_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(SweepConfigError, match="line"):
         load_config(written(tmp_path, text))
-
-
-def many_points(n: int = 200) -> SweepConfig:
-    points = tuple(("awgn", float(snr) / 10) for snr in range(n))
-    return SweepConfig((SystemSpec("a", "semantic"),), ("classify",), points)
-
-
-def two_rows(config: SweepConfig, point: Point, place: Place) -> list[dict]:
-    return [{"score": point.snr_db, "kind": kind} for kind in ("x", "all")]
-
-
-def dies_once(config: SweepConfig, point: Point, place: Place) -> list[dict]:
-    marker = place.cache / "died"
-    if point.snr_db == 9.0 and not marker.exists():
-        marker.touch()
-        os._exit(9)
-    return two_rows(config, point, place)
-
-
-def always_dies(config: SweepConfig, point: Point, place: Place) -> list[dict]:
-    os._exit(9)
-
-
-def sorted_rows(folder: Path) -> list[str]:
-    return sorted((folder / ROWS).read_text(encoding="utf-8").splitlines())
-
-
-def test_two_workers_one_killed_midway_give_what_an_undisturbed_sweep_gives(tmp_path: Path) -> None:
-    config, place = many_points(), Place(tmp_path, tmp_path)
-    list(run_sweep(config, tmp_path / "calm", place, workers=0, measure_point=two_rows))
-    list(run_sweep(config, tmp_path / "killed", place, workers=2, measure_point=dies_once))
-    assert (tmp_path / "died").exists()
-    assert sorted_rows(tmp_path / "calm") == sorted_rows(tmp_path / "killed")
-    assert len(sorted_rows(tmp_path / "calm")) == 400
-
-
-def test_workers_that_always_die_are_given_up_and_rows_kept(tmp_path: Path) -> None:
-    config, place = many_points(4), Place(tmp_path, tmp_path)
-    steps = run_sweep(config, tmp_path, place, workers=0, measure_point=two_rows)
-    next(steps), next(steps)
-    steps.close()
-    with pytest.raises(SweepError, match="died 3 times"):
-        list(run_sweep(config, tmp_path, place, workers=1, measure_point=always_dies))
-    assert len(sorted_rows(tmp_path)) == 2
-
-
-@pytest.mark.parametrize("keep", [1, 40, 200, 455])
-def test_a_file_cut_off_anywhere_goes_on_whole(tmp_path: Path, keep: int) -> None:
-    config, place, measured = many_points(5), Place(tmp_path, tmp_path), []
-
-    def counted(*given) -> list[dict]:
-        measured.append(given)
-        return two_rows(*given)
-
-    list(run_sweep(config, tmp_path, place, workers=0, measure_point=counted))
-    whole, path = sorted_rows(tmp_path), tmp_path / ROWS
-    path.write_bytes(path.read_bytes()[:keep])
-    left = len({json.loads(line)["point"] for line in whole}) - len(
-        {row["point"] for row in read_whole(path, config)}
-    )
-    measured.clear()
-    list(run_sweep(config, tmp_path, place, workers=0, measure_point=counted))
-    assert sorted_rows(tmp_path) == whole and len(measured) == left > 0
-
-
-def test_rows_of_another_configuration_are_never_mixed(tmp_path: Path) -> None:
-    place, config = Place(tmp_path, tmp_path), many_points(2)
-    list(run_sweep(config, tmp_path, place, workers=0, measure_point=two_rows))
-    before = sorted_rows(tmp_path)
-    for other in (
-        replace(config, examples=7),
-        replace(config, seeds=(1,)),
-        replace(config, systems=(SystemSpec("a", "semantic", symbols=9),)),
-    ):
-        with pytest.raises(SweepError, match="another configuration"):
-            list(run_sweep(other, tmp_path, place, workers=0, measure_point=two_rows))
-        assert sorted_rows(tmp_path) == before
-
-
-def test_a_sweep_may_grow_and_shrink(tmp_path: Path) -> None:
-    place, measured = Place(tmp_path, tmp_path), []
-
-    def counted(config: SweepConfig, point: Point, place: Place) -> list[dict]:
-        measured.append(point.key)
-        return two_rows(config, point, place)
-
-    def go(config: SweepConfig) -> None:
-        measured.clear()
-        list(run_sweep(config, tmp_path, place, workers=0, measure_point=counted))
-
-    go(many_points(2))
-    go(many_points(4))
-    assert measured == ["a/classify/awgn/0.2", "a/classify/awgn/0.3"]
-    go(replace(many_points(1), systems=(SystemSpec("b", "constant"),)))
-    assert measured == ["b/classify/awgn/0"]
-    go(many_points(4))
-    assert not measured and len(sorted_rows(tmp_path)) == 10
 
 
 def examples(n: int = 12) -> list[Example]:
@@ -356,7 +258,8 @@ def report_row(system: str, task: str, snr_db: float, n: int, **more: object) ->
     return {
         "system": system, "task": task, "kind": "all", "metric": "exact", "channel": "awgn", "snr_db": snr_db,
         "score": 0.5, "ci_low": 0.4, "ci_high": 0.6, "air_time_ms": 2.0, "frames": n, "frames_lost": 1,
-        "n": n, "chosen": "", "weights_hash": "0", "commit": "c", **more,
+        "n": n, "chosen": "", "weights_hash": "0", "commit": "c", "last": True,
+        "point": f"{system}/{task}/awgn/{snr_db:g}", **more,
     }  # fmt: skip
 
 
@@ -370,7 +273,7 @@ def test_a_report_leaves_out_what_too_few_examples_say(tmp_path: Path) -> None:
         report_command(tmp_path, None, 200, False)
     rows = [report_row("<ours>", "classify", snr, 200, score=0.625) for snr in (0.0, 5.0)]
     rows += [report_row("scant", "classify", 0.0, 199), report_row("scant", "sound", 0.0, 10)]
-    (tmp_path / ROWS).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / OLD_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     report_command(tmp_path, None, 200, False)
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "&lt;ours&gt;" in page and "0.625" in page and "scant" not in page and "sound" not in page
@@ -396,7 +299,7 @@ def test_figures_of_a_paper_show_our_system_by_modality_and_by_task(tmp_path: Pa
         report_row("semantic", task, snr, 200, **ours) for task in ("classify", "vqa") for snr in (0.0, 5.0)
     ]
     rows.append(report_row("webp", "classify", 0.0, 200, **other))
-    (tmp_path / ROWS).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / OLD_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     report_command(tmp_path, None, 200, True)
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "4 (0.000 to 0.088, 64 bytes)" in page and "0.125" in page and "paper-multi-task.svg" in page
@@ -406,6 +309,6 @@ def test_figures_of_a_paper_show_our_system_by_modality_and_by_task(tmp_path: Pa
             told[name] = [row["task"] for row in csv.DictReader(file)]
         assert (tmp_path / "report" / f"paper-{name}.pdf").read_bytes().startswith(b"%PDF")
     assert told == {"multi-modal": ["classify"] * 2, "multi-task": ["classify"] * 2 + ["vqa"] * 2}
-    (tmp_path / ROWS).write_text(json.dumps(rows[-1]) + "\n", encoding="utf-8")
+    (tmp_path / OLD_FILE).write_text(json.dumps(rows[-1]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match="semantic system"):
         report_command(tmp_path, None, 200, True)

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from m4sc_app.errors import UserError
-
-
-def commit_of_code() -> str:
-    """The commit that runs, with "+" where files were changed; the version where there is no repository."""
-    here = Path(__file__).resolve().parent
-    try:
-        told = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-            capture_output=True, text=True, check=True, timeout=20,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        from m4sc_app.report.versions import own_version
-
-        return own_version()
-    return told.stdout.strip()
+from m4sc_app.errors import MissingPartError, UserError
 
 
 def sweep_command(
@@ -33,26 +17,58 @@ def sweep_command(
     data: Annotated[Path, typer.Option(help="Folder that holds the data sets.")],
     out: Annotated[Path, typer.Option(help="Folder of the rows; an earlier sweep there goes on.")],
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes, each with a model; 0: in this process.")
+        int, typer.Option(min=0, help="Processes of this machine, each with a model; 0: in this one.")
     ] = 1,
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler whose workers measure, such as tcp://host:8786.")
+    ] = "",
+    patience: Annotated[
+        float, typer.Option(min=0, help="How long a scheduler that is away is waited for, s.")
+    ] = 300.0,
     cache: Annotated[Path | None, typer.Option(help="Folder for spoken sentences.")] = None,
 ) -> None:
-    """Measure every point of a sweep; rows are appended to OUT/rows.jsonl as they come."""
+    """Measure every point of a sweep; its rows are on the disk as they come, as Parquet in OUT/rows.
+
+    Killed at any moment, the same command goes on; nothing is measured twice.
+
+    Examples: m4sc sweep results/sweep.yaml --data DATA --out runs/sweep --workers 2
+    and, with 'dask scheduler' and 'dask worker' on machines that have the data under the same path,
+    m4sc sweep results/sweep.yaml --data DATA --out runs/sweep --scheduler tcp://host:8786
+    """
     from m4sc.evaluate.sweep.config import load_config
     from m4sc.evaluate.sweep.ground import Place
-    from m4sc.evaluate.sweep.run import ROWS, run_sweep
+    from m4sc.evaluate.sweep.run import run_sweep
+    from m4sc.evaluate.sweep.store import FOLDER
+    from m4sc.evaluate.sweep.workers import Workers
 
     if not config.is_file():
         raise UserError(f"there is no file {config}")
     sweep = load_config(config)
     if not data.is_dir():
-        raise UserError(f"there is no folder {data}; docs/concepts/training.md tells how to obtain the data")
-    done = total = 0
-    place = Place(data, cache or Path.home() / ".cache" / "m4sc" / "data")
-    with Progress(console=Console(stderr=True)) as bar:
+        raise UserError(
+            f"there is no folder {data}; 'm4sc data sets' tells what it holds and how to obtain it"
+        )
+    _require_extra()
+    total = 0
+    place = Place(data.resolve(), (cache or Path.home() / ".cache" / "m4sc" / "data").resolve())
+    columns = (
+        *Progress.get_default_columns()[:-1],
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         job = bar.add_task("measuring", total=None)
-        for done, total, what in run_sweep(
-            sweep, out, place, workers=workers, about={"commit": commit_of_code()}
-        ):
+        spread = Workers(workers, scheduler, patience) if workers or scheduler else None
+        for done, total, what in run_sweep(sweep, out, place, workers=spread, tell=bar.console.print):
             bar.update(job, completed=done, total=total, description=what)
-    typer.echo(f"{total} points in {out / ROWS}")
+    typer.echo(f"{total} points in {out / FOLDER}")
+
+
+def _require_extra() -> None:
+    """Raise MissingPartError where the packages of sweeps are not installed."""
+    try:
+        import distributed  # noqa: F401
+        import pyarrow  # noqa: F401
+    except ImportError as exc:
+        raise MissingPartError(f"sweeps need the package {exc.name}: pip install 'm4sc[sweep]'") from exc

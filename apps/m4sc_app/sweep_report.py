@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of a sweep (rows.jsonl).")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; else FOLDER/report.")] = None,
     least: Annotated[int, typer.Option(min=1, help="Rows of fewer examples are left out.")] = LEAST_EXAMPLES,
     paper: Annotated[
@@ -33,15 +33,16 @@ def report_command(
     ] = False,
 ) -> None:
     """Draw score against air time and against SNR (SVG, PDF, CSV) and write a page of tables."""
-    from m4sc.evaluate.harness import read_rows
     from m4sc.evaluate.measures import measures_of
+    from m4sc.evaluate.sweep.store import has_rows, read_rows
 
-    path = folder / "rows.jsonl"
-    if not path.is_file():
-        raise UserError(f"there is no {path}; m4sc sweep CONFIG.yaml --data DATA --out {folder} writes it")
-    rows = [row for row in read_rows(path) if row["n"] >= least]
+    if not has_rows(folder):
+        raise UserError(
+            f"{folder} holds no rows; m4sc sweep CONFIG.yaml --data DATA --out {folder} writes them"
+        )
+    rows = [row for row in read_rows(folder) if row["n"] >= least]
     if not rows:
-        raise UserError(f"{path} has no row of {least} examples or more; --least shows smaller ones")
+        raise UserError(f"{folder} has no row of {least} examples or more; --least shows smaller ones")
     target = out or folder / "report"
     target.mkdir(parents=True, exist_ok=True)
     _write_csv(rows, target / "rows.csv")

@@ -72,7 +72,9 @@ def require(path: Path, what: str) -> Path:
         FileNotFoundError: naming the data set that is missing and the path looked at.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{what} is not at {path}: give the folder of the data sets")
+        raise FileNotFoundError(
+            f"{what} is not at {path}: give the folder of data sets ('m4sc data sets' tells what obtains it)"
+        )
     return path
 
 

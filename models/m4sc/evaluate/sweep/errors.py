@@ -1,0 +1,5 @@
+"""What ends a sweep early."""
+
+
+class SweepError(ValueError):
+    """The sweep cannot go on; what was measured is kept."""

@@ -1,0 +1,86 @@
+"""What a worker does: the rows of one point. What points of a system and task share is kept between them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from m4sc.data.example import Example
+from m4sc.evaluate.catalogue import test_examples
+from m4sc.evaluate.envelope import choose_scheme, size_of
+from m4sc.evaluate.harness import Controls, measure, measure_controls
+from m4sc.evaluate.sweep.config import SweepConfig, SystemSpec
+from m4sc.evaluate.sweep.ground import Ground, Place
+from m4sc.evaluate.sweep.points import Point
+from m4sc.evaluate.sweep.store import Rows
+from m4sc.evaluate.sweep.systems import Built, build
+from m4sc.evaluate.sweep.training_sets import training_examples
+from m4sc.evaluate.systems import Classical, System
+
+SNR_DEFINITION = "Es/N0 per data subcarrier"
+_TRAINING = 2000
+_ONE_AT_A_TIME = Lock()  # a worker of somebody else's cluster may have several threads
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the points of one system and task share."""
+
+    built: Built
+    examples: list[Example]
+    controls: Controls
+
+
+@lru_cache(maxsize=1)
+def _model(weights: str) -> Any:
+    import m4sc
+
+    return m4sc.load(weights)
+
+
+@lru_cache(maxsize=2)
+def _work(config: SweepConfig, spec: SystemSpec, task: str, place: Place) -> _Work:
+    model = _model(config.weights)
+    examples = test_examples(task, place.data, config.examples, cache_dir=place.cache, seed=config.seed)
+    training = training_examples(task, place.data, _TRAINING, config.seed)
+    built = build(spec, task, Ground(model, training, config.validation, place, config.seed))
+    return _Work(built, examples, measure_controls(built.system, examples))
+
+
+def measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
+    """Rows of a point: each measure, over all examples and by kind."""
+    with _ONE_AT_A_TIME:
+        return _measure_one(config, point, place)
+
+
+def _measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
+    work = _work(config, point.system, point.task, place)
+    rows = measure(work.built.system, work.examples, point.channel, point.snr_db, work.controls, config.seeds)
+    more = {
+        "system": point.system.name,
+        "codec": point.system.codec,
+        "chosen": work.built.chosen,
+        "weights": config.weights,
+        "weights_hash": f"{int(_model(config.weights).fingerprint) & 0xFFFFFFFF:08x}",
+        "snr_definition": SNR_DEFINITION,
+        "draw_seed": config.seed,
+        "messages": len({example.media_id for example in work.examples}),
+        "schemes": _schemes(work.built.system, point) if point.system.mcs < 0 else [],
+    }
+    return [{**asdict(row), **more} for row in rows]
+
+
+def _schemes(system: System, point: Point) -> list[dict[str, Any]]:
+    """The schemes that a point was sent with, and what the draws that chose them say of their loss."""
+    used = system.used.get((point.channel, point.snr_db), ()) if isinstance(system, Classical) else ()
+    found = []
+    for size in sorted({size_of(n_bytes) for _, n_bytes in used}):
+        choice = choose_scheme(point.channel, point.snr_db, size)
+        low, high = choice.interval
+        found.append(
+            {"mcs": choice.mcs, "bytes": size, "lost": choice.lost, "draws": choice.draws,
+             "loss_low": low, "loss_high": high}
+        )  # fmt: skip
+    return found
