@@ -215,7 +215,7 @@ def test_where_every_scheme_loses_the_least_loss_decides(monkeypatch) -> None:
 
     losses = {0: 20, 1: 12, 2: 13, 3: 30}
     monkeypatch.setattr(envelope, "_candidates", lambda *given: [3, 2, 1, 0])
-    monkeypatch.setattr(envelope, "_lost", lambda c, s, n, mcs, most: min(losses[mcs], most + 1))
+    monkeypatch.setattr(envelope, "_lost", lambda c, s, n, mcs, most, way: min(losses[mcs], most + 1))
     envelope._choose.cache_clear()
     found = envelope.choose_scheme("awgn", -50.0, 77)
     envelope._choose.cache_clear()

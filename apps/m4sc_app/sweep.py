@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,13 @@ def sweep_command(
     patience: Annotated[
         float, typer.Option(min=0, help="How long a scheduler that is away is waited for, s.")
     ] = 300.0,
+    through: Annotated[
+        str | None,
+        typer.Option(
+            help="How messages cross: symbols (alone), link (frames, estimating receiver, in torch) or "
+            "radio (the flowgraph of GNU Radio). Else the file's, or symbols."
+        ),
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for spoken sentences.")] = None,
 ) -> None:
     """Measure every point of a sweep; its rows are on the disk as they come, as Parquet in OUT/rows.
@@ -37,13 +45,26 @@ def sweep_command(
     """
     from m4sc.evaluate.sweep.config import load_config
     from m4sc.evaluate.sweep.ground import Place
+    from m4sc.evaluate.sweep.measured import measure_one
     from m4sc.evaluate.sweep.run import run_sweep
     from m4sc.evaluate.sweep.store import FOLDER
     from m4sc.evaluate.sweep.workers import Workers
+    from m4sc.evaluate.ways import RADIO, THROUGH
+
+    from m4sc_app.link_run import need_gnuradio
+    from m4sc_app.sweep_radio import measure_over_radio
 
     if not config.is_file():
         raise UserError(f"there is no file {config}")
     sweep = load_config(config)
+    if through is not None:
+        if through not in THROUGH:
+            raise UserError(f"--through {through} is unknown; use {', '.join(THROUGH)}")
+        sweep = replace(sweep, through=through)
+    measure = measure_one
+    if sweep.through == RADIO:
+        need_gnuradio()
+        measure = measure_over_radio
     if not data.is_dir():
         raise UserError(
             f"there is no folder {data}; 'm4sc data sets' tells what it holds and how to obtain it"
@@ -60,7 +81,8 @@ def sweep_command(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         job = bar.add_task("measuring", total=None)
         spread = Workers(workers, scheduler, patience) if workers or scheduler else None
-        for done, total, what in run_sweep(sweep, out, place, workers=spread, tell=bar.console.print):
+        steps = run_sweep(sweep, out, place, workers=spread, measure_point=measure, tell=bar.console.print)
+        for done, total, what in steps:
             bar.update(job, completed=done, total=total, description=what)
     typer.echo(f"{total} points in {out / FOLDER}")
 

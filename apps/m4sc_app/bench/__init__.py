@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from m4sc_app.bench.ablation import ablation
+from m4sc_app.bench.agreement import agreement
 from m4sc_app.bench.alignment import alignment
 from m4sc_app.bench.broker import broker
 from m4sc_app.bench.frame import frame
@@ -28,6 +29,7 @@ from m4sc_app.bench.zmq import zmq
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.")
 bench_app.command("ablation")(ablation)
+bench_app.command("agreement")(agreement)
 bench_app.command("alignment")(alignment)
 bench_app.command("broker")(broker)
 bench_app.command("frame")(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from m4sc.evaluate.channels import transmit
 from m4sc.phy.header.code import header_code
 from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.waveform import WaveformConfig
-from m4sc.transport.assembler import Assembler
+from m4sc.transport.assembler import Assembler, Frame
 from m4sc.transport.config import TransportConfig
 from m4sc.transport.frames import Address, OutgoingFrame, frames_air_time_s, to_frames
 from m4sc.transport.message_header import HeardFrame
@@ -27,6 +28,8 @@ class Crossing:
         air_time_s: preambles, headers, pilots and cyclic prefixes counted.
         frames: that were sent.
         lost_segments: frames that did not arrive or whose code failed.
+        snr_db: mean over the frames that arrived of the payload symbols' energy over that of their error
+            after the equaliser, dB; NaN where none did.
     """
 
     received: Received | None
@@ -34,6 +37,7 @@ class Crossing:
     air_time_s: float
     frames: int
     lost_segments: int
+    snr_db: float = float("nan")
 
 
 def cross(
@@ -48,20 +52,40 @@ def cross(
         ValueError: unknown channel, or a payload that no frames can carry.
     """
     frames = to_frames(payload, Address(), config)
-    assembler = Assembler(config.waveform.n_data_carriers)
-    found = []
+    heard, snrs_db = [], []
     for frame in frames:
         y, noise_var = transmit(frame.symbols, channel, snr_db, rng)
         if not _header_survives(frame, channel, snr_db, rng, config.waveform):
             continue
-        heard = HeardFrame(frame.header, y, noise_var, snr_db)
-        found += assembler.push(heard, 0.0)
+        heard.append(HeardFrame(frame.header, y, noise_var, snr_db))
+        snrs_db.append(error_snr_db(frame.symbols, y))
+    return crossing_of(frames, heard, config.waveform, snrs_db)
+
+
+def crossing_of(
+    frames: Sequence[OutgoingFrame],
+    heard: Iterable[Frame],
+    waveform: WaveformConfig,
+    snrs_db: Sequence[float],
+) -> Crossing:
+    """What came of a message of which `frames` were sent and `heard` arrived, with the SNR of each."""
+    assembler = Assembler(waveform.n_data_carriers)
+    found = [message for frame in heard for message in assembler.push(frame, 0.0)]
     found += assembler.flush()
-    air_time_s = frames_air_time_s(frames, config.waveform)
-    symbols = sum(len(frame.symbols) for frame in frames)
-    received = found[0].received if found else None
-    lost = found[0].lost_segments if found else len(frames)
-    return Crossing(received, symbols, air_time_s, len(frames), lost)
+    return Crossing(
+        received=found[0].received if found else None,
+        symbols=sum(len(frame.symbols) for frame in frames),
+        air_time_s=frames_air_time_s(frames, waveform),
+        frames=len(frames),
+        lost_segments=found[0].lost_segments if found else len(frames),
+        snr_db=float(np.mean(snrs_db)) if len(snrs_db) else float("nan"),
+    )
+
+
+def error_snr_db(sent: np.ndarray, got: np.ndarray) -> float:
+    """Energy of what was sent over that of its error, dB; both complex (k,)."""
+    error = float(np.sum(np.abs(got - sent) ** 2))
+    return 10.0 * float(np.log10(float(np.sum(np.abs(sent) ** 2)) / max(error, 1e-30)))
 
 
 def _header_survives(

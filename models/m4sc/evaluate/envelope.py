@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from m4sc.codecs.base import Payload
-from m4sc.evaluate.crossing import cross
 from m4sc.evaluate.metrics.bootstrap import share_interval
+from m4sc.evaluate.ways import SymbolWay, Way
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.transport.config import TransportConfig
@@ -18,6 +18,8 @@ DRAWS = 40
 TOLERANCE = 0.025
 """Share of messages that a scheme may lose; where every scheme loses more, beyond the least of any."""
 _SEED = 71_993  # of draws that no evaluation sees
+_SYMBOLS = SymbolWay()
+_AT_ONCE = 10  # draws that a way of frames takes together; divides `DRAWS`
 _MARGINS_DB = (-8.0, 2.0)  # of AWGN: schemes below carry less for nothing, those above carry nothing
 
 
@@ -40,12 +42,12 @@ class Choice:
         return share_interval(self.lost, self.draws)
 
 
-def best_scheme(channel: str, snr_db: float, n_bytes: int) -> int:
+def best_scheme(channel: str, snr_db: float, n_bytes: int, way: Way = _SYMBOLS) -> int:
     """Number of the scheme that :func:`choose_scheme` finds."""
-    return choose_scheme(channel, snr_db, n_bytes).mcs
+    return choose_scheme(channel, snr_db, n_bytes, way).mcs
 
 
-def choose_scheme(channel: str, snr_db: float, n_bytes: int) -> Choice:
+def choose_scheme(channel: str, snr_db: float, n_bytes: int, way: Way = _SYMBOLS) -> Choice:
     """The fastest scheme that loses no more than `TOLERANCE` of its messages.
 
     Messages of random bytes, of the next larger of a few sizes, are sent with each scheme, the fastest first.
@@ -56,11 +58,12 @@ def choose_scheme(channel: str, snr_db: float, n_bytes: int) -> Choice:
         channel: of :mod:`m4sc.evaluate.channels`.
         snr_db: mean Es/N0, dB.
         n_bytes: of a message.
+        way: by which they are sent.
 
     Raises:
         ValueError: unknown channel.
     """
-    return _choose(channel, float(snr_db), size_of(n_bytes))
+    return _choose(channel, float(snr_db), size_of(n_bytes), way)
 
 
 def size_of(n_bytes: int) -> int:
@@ -69,17 +72,17 @@ def size_of(n_bytes: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _choose(channel: str, snr_db: float, n_bytes: int) -> Choice:
+def _choose(channel: str, snr_db: float, n_bytes: int, way: Way) -> Choice:
     schemes = _candidates(channel, snr_db, n_bytes)
     allowed = int(TOLERANCE * DRAWS)
     for mcs in schemes:
-        lost = _lost(channel, snr_db, n_bytes, mcs, allowed)
+        lost = _lost(channel, snr_db, n_bytes, mcs, allowed, way)
         if lost <= allowed:
             return Choice(mcs, lost, DRAWS)
     found: list[tuple[int, int]] = []
     for mcs in reversed(schemes):  # the most robust first, so that hopeless ones end early
         most = min((lost for lost, _ in found), default=DRAWS) + allowed
-        found.append((_lost(channel, snr_db, n_bytes, mcs, most), mcs))
+        found.append((_lost(channel, snr_db, n_bytes, mcs, most, way), mcs))
     least = min(lost for lost, _ in found)
     lost, mcs = next(one for one in reversed(found) if one[0] <= least + allowed)
     return Choice(mcs, lost, DRAWS)
@@ -96,14 +99,16 @@ def _candidates(channel: str, snr_db: float, n_bytes: int) -> list[int]:
     return [index for _, index in sorted(found, reverse=True)]
 
 
-def _lost(channel: str, snr_db: float, n_bytes: int, mcs: int, most: int) -> int:
+def _lost(channel: str, snr_db: float, n_bytes: int, mcs: int, most: int, way: Way) -> int:
     """Of `DRAWS` messages those that are lost; counting ends when they are more than `most`."""
-    config = TransportConfig(PayloadFormat(snr_db=snr_db, mcs=mcs), interleave=False)
-    lost = 0
-    for draw in range(DRAWS):
-        rng = np.random.default_rng([_SEED, draw, n_bytes])
-        payload = Payload(1, "image", data=rng.bytes(n_bytes))
-        lost += cross(payload, channel, snr_db, rng, config).received is None
+    config = TransportConfig(PayloadFormat(snr_db=snr_db, mcs=mcs), interleave=way.framed)
+    lost, step = 0, _AT_ONCE if way.framed else 1
+    for start in range(0, DRAWS, step):
+        draws = range(start, start + step)
+        rngs = [np.random.default_rng([_SEED, draw, n_bytes]) for draw in draws]
+        payloads = [Payload(1, "image", data=rng.bytes(n_bytes)) for rng in rngs]
+        crossings = way.cross_all(payloads, channel, snr_db, rngs, [config] * step)
+        lost += sum(crossing.received is None for crossing in crossings)
         if lost > most:
             break
     return lost

@@ -35,8 +35,8 @@ class Row:
     symbols, air_time_ms: of a message, on average; the time counts preambles, headers, pilots and cyclic
     prefixes; kind: "all" or a question type; no_channel_ratio: score over
     no_channel_score; blind: latents were zeros; shuffled: they were another message's; lost: messages of all
-    seeds; frames, frames_lost: of all messages and seeds; the interval is over messages, of which n examples
-    ask, and the seeds of the channel.
+    seeds; frames, frames_lost: of all messages and seeds; post_equaliser_snr_db: median over them; the
+    interval is over messages, of which n examples ask, and the seeds of the channel.
     """
 
     system: str
@@ -61,6 +61,7 @@ class Row:
     n: int
     seeds: list[int]
     wording: str
+    post_equaliser_snr_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,9 @@ def measure(
 ) -> list[Row]:
     """Send every example once a seed; return a row of each measure over all, then of each question type."""
     measures, found, lost = measures_of(examples[0].task), [], []
-    symbols, air_time_s, frames, frames_lost = [], [], [], []
+    symbols, air_time_s, frames, frames_lost, snrs_db = [], [], [], [], []
     for seed in seeds:
-        rngs = [
-            np.random.default_rng([seed, i, round(10 * snr_db) + 10_000, zlib.crc32(channel.encode())])
-            for i in range(len(examples))
-        ]
-        sent = system.send_all(examples, channel, snr_db, rngs)
+        sent = system.send_all(examples, channel, snr_db, point_rngs(seed, len(examples), channel, snr_db))
         answers = [delivery.said for delivery in sent]
         found.append(_values(measures, examples, answers))
         symbols.append([delivery.symbols for delivery in sent])
@@ -128,6 +125,7 @@ def measure(
         lost.append([answer is None for answer in answers])
         frames.append([delivery.frames for delivery in sent])
         frames_lost.append([delivery.frames_lost for delivery in sent])
+        snrs_db.append([delivery.snr_db for delivery in sent])
     kinds = np.array([example.kind for example in examples])
     media = np.array([example.media_id for example in examples])
     groups = ["all", *(sorted(set(kinds)) if examples[0].task in _BY_KIND else [])]
@@ -167,9 +165,21 @@ def measure(
                     n=int(chosen.sum()),
                     seeds=list(seeds),
                     wording=examples[0].wording,
+                    post_equaliser_snr_db=_median_known(np.asarray(snrs_db)[:, chosen]),
                 )
             )
     return rows
+
+
+def point_rngs(seed: int, n: int, channel: str, snr_db: float) -> list[np.random.Generator]:
+    """Sources of noise and fading of a point's n messages; every seed, SNR and channel has its own."""
+    place = [round(10 * snr_db) + 10_000, zlib.crc32(channel.encode())]
+    return [np.random.default_rng([seed, i, *place]) for i in range(n)]
+
+
+def _median_known(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

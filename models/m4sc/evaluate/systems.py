@@ -10,7 +10,8 @@ import numpy as np
 
 from m4sc.codecs.base import CLEAN_NOISE_VAR, Budget, Codec, Payload, Received
 from m4sc.data.example import Example
-from m4sc.evaluate.crossing import Crossing, cross
+from m4sc.evaluate.crossing import Crossing
+from m4sc.evaluate.ways import SymbolWay, Way
 from m4sc.message import Message
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.tasks import get_task
@@ -25,7 +26,7 @@ Said = str | np.ndarray | None  # an answer: words, a picture (uint8 (H, W, 3)),
 class Delivery:
     """said: the receiver's answer; symbols: complex data symbols sent; air_time_s: of all frames.
 
-    frames, frames_lost: sent, and not received.
+    frames, frames_lost: sent, and not received; snr_db: after the equaliser, dB, NaN where nothing arrived.
     """
 
     said: Said
@@ -33,10 +34,13 @@ class Delivery:
     air_time_s: float
     frames: int = 0
     frames_lost: int = 0
+    snr_db: float = float("nan")
 
 
 def _delivery(said: Said, crossing: Crossing) -> Delivery:
-    return Delivery(said, crossing.symbols, crossing.air_time_s, crossing.frames, crossing.lost_segments)
+    return Delivery(
+        said, crossing.symbols, crossing.air_time_s, crossing.frames, crossing.lost_segments, crossing.snr_db
+    )
 
 
 class Words(str):
@@ -70,9 +74,9 @@ class System(Protocol):
         """Return the answers of the same model to the messages themselves."""
 
 
-def frames_for(snr_db: float, form: PayloadFormat | None = None) -> TransportConfig:
-    """How messages are sent at an SNR; the symbol channels interleave by themselves."""
-    return TransportConfig(replace(form or PayloadFormat(), snr_db=snr_db), interleave=False)
+def frames_for(snr_db: float, form: PayloadFormat | None = None, interleave: bool = False) -> TransportConfig:
+    """How messages are sent at an SNR; the symbol channels interleave by themselves, frames do not."""
+    return TransportConfig(replace(form or PayloadFormat(), snr_db=snr_db), interleave=interleave)
 
 
 class Semantic:
@@ -83,6 +87,7 @@ class Semantic:
     channel breaks is a lost message.
     symbols: complex symbols of a message at most; None: what the task takes.
     name: of the system in tables.
+    way: across the channel.
     """
 
     def __init__(
@@ -91,8 +96,10 @@ class Semantic:
         payload: PayloadFormat | None = None,
         symbols: int | None = None,
         name: str = "semantic",
+        way: Way | None = None,
     ) -> None:
         self.model, self.payload, self.name = model, payload or PayloadFormat(), name
+        self.way = way or SymbolWay()
         self._more: dict[str, int] = {} if symbols is None else {"symbols": symbols}
         self._sent: dict[tuple[str, str], Payload] = {}
 
@@ -145,11 +152,9 @@ class Semantic:
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
     ) -> list[Delivery]:
         """As `System.send_all`."""
-        config = frames_for(snr_db, self.payload)
-        crossings = [
-            cross(self.encoded(example), channel, snr_db, rng, config)
-            for example, rng in zip(examples, rngs, strict=True)
-        ]
+        configs = [frames_for(snr_db, self.payload, self.way.framed)] * len(examples)
+        payloads = [self.encoded(example) for example in examples]
+        crossings = self.way.cross_all(payloads, channel, snr_db, rngs, configs)
         heard = {n: (c.received.symbols, c.received.noise_var) for n, c in enumerate(crossings) if c.received}
         told = self.read_all(list(heard.values()), [examples[n] for n in heard])
         answers = dict(zip(heard, told, strict=True))
@@ -172,15 +177,22 @@ class Classical:
     scheme: channel, SNR in dB and a message's bytes to the number of its scheme; None: the fastest that AWGN
         of that SNR carries.
     asked_first: what is sent depends on the question, as of an answer made at the transmitter.
+    way: across the channel.
 
     Attributes:
         used: of each channel and SNR the schemes with the sizes of the messages, in bytes, that they sent.
     """
 
     def __init__(
-        self, codec: Codec, name: str = "classical", scheme: Scheme | None = None, asked_first: bool = False
+        self,
+        codec: Codec,
+        name: str = "classical",
+        scheme: Scheme | None = None,
+        asked_first: bool = False,
+        way: Way | None = None,
     ) -> None:
         self.codec, self.name, self.scheme, self.asked_first = codec, name, scheme, asked_first
+        self.way = way or SymbolWay()
         self._coded: dict[str, Payload] = {}
         self._answers: dict[str, Said] = {}
         self.used: dict[tuple[str, float], set[tuple[int, int]]] = {}
@@ -189,23 +201,30 @@ class Classical:
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
     ) -> list[Delivery]:
         """As `System.send_all`."""
-        return [self._send(e, channel, snr_db, rng) for e, rng in zip(examples, rngs, strict=True)]
+        payloads = [self._encoded(example) for example in examples]
+        configs = [self._frames(payload, channel, snr_db) for payload in payloads]
+        crossings = self.way.cross_all(payloads, channel, snr_db, rngs, configs)
+        return [
+            _delivery(self._said(example, payload, crossing), crossing)
+            for example, payload, crossing in zip(examples, payloads, crossings, strict=True)
+        ]
 
     def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: of the messages after their source codec."""
         return [self._answer(example) for example in examples]
 
-    def _send(self, example: Example, channel: str, snr_db: float, rng: np.random.Generator) -> Delivery:
-        payload = self._encoded(example)
+    def _frames(self, payload: Payload, channel: str, snr_db: float) -> TransportConfig:
+        """How a payload is sent; its scheme is noted."""
         mcs = -1 if self.scheme is None else self.scheme(channel, snr_db, len(payload.data))
         self.used.setdefault((channel, snr_db), set()).add((mcs, len(payload.data)))
-        crossing = cross(payload, channel, snr_db, rng, frames_for(snr_db, PayloadFormat(mcs=mcs)))
-        said: Said = None
-        if crossing.received is not None:
-            # a CRC that passed by chance: never reuse the answer to the right bytes
-            right = crossing.received.data == payload.data
-            said = self._answer(example) if right else self._read(crossing.received.data, example)
-        return _delivery(said, crossing)
+        return frames_for(snr_db, PayloadFormat(mcs=mcs), self.way.framed)
+
+    def _said(self, example: Example, payload: Payload, crossing: Crossing) -> Said:
+        if crossing.received is None:
+            return None
+        # a CRC that passed by chance: never reuse the answer to the right bytes
+        right = crossing.received.data == payload.data
+        return self._answer(example) if right else self._read(crossing.received.data, example)
 
     def _encoded(self, example: Example) -> Payload:
         key = example.id if self.asked_first else example.media_id

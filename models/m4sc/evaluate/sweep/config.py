@@ -13,6 +13,7 @@ import yaml
 from m4sc.codecs.rivals import picture_files, sounds, words
 from m4sc.evaluate.catalogue import TASKS
 from m4sc.evaluate.channels import CHANNELS
+from m4sc.evaluate.ways import SYMBOLS, THROUGH
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.small_file import read_small_text
 
@@ -20,7 +21,7 @@ OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
 CODECS = (*OWN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
 _SYSTEM_KEYS = {"codec", "tasks", "symbols", "side", "quality", "bits_per_s", "words", "mcs"}
 _MOST_CHARACTERS = 1 << 18
-_KEYS = {"weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
+_KEYS = {"through", "weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
 
 
 class SweepConfigError(ValueError):
@@ -64,6 +65,7 @@ class SweepConfig:
         weights: of our system and of the rivals' reader.
         examples: of the test split a task; validation: of the validation examples, for choices.
         seed: of the draw of examples; seeds: of the channels' noise.
+        through: the way across, of `m4sc.evaluate.ways.THROUGH`.
     """
 
     systems: tuple[SystemSpec, ...]
@@ -74,11 +76,13 @@ class SweepConfig:
     validation: int = 100
     seed: int = 0
     seeds: tuple[int, ...] = (0,)
+    through: str = SYMBOLS
 
     @property
     def settings_digest(self) -> str:
         """8 hexadecimal digits of the SHA-256 of what every row depends on."""
-        return _digest([self.weights, self.examples, self.validation, self.seed, self.seeds])
+        told = [self.weights, self.examples, self.validation, self.seed, self.seeds]
+        return _digest(told if self.through == SYMBOLS else [*told, self.through])
 
     def digest_of(self, system: SystemSpec) -> str:
         """16 hexadecimal digits of all that a system's rows depend on.
@@ -149,6 +153,8 @@ class _Reader:
         }
         if "seeds" in top:
             numbers["seeds"] = tuple(self._number(n, 0, 1_000_000) for n in self._list(top["seeds"]))
+        if "through" in top:
+            numbers["through"] = self._choice(top["through"], THROUGH, "way")
         if "weights" in top:
             numbers["weights"] = self._text(top["weights"])
         return SweepConfig(systems, tasks, points, **numbers)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from m4sc.data.example import Example
+from m4sc.evaluate.ways import SymbolWay, Way
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Ground:
         validation: how many of them decide a choice.
         place: of the whole split, for systems that remember it; None where there is none.
         seed: of the draw.
+        way: across the channel.
+        choosing: the way by which schemes are chosen.
     """
 
     model: Any
@@ -35,3 +38,5 @@ class Ground:
     validation: int
     place: Place | None = None
     seed: int = 0
+    way: Way = field(default_factory=SymbolWay)
+    choosing: Way = field(default_factory=SymbolWay)

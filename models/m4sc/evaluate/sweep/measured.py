@@ -18,6 +18,7 @@ from m4sc.evaluate.sweep.store import Rows
 from m4sc.evaluate.sweep.systems import Built, build
 from m4sc.evaluate.sweep.training_sets import training_examples
 from m4sc.evaluate.systems import Classical, System
+from m4sc.evaluate.ways import LINK, RADIO, SYMBOLS, SymbolWay, Way
 
 SNR_DEFINITION = "Es/N0 per data subcarrier"
 _TRAINING = 2000
@@ -40,23 +41,49 @@ def _model(weights: str) -> Any:
     return m4sc.load(weights)
 
 
+@lru_cache(maxsize=3)
+def _way(name: str) -> Way:
+    if name == SYMBOLS:
+        return SymbolWay()
+    from m4sc.evaluate.link_way import LinkWay  # with torch, which one process that only writes does not need
+
+    return LinkWay()
+
+
+def _choosing(way: Way) -> Way:
+    """The way by which a way's schemes are chosen: the link's for the radio, many times as fast."""
+    return way if way.name == SYMBOLS else _way(LINK)
+
+
 @lru_cache(maxsize=2)
-def _work(config: SweepConfig, spec: SystemSpec, task: str, place: Place) -> _Work:
+def _work(config: SweepConfig, spec: SystemSpec, task: str, place: Place, way: Way) -> _Work:
     model = _model(config.weights)
     examples = test_examples(task, place.data, config.examples, cache_dir=place.cache, seed=config.seed)
     training = training_examples(task, place.data, _TRAINING, config.seed)
-    built = build(spec, task, Ground(model, training, config.validation, place, config.seed))
+    ground = Ground(model, training, config.validation, place, config.seed, way, _choosing(way))
+    built = build(spec, task, ground)
     return _Work(built, examples, measure_controls(built.system, examples))
 
 
 def measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
-    """Rows of a point: each measure, over all examples and by kind."""
+    """Rows of a point: each measure, over all examples and by kind.
+
+    Raises:
+        ValueError: the way across needs GNU Radio (``m4sc_app.sweep_radio`` has that one).
+    """
+    if config.through == RADIO:
+        raise ValueError("the way 'radio' needs GNU Radio; use m4sc_app.sweep_radio.measure_over_radio")
+    return measure_through(_way(config.through), config, point, place)
+
+
+def measure_through(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
+    """The same by a way across; schemes are chosen by the link, or by symbols where they cross alone."""
     with _ONE_AT_A_TIME:
-        return _measure_one(config, point, place)
+        return _measure(way, config, point, place)
 
 
-def _measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
-    work = _work(config, point.system, point.task, place)
+def _measure(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
+    work = _work(config, point.system, point.task, place, way)
     rows = measure(work.built.system, work.examples, point.channel, point.snr_db, work.controls, config.seeds)
     more = {
         "system": point.system.name,
@@ -65,19 +92,20 @@ def _measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
         "weights": config.weights,
         "weights_hash": f"{int(_model(config.weights).fingerprint) & 0xFFFFFFFF:08x}",
         "snr_definition": SNR_DEFINITION,
+        "through": config.through,
         "draw_seed": config.seed,
         "messages": len({example.media_id for example in work.examples}),
-        "schemes": _schemes(work.built.system, point) if point.system.mcs < 0 else [],
+        "schemes": _schemes(work.built.system, point, _choosing(way)) if point.system.mcs < 0 else [],
     }
     return [{**asdict(row), **more} for row in rows]
 
 
-def _schemes(system: System, point: Point) -> list[dict[str, Any]]:
+def _schemes(system: System, point: Point, way: Way) -> list[dict[str, Any]]:
     """The schemes that a point was sent with, and what the draws that chose them say of their loss."""
     used = system.used.get((point.channel, point.snr_db), ()) if isinstance(system, Classical) else ()
     found = []
     for size in sorted({size_of(n_bytes) for _, n_bytes in used}):
-        choice = choose_scheme(point.channel, point.snr_db, size)
+        choice = choose_scheme(point.channel, point.snr_db, size, way)
         low, high = choice.interval
         found.append(
             {"mcs": choice.mcs, "bytes": size, "lost": choice.lost, "draws": choice.draws,

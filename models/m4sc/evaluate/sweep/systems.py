@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from m4sc.evaluate.sweep.ground import Ground
 from m4sc.evaluate.sweep.retrieval import nearest
 from m4sc.evaluate.sweep.training_sets import TRAINED
 from m4sc.evaluate.systems import Blind, Classical, Constant, Scheme, Semantic, System
+from m4sc.evaluate.ways import Way
 from m4sc.message import Message
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.tasks import Task, get_task
@@ -70,23 +72,24 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
     if not carries(spec, task):
         raise ValueError(f"system '{spec.name}' cannot carry the task '{task}'")
     if spec.codec == "semantic":
-        return Built(Semantic(ground.model, symbols=spec.symbols or None, name=spec.name), "")
+        own = Semantic(ground.model, symbols=spec.symbols or None, name=spec.name, way=ground.way)
+        return Built(own, "")
     if spec.codec == "blind":
         return Built(Blind(Semantic(ground.model), CONTROL_SNR_DB), "")
     if spec.codec == "constant":
         return Built(Constant(commonest(ground.training)), "")
-    scheme = _scheme(spec)
+    scheme, way = _scheme(spec, ground.choosing), ground.way
     if spec.codec == "retrieval":
         retriever, neighbours = nearest(ground, task)
         codec = IndexCodec(retriever, retriever.known.answers)
-        return Built(Classical(codec, spec.name, scheme, asked_first=True), neighbours)
+        return Built(Classical(codec, spec.name, scheme, asked_first=True, way=way), neighbours)
     if spec.codec in ("answer", "first-sentence"):
         answerer = first_sentence if spec.codec == "first-sentence" else _Asked(ground.model)
         words_codec = AnswerFirstCodec(answerer, WordCoder(spec.words, _sentences(ground.training)))
-        return Built(Classical(words_codec, spec.name, scheme, asked_first=True), "")
+        return Built(Classical(words_codec, spec.name, scheme, asked_first=True, way=way), "")
     ladder = _ladder(spec, ground)
     chosen, words = _least(ladder, ground)
-    return Built(Classical(ClassicalCodec(ground.model.read, chosen), spec.name, scheme), words)
+    return Built(Classical(ClassicalCodec(ground.model.read, chosen), spec.name, scheme, way=way), words)
 
 
 def commonest(examples: Sequence[Example]) -> dict[str, str]:
@@ -116,8 +119,8 @@ class _Asked:
         return str(self.model.read(message, task, question).text)
 
 
-def _scheme(spec: SystemSpec) -> Scheme:
-    return best_scheme if spec.mcs < 0 else lambda channel, snr_db, n_bytes: spec.mcs
+def _scheme(spec: SystemSpec, way: Way) -> Scheme:
+    return partial(best_scheme, way=way) if spec.mcs < 0 else lambda channel, snr_db, n_bytes: spec.mcs
 
 
 def _ladder(spec: SystemSpec, ground: Ground) -> list[tuple[str, SourceCodec]]:
