@@ -1,6 +1,5 @@
 """Sweeps: told what is wrong with a configuration, choices kept off the test split, reports."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +14,6 @@ from m4sc.evaluate.metrics.bootstrap import crossed_interval, share_interval
 from m4sc.evaluate.sweep.config import SweepConfigError, SystemSpec, load_config
 from m4sc.evaluate.sweep.ground import Ground, Place
 from m4sc.evaluate.sweep.points import points_of
-from m4sc.evaluate.sweep.store import OLD_FILE
 from m4sc.evaluate.sweep.systems import build, carries, commonest
 
 GOOD = """\
@@ -252,63 +250,3 @@ def test_questions_about_one_picture_are_drawn_together() -> None:
     assert high - low > 2 * (blind[1] - blind[0])
     with pytest.raises(ValueError, match="groups"):
         crossed_interval(values, mean, groups[:-1])
-
-
-def report_row(system: str, task: str, snr_db: float, n: int, **more: object) -> dict:
-    return {
-        "system": system, "task": task, "kind": "all", "metric": "exact", "channel": "awgn", "snr_db": snr_db,
-        "score": 0.5, "ci_low": 0.4, "ci_high": 0.6, "air_time_ms": 2.0, "frames": n, "frames_lost": 1,
-        "n": n, "chosen": "", "weights_hash": "0", "commit": "c", "last": True,
-        "point": f"{system}/{task}/awgn/{snr_db:g}", **more,
-    }  # fmt: skip
-
-
-def test_a_report_leaves_out_what_too_few_examples_say(tmp_path: Path) -> None:
-    import csv
-
-    from m4sc_app.errors import UserError
-    from m4sc_app.sweep_report import report_command
-
-    with pytest.raises(UserError, match="m4sc sweep"):
-        report_command(tmp_path, None, 200, False)
-    rows = [report_row("<ours>", "classify", snr, 200, score=0.625) for snr in (0.0, 5.0)]
-    rows += [report_row("scant", "classify", 0.0, 199), report_row("scant", "sound", 0.0, 10)]
-    (tmp_path / OLD_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    report_command(tmp_path, None, 200, False)
-    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
-    assert "&lt;ours&gt;" in page and "0.625" in page and "scant" not in page and "sound" not in page
-    with (tmp_path / "report" / "rows.csv").open(encoding="utf-8") as file:
-        assert [row["snr_db"] for row in csv.DictReader(file)] == ["0.0", "5.0"]
-    for name in ("classify-air-time", "classify-snr"):
-        assert (tmp_path / "report" / f"{name}.svg").read_text(encoding="utf-8").count("<path") > 4
-        assert (tmp_path / "report" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    with pytest.raises(UserError, match="--least"):
-        report_command(tmp_path, None, 500, False)
-
-
-def test_figures_of_a_paper_show_our_system_by_modality_and_by_task(tmp_path: Path) -> None:
-    import csv
-
-    from m4sc_app.errors import UserError
-    from m4sc_app.sweep_report import report_command
-
-    ours = {"codec": "semantic", "modality": "image", "blind_score": 0.125, "schemes": []}
-    scheme = {"mcs": 4, "bytes": 64, "lost": 0, "draws": 40, "loss_low": 0.0, "loss_high": 0.088}
-    other = {"codec": "webp", "modality": "image", "blind_score": None, "schemes": [scheme]}
-    rows = [
-        report_row("semantic", task, snr, 200, **ours) for task in ("classify", "vqa") for snr in (0.0, 5.0)
-    ]
-    rows.append(report_row("webp", "classify", 0.0, 200, **other))
-    (tmp_path / OLD_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    report_command(tmp_path, None, 200, True)
-    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
-    assert "4 (0.000 to 0.088, 64 bytes)" in page and "0.125" in page and "paper-multi-task.svg" in page
-    told = {}
-    for name in ("multi-modal", "multi-task"):
-        with (tmp_path / "report" / f"paper-{name}.csv").open(encoding="utf-8") as file:
-            told[name] = [row["task"] for row in csv.DictReader(file)]
-        assert (tmp_path / "report" / f"paper-{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert told == {"multi-modal": ["classify"] * 2, "multi-task": ["classify"] * 2 + ["vqa"] * 2}
-    (tmp_path / OLD_FILE).write_text(json.dumps(rows[-1]) + "\n", encoding="utf-8")
-    with pytest.raises(UserError, match="semantic system"):
-        report_command(tmp_path, None, 200, True)

@@ -7,6 +7,7 @@ import typer
 from m4sc_app.bench.ablation import ablation
 from m4sc_app.bench.agreement import agreement
 from m4sc_app.bench.alignment import alignment
+from m4sc_app.bench.batch import batch
 from m4sc_app.bench.broker import broker
 from m4sc_app.bench.frame import frame
 from m4sc_app.bench.handed_in import handed_in
@@ -31,6 +32,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.
 bench_app.command("ablation")(ablation)
 bench_app.command("agreement")(agreement)
 bench_app.command("alignment")(alignment)
+bench_app.command("batch")(batch)
 bench_app.command("broker")(broker)
 bench_app.command("frame")(frame)
 bench_app.command("header-code")(header_code)

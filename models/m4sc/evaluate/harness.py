@@ -18,7 +18,7 @@ import numpy as np
 from m4sc.data.example import Example
 from m4sc.evaluate.measures import Measure, measures_of
 from m4sc.evaluate.metrics.bootstrap import crossed_interval
-from m4sc.evaluate.systems import Said, Semantic, System
+from m4sc.evaluate.systems import Delivery, Said, Semantic, System
 
 CONTROL_SNR_DB = 10.0
 """What a receiver believes of zeros and of another message's symbols, Es/N0 in dB."""
@@ -112,12 +112,19 @@ def measure(
     snr_db: float,
     controls: Controls,
     seeds: Sequence[int],
+    keep: Callable[[list[Delivery]], None] = lambda _: None,
 ) -> list[Row]:
-    """Send every example once a seed; return a row of each measure over all, then of each question type."""
-    measures, found, lost = measures_of(examples[0].task), [], []
+    """Send every example once a seed; return a row of each measure over all, then of each question type.
+
+    `keep` is given what came of the examples with the first seed.
+    """
+    measures, lost = measures_of(examples[0].task), []
+    found: list[Values] = []
     symbols, air_time_s, frames, frames_lost, snrs_db = [], [], [], [], []
     for seed in seeds:
         sent = system.send_all(examples, channel, snr_db, point_rngs(seed, len(examples), channel, snr_db))
+        if not found:
+            keep(sent)
         answers = [delivery.said for delivery in sent]
         found.append(_values(measures, examples, answers))
         symbols.append([delivery.symbols for delivery in sent])

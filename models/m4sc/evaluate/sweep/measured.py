@@ -14,10 +14,11 @@ from m4sc.evaluate.harness import Controls, measure, measure_controls
 from m4sc.evaluate.sweep.config import SweepConfig, SystemSpec
 from m4sc.evaluate.sweep.ground import Ground, Place
 from m4sc.evaluate.sweep.points import Point
+from m4sc.evaluate.sweep.samples import samples_of
 from m4sc.evaluate.sweep.store import Rows
 from m4sc.evaluate.sweep.systems import Built, build
 from m4sc.evaluate.sweep.training_sets import training_examples
-from m4sc.evaluate.systems import Classical, System
+from m4sc.evaluate.systems import Classical, Delivery, System
 from m4sc.evaluate.ways import LINK, RADIO, SYMBOLS, SymbolWay, Way
 
 SNR_DEFINITION = "Es/N0 per data subcarrier"
@@ -84,7 +85,14 @@ def measure_through(way: Way, config: SweepConfig, point: Point, place: Place) -
 
 def _measure(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
     work = _work(config, point.system, point.task, place, way)
-    rows = measure(work.built.system, work.examples, point.channel, point.snr_db, work.controls, config.seeds)
+    samples: list[dict[str, Any]] = []
+
+    def keep(sent: list[Delivery]) -> None:
+        samples.extend(samples_of(work.examples, sent))
+
+    rows = measure(
+        work.built.system, work.examples, point.channel, point.snr_db, work.controls, config.seeds, keep
+    )
     more = {
         "system": point.system.name,
         "codec": point.system.codec,
@@ -97,7 +105,9 @@ def _measure(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
         "messages": len({example.media_id for example in work.examples}),
         "schemes": _schemes(work.built.system, point, _choosing(way)) if point.system.mcs < 0 else [],
     }
-    return [{**asdict(row), **more} for row in rows]
+    found = [{**asdict(row), **more} for row in rows]
+    found[0]["samples"] = samples
+    return found
 
 
 def _schemes(system: System, point: Point, way: Way) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ _REALS = (
     "no_channel_score", "no_channel_ratio", "blind_score", "shuffled_score",
 )  # fmt: skip
 _COUNTS = ("lost", "frames", "frames_lost", "n", "messages", "draw_seed")
-COLUMNS = (*_TEXTS, *_REALS, *_COUNTS, "seeds", "schemes")
+COLUMNS = (*_TEXTS, *_REALS, *_COUNTS, "seeds", "schemes", "samples")
 """Columns of every row, empty where a row says nothing of it."""
 
 
@@ -115,7 +115,12 @@ def _schema() -> Any:
     )  # fmt: skip
     fields = [(name, pa.string()) for name in _TEXTS] + [(name, pa.float64()) for name in _REALS]
     fields += [(name, pa.int64()) for name in _COUNTS]
-    return pa.schema([*fields, ("seeds", pa.list_(pa.int64())), ("schemes", pa.list_(scheme))])
+    sample = pa.struct(
+        [(name, pa.string()) for name in ("id", "asked", "wanted", "said")]
+        + [(name, pa.binary()) for name in ("message", "received")]
+    )
+    lists = [("seeds", pa.int64()), ("schemes", scheme), ("samples", sample)]
+    return pa.schema([*fields, *((name, pa.list_(kind)) for name, kind in lists)])
 
 
 def _write(rows: Rows, path: Path) -> None:
