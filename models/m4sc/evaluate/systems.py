@@ -37,7 +37,8 @@ class Delivery:
     snr_db: float = float("nan")
 
 
-def _delivery(said: Said, crossing: Crossing) -> Delivery:
+def delivery_of(said: Said, crossing: Crossing) -> Delivery:
+    """What came of an example, of its answer and its crossing."""
     return Delivery(
         said, crossing.symbols, crossing.air_time_s, crossing.frames, crossing.lost_segments, crossing.snr_db
     )
@@ -158,7 +159,7 @@ class Semantic:
         heard = {n: (c.received.symbols, c.received.noise_var) for n, c in enumerate(crossings) if c.received}
         told = self.read_all(list(heard.values()), [examples[n] for n in heard])
         answers = dict(zip(heard, told, strict=True))
-        return [_delivery(answers.get(n), crossing) for n, crossing in enumerate(crossings)]
+        return [delivery_of(answers.get(n), crossing) for n, crossing in enumerate(crossings)]
 
     def all_without_channel(self, examples: Sequence[Example]) -> list[Said]:
         """As `System.all_without_channel`: the latents as they were sent, with a noise variance of -60 dB."""
@@ -205,7 +206,7 @@ class Classical:
         configs = [self._frames(payload, channel, snr_db) for payload in payloads]
         crossings = self.way.cross_all(payloads, channel, snr_db, rngs, configs)
         return [
-            _delivery(self._said(example, payload, crossing), crossing)
+            delivery_of(self._said(example, payload, crossing), crossing)
             for example, payload, crossing in zip(examples, payloads, crossings, strict=True)
         ]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from m4sc.codecs.rivals import picture_files, sounds, words
+from m4sc.codecs.rivals import foreign, picture_files, sounds, words
 from m4sc.evaluate.catalogue import TASKS
 from m4sc.evaluate.channels import CHANNELS
 from m4sc.evaluate.ways import SYMBOLS, THROUGH
@@ -18,8 +19,21 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.small_file import read_small_text
 
 OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
-CODECS = (*OWN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
-_SYSTEM_KEYS = {"codec", "tasks", "symbols", "side", "quality", "bits_per_s", "words", "mcs"}
+FOREIGN = "foreign"
+CODECS = (*OWN, FOREIGN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
+_SYSTEM_KEYS = {
+    "codec",
+    "tasks",
+    "symbols",
+    "side",
+    "quality",
+    "bits_per_s",
+    "words",
+    "mcs",
+    "encoder",
+    "decoder",
+}
+_PAIR = ("encoder", "decoder")
 _MOST_CHARACTERS = 1 << 18
 _KEYS = {"through", "weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
 
@@ -42,6 +56,7 @@ class SystemSpec:
         bits_per_s: of Opus, likewise.
         words: coder of an answer's words.
         mcs: a scheme's number for every SNR, or -1: the best of each channel and SNR.
+        encoder, decoder: of somebody else's pair (:mod:`m4sc.codecs.rivals.foreign`).
     """
 
     name: str
@@ -53,6 +68,8 @@ class SystemSpec:
     bits_per_s: tuple[int, ...] = (12_000,)
     words: str = "five-bit"
     mcs: int = -1
+    encoder: str = ""
+    decoder: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,8 @@ class SweepConfig:
 
         Tasks and points are told in a row itself, so a sweep may get more or fewer of them, or of systems.
         """
-        return self.settings_digest + _digest({**asdict(system), "tasks": ()})
+        told = {key: value for key, value in asdict(system).items() if value != "" or key not in _PAIR}
+        return self.settings_digest + _digest({**told, "tasks": ()})
 
 
 def _digest(what: Any) -> str:
@@ -182,7 +200,22 @@ class _Reader:
             found["words"] = self._choice(given["words"], words.CODERS, "coder of words")
         if "mcs" in given:
             found["mcs"] = self._number(given["mcs"], 0, len(MCS_TABLE) - 1)
+        found |= self._pair(name, node, given, found["codec"])
         return SystemSpec(name, **found)
+
+    def _pair(self, name: str, node: yaml.Node, given: dict[str, yaml.Node], codec: str) -> dict[str, str]:
+        """Encoder and decoder, which one codec takes and no other."""
+        named = {key: self._text(given[key]) for key in _PAIR if key in given}
+        if codec != FOREIGN:
+            if named:
+                raise self._error(given[next(iter(named))], f"codec '{codec}' takes no encoder or decoder")
+            return {}
+        if len(named) < len(_PAIR) or "tasks" not in given:
+            raise self._error(node, f"system '{name}' needs encoder, decoder and tasks")
+        for key, text in named.items():
+            if not re.fullmatch(foreign.FORM, text):
+                raise self._error(given[key], f"'{text}' is none of package.module:function and hf:ID")
+        return named
 
     def _channel(self, node: yaml.Node) -> list[tuple[str, float]]:
         given = self._mapping(node, {"channel", "snr_db"})

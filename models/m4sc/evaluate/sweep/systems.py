@@ -13,14 +13,16 @@ import numpy as np
 from m4sc.codecs.classical import ClassicalCodec, SourceCodec
 from m4sc.codecs.rivals import picture_files, sounds
 from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
+from m4sc.codecs.rivals.foreign import ForeignCodec, foreign_pair
 from m4sc.codecs.rivals.picture_files import PictureFiles
 from m4sc.codecs.rivals.sounds import SoundCoder
 from m4sc.codecs.rivals.words import WordCoder
 from m4sc.data.example import Example
 from m4sc.evaluate.envelope import best_scheme
+from m4sc.evaluate.foreign_system import Foreign
 from m4sc.evaluate.harness import CONTROL_SNR_DB
 from m4sc.evaluate.measures import measures_of
-from m4sc.evaluate.sweep.config import SystemSpec
+from m4sc.evaluate.sweep.config import FOREIGN, SystemSpec
 from m4sc.evaluate.sweep.ground import Ground
 from m4sc.evaluate.sweep.retrieval import nearest
 from m4sc.evaluate.sweep.training_sets import TRAINED
@@ -87,6 +89,10 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
         answerer = first_sentence if spec.codec == "first-sentence" else _Asked(ground.model)
         words_codec = AnswerFirstCodec(answerer, WordCoder(spec.words, _sentences(ground.training)))
         return Built(Classical(words_codec, spec.name, scheme, asked_first=True, way=way), "")
+    if spec.codec == FOREIGN:
+        pair = foreign_pair(spec.encoder, spec.decoder)
+        foreign = Foreign(ForeignCodec(ground.model.read, *pair), spec.name, scheme, way)
+        return Built(foreign, f"{spec.encoder}, {spec.decoder}")
     ladder = _ladder(spec, ground)
     chosen, words = _least(ladder, ground)
     return Built(Classical(ClassicalCodec(ground.model.read, chosen), spec.name, scheme, way=way), words)
