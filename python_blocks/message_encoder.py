@@ -74,6 +74,7 @@ class message_encoder(pdu_worker):  # noqa: N801
             "essential": encoded.essential,
             "unit": encoded.unit,
             "spread": encoded.spread,
+            "mcs": encoded.mcs,
         }
         if encoded.latents is None:
             yield {**meta, **told}, encoded.data

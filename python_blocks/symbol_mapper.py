@@ -98,6 +98,7 @@ def payload_of(meta: dict[str, Any], payload: np.ndarray) -> Any:
         int(meta.get("essential", 0)),
         int(meta.get("unit", 1)),
         bool(meta.get("spread", False)),
+        int(meta.get("mcs", -1)),
     )
 
 

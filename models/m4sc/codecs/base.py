@@ -50,6 +50,8 @@ class Payload:
             units, so that a lost segment spoils none by half.
         essential: leading symbols without which the rest cannot be read. The transport repeats them in every
             segment, so that any segment may be lost.
+        mcs: scheme that the codec fitted its bytes to; -1: the transport chooses. A transport that is told a
+            scheme keeps to that.
     """
 
     task_id: int
@@ -60,6 +62,7 @@ class Payload:
     essential: int = 0
     unit: int = 1
     spread: bool = False
+    mcs: int = -1
 
     def __post_init__(self) -> None:
         if (self.latents is None) == (not self.data):

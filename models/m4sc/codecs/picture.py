@@ -11,6 +11,7 @@ import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.by_size import BySizeCodec
+from m4sc.codecs.fitted_picture import FittedPictureCodec
 from m4sc.codecs.questions import QuestionCodec
 from m4sc.codecs.semantic import SemanticCodec
 from m4sc.codecs.space import SpaceCodec
@@ -23,9 +24,10 @@ TaskCodec = SemanticCodec | SpaceCodec | QuestionCodec | BySizeCodec
 
 
 class ReconstructionCodec(Codec):
-    """Pictures over analogue symbols (:mod:`m4sc.coding.reconstruction`).
+    """Pictures over analogue symbols (:mod:`m4sc.coding.reconstruction`), or as a file that fits a budget.
 
-    The field that names a picture's size is essential: without it no tile has a place.
+    The field that names a picture's size is essential: without it no tile has a place. Where a number of
+    symbols is given that is not what the tiles take, a file of the whole picture fills them.
 
     Args:
         pictures: encoder and decoder with weights.
@@ -36,9 +38,12 @@ class ReconstructionCodec(Codec):
 
     def __init__(self, pictures: PictureCodec, fingerprint: int = 0) -> None:
         self.pictures, self.fingerprint = pictures, fingerprint
+        self.files = FittedPictureCodec()
 
     def encode(self, message: Message, task: Task, budget: Budget, instruction: str | None = None) -> Payload:
-        """As :meth:`Codec.encode`; a picture takes what its size takes."""
+        """As :meth:`Codec.encode`; without a budget a picture takes what its size takes."""
+        if budget.symbols is not None and budget.symbols != self.pictures.symbols_of(message.data):
+            return self.files.encode(message, task, budget)  # of no weights
         latents = self.pictures.encode(message.data)
         unit = self.pictures.config.symbols
         essential = SIZE_SYMBOLS if len(latents) > unit else 0
@@ -57,9 +62,12 @@ class ReconstructionCodec(Codec):
     ) -> list[Answer]:
         """As :meth:`Codec.decode_many`; tiles whose symbols were lost are filled from their neighbours."""
         started = time.perf_counter()
-        shown = self.pictures.decode_many([(one.symbols, one.noise_var) for one in received])
+        tiled = [one for one in received if not one.data]
+        shown = iter(self.pictures.decode_many([(one.symbols, one.noise_var) for one in tiled]))
         seconds = time.perf_counter() - started
-        return [Answer("", picture, seconds) for picture in shown]
+        return [
+            self.files.decode(one, task) if one.data else Answer("", next(shown), seconds) for one in received
+        ]
 
     def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
         """As :meth:`Codec.read`: the picture is there already."""

@@ -1,5 +1,7 @@
 """Source codecs of the classical system: WebP pictures, Opus speech, Brotli text.
 
+What :mod:`m4sc.codecs.fitted_picture` sends is read too.
+
 Each is set for few bytes at a quality from which the model still reads the message: the classical system's
 best case, since its air time follows its bytes.
 """
@@ -12,6 +14,7 @@ import struct
 import brotli
 import numpy as np
 
+from m4sc.codecs.fitted_picture import is_fitted, picture_of
 from m4sc.media.limits import Limits
 from m4sc.media.texts import expand_text
 from m4sc.message import SAMPLE_RATE_HZ, Message, MessageError, join_files, split_files
@@ -53,6 +56,8 @@ def source_decode(payload: bytes, modality: str) -> Message:
         MessageError: the bytes are not of this codec, or more than it sends.
     """
     RECEIVED.check_bytes(payload, "message")
+    if modality == "image" and is_fitted(payload):
+        return Message("image", picture_of(payload))
     if modality == "image":
         return Message.from_bytes(payload, "image", RECEIVED)
     if modality == "speech":

@@ -14,7 +14,7 @@ from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import MAX_SEGMENTS, PayloadKind
 from m4sc.phy.header.protection import NORMAL, Protection
 from m4sc.phy.modulation.arrangement import arrange
-from m4sc.phy.modulation.digital import encode_transport, most_bytes
+from m4sc.phy.modulation.digital import encode_transport, most_bytes, n_symbols
 from m4sc.phy.modulation.fsq import latents_to_bytes
 from m4sc.phy.modulation.mapping import latents_to_symbols
 from m4sc.phy.modulation.mcs import select_mcs
@@ -184,21 +184,42 @@ def _analogue(
     return [_frame(replace(head, segment=i), part, config, protection) for i, part in enumerate(mapped)]
 
 
-def _digital(data: bytes, payload: Payload, address: Address, config: TransportConfig) -> list[OutgoingFrame]:
+def digital_symbols(n_bytes: int, config: TransportConfig) -> int:
+    """Complex symbols of all frames that carry a message of bytes, its check counted."""
+    size, schemes = _digital_parts(n_bytes, config)
+    return sum(n_symbols(one, mcs) for one, mcs in zip(size, schemes, strict=True))
+
+
+def _digital_parts(n_bytes: int, config: TransportConfig) -> tuple[list[int], list[int]]:
+    """Bytes of each segment of a message of `n_bytes`, its check counted, and their schemes."""
     form = config.form
-    mcs = _scheme(form, min(len(data), config.segment_bytes))
+    mcs = _scheme(form, min(n_bytes, config.segment_bytes))
     size = min(config.segment_bytes, most_bytes(mcs, config.waveform.max_payload_symbols))
-    if len(data) > size:
+    if n_bytes > size:
+        n_bytes += CHECK_BYTES
+    size = -(-n_bytes // -(-n_bytes // size))  # equal parts: a short last one needs a more robust scheme
+    sizes = [min(size, n_bytes - i) for i in range(0, n_bytes, size)]
+    schemes = []
+    for one in sizes:
+        mcs = min(mcs, _scheme(form, one))
+        schemes.append(mcs)
+    return sizes, schemes
+
+
+def _digital(data: bytes, payload: Payload, address: Address, config: TransportConfig) -> list[OutgoingFrame]:
+    if payload.mcs >= 0 > config.form.mcs:
+        config = replace(config, form=replace(config.form, mcs=payload.mcs))
+    sizes, schemes = _digital_parts(len(data), config)
+    if len(sizes) > 1:
         data += zlib.crc32(data).to_bytes(CHECK_BYTES, "big")
-    size = -(-len(data) // -(-len(data) // size))  # equal parts: a short last one needs a more robust scheme
-    parts = [data[i : i + size] for i in range(0, len(data), size)]
-    head = _header(payload, address, config, PayloadKind.DIGITAL, len(parts))
-    frames = []
-    for i, part in enumerate(parts):
-        mcs = min(mcs, _scheme(form, len(part)))
-        header = replace(head, mcs=mcs, segment=i, payload_bytes=len(part))
-        protection = chosen_protection(config.protection, digital_protection(mcs, len(part)))
-        frames.append(_frame(header, encode_transport(part, mcs), config, protection))
+    head = _header(payload, address, config, PayloadKind.DIGITAL, len(sizes))
+    frames, start = [], 0
+    for i, (size, mcs) in enumerate(zip(sizes, schemes, strict=True)):
+        header = replace(head, mcs=mcs, segment=i, payload_bytes=size)
+        protection = chosen_protection(config.protection, digital_protection(mcs, size))
+        symbols = encode_transport(data[start : start + size], mcs)
+        frames.append(_frame(header, symbols, config, protection))
+        start += size
     return frames
 
 

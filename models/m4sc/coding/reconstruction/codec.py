@@ -43,6 +43,14 @@ class PictureCodec:
         height, width = (max(1, round(n * self.config.max_side / longest)) for n in picture.shape[:2])
         return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
+    def symbols_of(self, picture: np.ndarray) -> int:
+        """Complex symbols that :meth:`encode` makes of a picture, uint8 (H, W, 3)."""
+        height, width = picture.shape[:2]
+        longest = max(height, width, self.config.max_side)
+        height, width = (max(1, round(n * self.config.max_side / longest)) for n in (height, width))
+        own = tile_count(height, width, self.config.tile) * self.config.symbols
+        return own if self._is_one_tile(height, width) else own + SIZE_SYMBOLS
+
     @torch.inference_mode()
     def encode(self, picture: np.ndarray) -> np.ndarray:
         """Picture, uint8 (H, W, 3), to latents, float32 (k, 2), unit mean power.

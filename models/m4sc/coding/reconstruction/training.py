@@ -138,16 +138,42 @@ def train_reconstruction(
     out_dir: Path,
     progress: Callable[[str], None] = print,
 ) -> list[dict[str, float]]:
+    """Train the picture codec; as :func:`train_timed`, under the name "reconstruct"."""
+    return train_timed(
+        network,
+        lambda step: _step_loss(network, batches, stage, step),
+        stage,
+        out_dir,
+        "reconstruct",
+        progress,
+    )
+
+
+def train_timed(
+    network: nn.Module,
+    step_loss: Callable[[int], Tensor],
+    stage: ReconstructionStage,
+    out_dir: Path,
+    name: str,
+    progress: Callable[[str], None] = print,
+) -> list[dict[str, float]]:
     """Train to the end of the budget; killed, it goes on from its last checkpoint.
 
-    Each step's batch and noise follow from the seed and the step's number alone. At the end the network holds
-    the averaged weights.
+    At the end the network holds the averaged weights.
 
-    Returns the curve: rows with minutes, step, psnr_db (of training batches), also in
-    ``reconstruct.curve.json``.
+    Args:
+        network: is changed in place.
+        step_loss: minus the PSNR in dB of a step's batch, scalar, which depends on the step's number alone.
+        stage: budget, rate and averaging.
+        out_dir: of the checkpoint and the curve; made where it is not there.
+        name: of the files.
+        progress: is told a line now and then.
+
+    Returns:
+        the curve: rows with minutes, step, psnr_db (of training batches), also in ``NAME.curve.json``.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    checkpoint = out_dir / "reconstruct.ckpt.pt"
+    checkpoint = out_dir / f"{name}.ckpt.pt"
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=stage.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
     )
@@ -181,7 +207,7 @@ def train_reconstruction(
         rate = min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * elapsed / budget))
         for group in optimizer.param_groups:
             group["lr"] = stage.rate * max(rate, 0.01)
-        loss = _step_loss(network, batches, stage, step)
+        loss = step_loss(step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -199,7 +225,7 @@ def train_reconstruction(
             saved = time.monotonic()
     save(budget)
     network.load_state_dict(average, strict=False)
-    (out_dir / "reconstruct.curve.json").write_text(json.dumps(curve), encoding="utf-8")
+    (out_dir / f"{name}.curve.json").write_text(json.dumps(curve), encoding="utf-8")
     return curve
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+MS_SSIM_SIDE = 160
 _SMALL = 32  # side of pictures that are compared as a whole
 
 
@@ -28,6 +29,27 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     from skimage.metrics import structural_similarity
 
     return float(structural_similarity(image, reference, channel_axis=-1, data_range=255))
+
+
+def ms_ssim(image: np.ndarray, reference: np.ndarray) -> float:
+    """Multi-scale structural similarity, 0 to 1, as pytorch-msssim computes it. Both uint8 (H, W, 3).
+
+    Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment",
+    Asilomar 2003.
+
+    Raises:
+        ValueError: shapes differ, or a side is not above `MS_SSIM_SIDE` pixels, as five scales need.
+    """
+    import torch
+    from pytorch_msssim import ms_ssim as of_planes
+
+    if image.shape != reference.shape or min(image.shape[:2]) <= MS_SSIM_SIDE:
+        raise ValueError(
+            f"pictures of shapes {image.shape} and {reference.shape}: MS-SSIM takes equal ones with sides "
+            f"above {MS_SSIM_SIDE}"
+        )
+    planes = [torch.from_numpy(one.transpose(2, 0, 1).astype(np.float32))[None] for one in (image, reference)]
+    return float(of_planes(*planes, data_range=255))
 
 
 def difference(image: np.ndarray, other: np.ndarray) -> float:

@@ -1,0 +1,101 @@
+"""`m4sc bench pictures`: pictures rebuilt by our codec and its rivals, at the same channel symbols."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from m4sc_app.errors import UserError
+from m4sc_app.tables import show
+
+_POINTS = {"kodak": ("48,24,16,12,8", "1,4,7,10,13"), "cifar10": ("6", "0,5,10,15")}
+_SMALL = "m4sc,heic,deepjscc,deepjscc-2019"
+
+
+def pictures(
+    data: Annotated[Path, typer.Option(help="Folder that holds the data sets.")],
+    which: Annotated[str, typer.Option("--set", help="kodak (22 pictures at hand) or cifar10.")] = "kodak",
+    systems: Annotated[
+        str | None, typer.Option(help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, deepjscc, capacity.")
+    ] = None,
+    cbr: Annotated[str | None, typer.Option(help="Inverses of the CBR, such as 48,24,16,12,8.")] = None,
+    snr: Annotated[str | None, typer.Option(help="Es/N0 in dB, such as 1,4,7,10,13.")] = None,
+    n: Annotated[int, typer.Option(min=1, help="Pictures at most.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the rows; an earlier run there goes on.")] = Path(
+        "runs/pictures"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
+) -> None:
+    """PSNR and MS-SSIM of pictures of any size in AWGN, for a given number of symbols a real of the picture.
+
+    Example: m4sc bench pictures --data DATA
+    """
+    from m4sc.evaluate.pictures import SYSTEMS, means, measure
+
+    if which not in _POINTS:
+        raise UserError(f"--set {which} is none of {', '.join(_POINTS)}")
+    chosen = (systems or (",".join(SYSTEMS) if which == "kodak" else _SMALL)).split(",")
+    if unknown := [name for name in chosen if name not in SYSTEMS]:
+        raise UserError(f"--systems: {', '.join(unknown)} is none of {', '.join(SYSTEMS)}")
+    if which == "kodak" and systems is None:
+        chosen.remove("deepjscc-2019")  # of one rate, CBR 1/6, alone
+    given_cbr, given_snr = _POINTS[which]
+    points = [
+        (int(c), s) for s in _numbers(snr or given_snr, "--snr") for c in _numbers(cbr or given_cbr, "--cbr")
+    ]
+    if any(c < 1 for c, _ in points):
+        raise UserError("--cbr takes the inverses of the CBR, whole numbers from 1 on")
+    shown = _pictures(data, which)[:n]
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with Progress(console=Console(stderr=True)) as bar:
+        job = bar.add_task("sending", total=len(chosen) * len(shown) * len(points))
+        for row in measure(chosen, shown, points, out / f"{which}-seed{seed}.jsonl", seed):
+            rows.append(row)
+            bar.update(job, advance=1, description=f"{row.system} {row.picture}")
+    found = means(rows)
+    if as_json:
+        typer.echo(json.dumps([one.as_json() for one in found], indent=1))
+        return
+    table = Table(title=f"{which}, {len(shown)} pictures, AWGN; PSNR with its 95 % interval over pictures")
+    for name in ("system", "CBR", "Es/N0", "PSNR", "interval", "MS-SSIM", "lost", "symbols used", "air time"):
+        table.add_column(name)
+    table.add_column("SwinJSCC, published")
+    for one in found:
+        table.add_row(
+            one.system,
+            f"1/{one.cbr_inverse}",
+            f"{one.snr_db:g} dB",
+            f"{one.psnr_db:.2f} dB",
+            f"{one.interval_db[0]:.2f} to {one.interval_db[1]:.2f}",
+            "" if one.ms_ssim is None else f"{one.ms_ssim:.4f}",
+            f"{one.lost} of {one.n}",
+            f"{one.used:.0%}",
+            f"{1000 * one.air_time_s:.1f} ms",
+            "" if one.swin_jscc_db is None else f"{one.swin_jscc_db:.2f} dB",
+        )
+    show(table)
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        return [float(one) for one in text.split(",")]
+    except ValueError:
+        raise UserError(f"{option} {text!r} is no list of numbers such as 1,4,7") from None
+
+
+def _pictures(data: Path, which: str):  # type: ignore[no-untyped-def]
+    """Names and pictures, uint8 (H, W, 3)."""
+    from m4sc.data.cifar10 import load_cifar10
+    from m4sc.data.kodak import load_kodak
+
+    if which == "kodak":
+        return load_kodak(data)
+    return [(str(i), picture) for i, picture in enumerate(load_cifar10(data, "test").images)]
