@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy.fft
 
 from m4sc.phy.waveform import WaveformConfig
 
@@ -81,12 +82,11 @@ def standing_carrier(samples: np.ndarray) -> Carrier | None:
     if rows < 8:
         return None
     window = np.hanning(_FFT).astype(np.float32)
-    spectra = np.fft.fft(samples[: rows * _FFT].reshape(rows, _FFT) * window, axis=1)
-    power = np.abs(spectra) ** 2
-    quiet = np.partition(power, rows // 4, axis=0)[rows // 4]
-    beside = [np.roll(quiet, shift) for shift in range(-_BESIDE, _BESIDE + 1) if abs(shift) > _NEAR]
-    usual = np.median(beside, axis=0)
-    mean = power.mean(axis=0)
+    spectra = scipy.fft.fft(samples[: rows * _FFT].reshape(rows, _FFT) * window, axis=1)
+    power = spectra.real**2 + spectra.imag**2
+    quiet = np.sort(power, axis=0)[rows // 4].astype(np.float64)
+    usual = _usual_beside(quiet)
+    mean = power.mean(axis=0, dtype=np.float64)
     if mean.sum() <= 0.0:
         return None
     over = quiet / (usual + 1e-9 * mean.mean())
@@ -97,6 +97,19 @@ def standing_carrier(samples: np.ndarray) -> Carrier | None:
     if over_db < _STANDS_DB or level_db < _LEAST_DB:
         return None
     return Carrier(float(np.fft.fftfreq(_FFT)[best]), over_db, level_db)
+
+
+def _usual_beside(power: np.ndarray) -> np.ndarray:
+    """Median of the bins on both sides of each, those near it left out, the spectrum taken as a ring.
+
+    power: float (n,), of a spectrum. By sorting rows: a receiver does this all the time, and NumPy's median
+    and SciPy's filters (of which those in one dimension do not heed a gap) take several times as long.
+    """
+    ring = np.concatenate([power[-_BESIDE:], power, power[:_BESIDE]]).astype(np.float32)
+    around = np.lib.stride_tricks.sliding_window_view(ring, 2 * _BESIDE + 1)
+    beside = np.sort(np.concatenate([around[:, : _BESIDE - _NEAR], around[:, _BESIDE + _NEAR + 1 :]], axis=1))
+    middle = beside.shape[1] // 2
+    return 0.5 * (beside[:, middle - 1] + beside[:, middle]).astype(np.float64)
 
 
 def symbol_lag(bursts: Sequence[np.ndarray], longest: int) -> float:
