@@ -24,7 +24,8 @@ from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.modulation.qam import grid_scale
 
 _TURNS = 3  # of estimates and noise
-_GAIN_WINDOWS = 5, 1, 1  # OFDM symbols: pilots' gains over five, then decisions' over one, twice
+# Gains by whom: OFDM symbols of a mean, and whether decisions count beside pilots.
+_GAINS = (5, False), (1, True), (1, True)
 _NARROW = 3  # OFDM symbols of the phase's narrowest window, where it may wander
 _LEFT_OUT = 0.5  # of the carriers at most
 _LEAST_POWER = 1e-30
@@ -71,6 +72,7 @@ class Setting:
         basis: of the channel's taps, complex64 (fft_len, taps).
         phase: what ``pilot_phase`` takes behind the pilots.
         rounds: of the channel's estimate.
+        window: share of an OFDM symbol, prefix included, that a spectrum sees.
     """
 
     sync: np.ndarray
@@ -80,6 +82,7 @@ class Setting:
     basis: np.ndarray
     phase: tuple[int, int, np.ndarray, float]
     rounds: int
+    window: float
 
 
 class Found(NamedTuple):
@@ -95,14 +98,13 @@ class Found(NamedTuple):
 
 @dataclass
 class _Estimates:
-    """straight: less phases and clock, not weighted; h; its error, float (fft_len,), and that of the phases,
-    float (rows,), over the least noise; the least noise; ppm; phase: what was undone in all, float (rows,),
-    and the frequency of its line, rad a symbol."""
+    """straight: less phases and clock, not weighted; h; its error over the least noise, float (fft_len,); the
+    least noise; ppm; phase: what was undone in all, float (rows,), and the frequency of its line, rad a
+    symbol."""
 
     straight: np.ndarray
     h: np.ndarray
     h_error: np.ndarray
-    phase_error: np.ndarray
     floor: float
     ppm: float
     phase: tuple[np.ndarray, float]
@@ -119,19 +121,22 @@ def look_closely(frame: Received, setting: Setting) -> Found:
     inside = np.isin(order, np.concatenate([setting.data_bins, setting.pilot_bins]))
     weights: np.ndarray = np.ones((len(frame.words) + len(frame.bins), len(frame.h)))
     kept: np.ndarray = np.ones(len(frame.h), bool)
-    phase, field = None, weights
+    phase, field, sweep = None, weights, None
     for turn in range(_TURNS):
         found = _estimate(frame, setting, weights, kept, phase)
         cells = _cells(frame, setting, found, order)
+        gain_error = np.zeros(len(frame.bins))
         if turn == _TURNS - 1:
-            found, cells = _follow_gains(found, cells, field, len(frame.words))
-        field, of_carrier, _ = noise_field(cells, found.floor, inside, turn == _TURNS - 1)
-        phase = found.phase
+            found, cells, gain_error = _follow_gains(found, cells, field, len(frame.words))
+        levels = noise_field(cells, found.floor, inside, turn == _TURNS - 1, sweep)
+        phase, field, sweep = found.phase, levels.field, levels.sweep
         weights[:, order] = np.sqrt(found.floor / np.maximum(field, found.floor))
-        kept = _kept(of_carrier, found.floor, order, inside, setting, len(frame.words) + len(frame.sent))
+        kept = _kept(
+            levels.of_carrier, found.floor, order, inside, setting, len(frame.words) + len(frame.sent)
+        )
     places = np.searchsorted(order, setting.data_bins, sorter=np.argsort(order))
     noise = field[len(frame.words) :][:, np.argsort(order)[places]]
-    return _equalized(frame, setting, found, noise)
+    return _equalized(frame, setting, found, noise, gain_error)
 
 
 def _kept(
@@ -198,21 +203,20 @@ def _estimate(
         # of most cells: one that is hit and not known to be yet must not count
         noise = float(np.median(error)) / np.log(2.0) * error.size / max(error.size - taps, 1.0)
         noise = max(noise, _LEAST_POWER)
-    turn, unsure = phases_anew(
-        every, undone, seen, wanted, h, pilots, (*bins, used), n_words, n_head, _NARROW
-    )
+    turn, _ = phases_anew(every, undone, seen, wanted, h, pilots, (*bins, used), n_words, n_head, _NARROW)
     ridge = noise * len(gram) / max(float(np.mean(np.abs(h[used]) ** 2)), _LEAST_POWER)
     inverse = np.linalg.inv(gram + max(ridge, 1e-6) * np.eye(len(gram)))
     h_error = np.real(np.sum((setting.basis @ inverse) * setting.basis.conj(), axis=1)) * taps / len(gram)
     straight = every * (turn[:, None] / weights.astype(np.float32))
     after = undone[0] - np.angle(turn), undone[1]
-    return _Estimates(straight, h, h_error, unsure, noise, ppm, after)
+    return _Estimates(straight, h, h_error, noise, ppm, after)
 
 
 def _follow_gains(
     found: _Estimates, cells: Cells, field: np.ndarray, n_words: int
-) -> tuple[_Estimates, Cells]:
-    """Both less what phase and gain of each OFDM symbol differ by from the estimates'.
+) -> tuple[_Estimates, Cells, np.ndarray]:
+    """Both less what phase and gain of each OFDM symbol differ by from the estimates', and the power of these
+    gains' errors, float (rows,).
 
     Pilots say it first, over a few symbols, then decisions for each. How far an estimate is believed is
     known by how much all of them differ, beyond what noise does to them.
@@ -220,18 +224,16 @@ def _follow_gains(
     field: float (words + rows, carriers), noise variance so far.
     """
     straight, seen = found.straight, cells.seen.copy()
-    error = found.phase_error.copy()
-    for window in _GAIN_WINDOWS:
-        sent, power = replace(cells, seen=seen).expected(field, decide=window == 1)
+    error = np.zeros(len(straight))
+    for window, decide in _GAINS:
+        sent, power = replace(cells, seen=seen).expected(field, decide)
         sums = (seen * np.conj(cells.h * sent) / field).sum(axis=1)[n_words:]
         known = (np.abs(cells.h) ** 2 * power / field).sum(axis=1)[n_words:]
         few = np.ones(min(window, len(straight)))
-        gain, unsure = _shrunk_gains(np.convolve(sums, few, "same"), np.convolve(known, few, "same"))
+        gain, error = _shrunk_gains(np.convolve(sums, few, "same"), np.convolve(known, few, "same"))
         straight = (straight / gain[:, None]).astype(np.complex64)
         seen[n_words:] = seen[n_words:] / gain[:, None]
-        if window == 1:
-            error = np.maximum(unsure / found.floor, 0.0)
-    return replace(found, straight=straight, phase_error=error), replace(cells, seen=seen)
+    return replace(found, straight=straight), replace(cells, seen=seen), error
 
 
 def _shrunk_gains(sums: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -280,6 +282,7 @@ def _cells(frame: Received, setting: Setting, found: _Estimates, order: np.ndarr
         np.concatenate([setting.sync, sent])[:, order],
         np.concatenate([known, kind])[:, order],
         frame.levels,
+        setting.window,
     )
 
 
@@ -291,14 +294,16 @@ def _scale_of(empty: np.ndarray, floor: float) -> float:
     return float(np.sqrt(floor / usual)) if usual > 0.1 * floor else 0.0
 
 
-def _equalized(frame: Received, setting: Setting, found: _Estimates, noise: np.ndarray) -> Found:
-    """Unbiased symbols, each with its variance: its cell's noise, and the errors of channel and phase."""
+def _equalized(
+    frame: Received, setting: Setting, found: _Estimates, noise: np.ndarray, gain_error: np.ndarray
+) -> Found:
+    """Unbiased symbols, each with its variance: its cell's noise, and the errors of channel and gains."""
     n_head, data = len(frame.sent), setting.data_bins
     h = found.h[data]
     power = float(np.mean(np.abs(h) ** 2))
     gain = np.maximum(np.abs(h) ** 2 + found.floor * found.h_error[data], 1e-12 * power + _LEAST_POWER)
     symbols = (found.straight[n_head:, data] * (np.conj(h) / gain)).reshape(-1)[: frame.n_symbols]
-    unsure = found.floor * (found.h_error[data] / gain + found.phase_error[n_head:, None])
+    unsure = found.floor * found.h_error[data] / gain + gain_error[n_head:, None]
     variances = (noise[n_head:] / gain + unsure).reshape(-1)[: frame.n_symbols]
     return Found(
         symbols.astype(np.complex64),

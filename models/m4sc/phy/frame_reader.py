@@ -388,7 +388,8 @@ class FrameReader(PreambleDemodulator):
         """What a closer look takes of waveform and protection."""
         basis = self._training[2][1]
         bins = self.data_bins, self.pilot_bins
-        return Setting(self._sync, *bins, self.clock, basis, phase, rounds)
+        window = self.waveform.fft_len / self.waveform.symbol_len
+        return Setting(self._sync, *bins, self.clock, basis, phase, rounds, window)
 
     def _received(
         self,

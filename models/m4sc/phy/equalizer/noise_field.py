@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from m4sc.phy.equalizer.kernels import grid_error
+from m4sc.phy.equalizer.swept_carrier import Sweep, find_sweep
 
 _ROUNDS, _FIRST_ROUNDS, _LOCAL_ROUNDS = 8, 2, 3
 _HIT = 0.3  # of the cells where neighbours stand out, before a cell itself is looked at
@@ -42,6 +44,7 @@ class Cells:
         sent: complex (rows, carriers), 0 where `kind` is not `KNOWN`.
         kind: uint8 (rows, carriers), one of those below.
         levels: amplitudes of one dimension of a square grid, float (levels,).
+        window: share of an OFDM symbol, prefix included, that a spectrum sees.
     """
 
     KNOWN, GRID, GAUSSIAN, NOTHING = 0, 1, 2, 3
@@ -51,6 +54,7 @@ class Cells:
     sent: np.ndarray
     kind: np.ndarray
     levels: np.ndarray
+    window: float = 1.0
 
     def energies(self, variance: np.ndarray, decide: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Energy of each cell's error, and what the symbol itself adds to that of an unknown one.
@@ -108,16 +112,38 @@ class Cells:
         return power, (self.seen * np.conj(self.h))[self._grid] / power
 
 
+class Levels(NamedTuple):
+    """Noise variances of a frame, that add up.
+
+    Attributes:
+        of_carrier: float (carriers,).
+        of_row: float (rows,).
+        local: of what moves over the carriers, float (rows, carriers).
+        sweep: what that is, if it is one.
+    """
+
+    of_carrier: np.ndarray
+    of_row: np.ndarray
+    local: np.ndarray
+    sweep: Sweep | None
+
+    @property
+    def field(self) -> np.ndarray:
+        """Of each cell, float (rows, carriers)."""
+        return self.of_carrier + self.of_row[:, None] + self.local
+
+
 def noise_field(
-    cells: Cells, floor: float, inside: np.ndarray, decide: bool = True
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Noise variance of each cell, float (rows, carriers), of each carrier and of each row alone.
+    cells: Cells, floor: float, inside: np.ndarray, decide: bool = True, sweep: Sweep | None = None
+) -> Levels:
+    """Noise variance of each cell.
 
     Args:
         cells: what was received.
         floor: variance to begin with.
         inside: bool (carriers,), those in use; the others are empty, and say only which rows are hit.
         decide: whether symbols of a grid are looked at too; much work.
+        sweep: one that was found with earlier estimates of the channel.
     """
     rows, carriers = cells.seen.shape
     known = cells.kind == cells.KNOWN
@@ -126,7 +152,19 @@ def noise_field(
     whole = np.mean(known[:, inside], axis=1) > _WHOLE
     if whole.sum() >= _FEW_ROWS:  # what hits pilots later is a burst's, not that of all carriers with a pilot
         of_carrier = np.minimum(of_carrier, _typical_levels(energy[whole], floor, inside))
-    of_row, local = np.zeros(rows), np.zeros((rows, carriers))
+    levels = _levels(cells, of_carrier, inside, decide, sweep)
+    if levels.sweep and sweep is None:  # rows and decisions were looked at before it was known
+        levels = _levels(cells, of_carrier, inside, decide, levels.sweep)
+    return levels
+
+
+def _levels(
+    cells: Cells, of_carrier: np.ndarray, inside: np.ndarray, decide: bool, sweep: Sweep | None
+) -> Levels:
+    """All of them in turn, until a sweep is found that was not known; of_carrier: to begin with."""
+    of_row, local, known_before = np.zeros(len(cells.seen)), np.zeros(cells.seen.shape), sweep is not None
+    if sweep:
+        local = _of_sweep(sweep, cells)
     for turn in range(_ROUNDS if decide else _FIRST_ROUNDS):
         # Decisions do not show noise that is far above what they were made with: begin without them.
         looks = decide and turn >= _FIRST_ROUNDS
@@ -140,9 +178,17 @@ def noise_field(
         excess = energy - own - of_carrier - local
         seen = _where_hit(excess, alone, inside)
         of_row = _row_levels(excess, weight * seen, alone * seen, variance)
-        if looks and turn % 2:
-            local = _local(cells, of_carrier + of_row[:, None], inside)
-    return of_carrier + of_row[:, None] + local, of_carrier, of_row
+        if turn % 2 and looks == decide:
+            local, sweep = _what_moves(cells, of_carrier + of_row[:, None], inside, sweep, looks)
+            if sweep and not known_before:
+                break
+    return Levels(of_carrier, of_row, local, sweep)
+
+
+def _of_sweep(sweep: Sweep, cells: Cells) -> np.ndarray:
+    """Its energy in each cell, float (rows, carriers)."""
+    shape = cells.seen.shape
+    return sweep.levels(np.indices(shape, sparse=True), shape[1], cells.window)
 
 
 def _typical_levels(energy: np.ndarray, floor: float, inside: np.ndarray) -> np.ndarray:
@@ -221,31 +267,58 @@ def _row_levels(
     return np.where(hit, np.maximum(own, 0.0), slow)
 
 
-def _local(cells: Cells, variance: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """What cells have on top where neighbours together stand out: of what moves over the carriers; else 0.
+def _what_moves(
+    cells: Cells, variance: np.ndarray, inside: np.ndarray, sweep: Sweep | None, decide: bool
+) -> tuple[np.ndarray, Sweep | None]:
+    """What cells have on top that neither a carrier nor a row has, float (rows, carriers), and the sweep that
+    it is, if it is one.
 
-    float (rows, carriers): the level around a cell times the probability that it is hit itself.
+    sweep: the one found before; decide: whether symbols of a grid are looked at: without them, sweeps alone
+    are found.
     """
-    ours = (cells.kind != cells.NOTHING) & inside
-    energy, own = cells.energies(variance)
-    ratio = np.where(ours, energy / (own + variance), 0.0)
-    out = np.zeros(ratio.shape, bool)
-    number = ours.astype(float)
+    ours = (cells.kind != cells.NOTHING) & (decide | (cells.kind != cells.GRID)) & inside
+    swept = _of_sweep(sweep, cells) if sweep else np.zeros(variance.shape)
+    energy, own = cells.energies(variance + swept, decide)
+    out = None
+    if sweep is None:
+        out = _standing_out(np.where(ours, energy / (own + variance), 0.0), ours)
+        if not out.any():
+            return swept, None
+    sweep = find_sweep(energy, own + variance, ours, cells.window, sweep)
+    if sweep:
+        return _of_sweep(sweep, cells), sweep
+    return (_local(cells, variance, out) if decide and out is not None else np.zeros(variance.shape)), None
+
+
+def _standing_out(ratio: np.ndarray, ours: np.ndarray) -> np.ndarray:
+    """Cells of ours that together with neighbours have more than chance gives, bool (rows, carriers).
+
+    ratio: energy over what is expected, 0 of others' cells.
+    """
+    out, number = np.zeros(ratio.shape, bool), ours.astype(float)
     for boxed in (_beside, _around, lambda values: _beside(values.T).T):
         count = boxed(number)
         over = boxed(ratio) > most_by_chance(count) * np.maximum(count, 1.0)
         if over.any():
             out |= boxed(over.astype(float)) > 0
-    if not out.any():
-        return np.zeros(ratio.shape)
-    hit, level, base = (out & ours).astype(float), np.zeros(ratio.shape), own + variance
+    return out & ours
+
+
+def _local(cells: Cells, variance: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """What cells have on top where neighbours together stand out: of what moves over the carriers; else 0.
+
+    float (rows, carriers): the level around a cell times the probability that it is hit itself.
+    out: bool (rows, carriers), where they do.
+    """
+    energy, own = cells.energies(variance)
+    hit, level, base = out.astype(float), np.zeros(out.shape), own + variance
     excess = level
     for _ in range(_LOCAL_ROUNDS):
         louder, _ = cells.energies(variance + level)
         excess = np.maximum(louder - base, 0.0)
         level = _around(hit * excess) / (_around(hit) + _LEAST)
         odds = base / (base + level) * np.exp(np.minimum(energy / base - louder / (base + level), 50.0))
-        hit = np.where(out & ours, _HIT * odds / (_HIT * odds + 1.0 - _HIT), 0.0)
+        hit = np.where(out, _HIT * odds / (_HIT * odds + 1.0 - _HIT), 0.0)
     # Beside a sweep's centre levels fall steeply: a cell's own energy says more than its neighbours' mean.
     # This is about the mean of a level of any order of magnitude up to theirs that has shown that energy.
     own_level = np.maximum(np.maximum(excess, variance), _LEAST)

@@ -1,0 +1,140 @@
+"""A carrier that sweeps through the band: one line over carriers and OFDM symbols, with a known spectrum.
+
+What a sweep (a linear chirp) puts on each cell follows from its slope, its place and its power. Three numbers
+fitted to all cells of a frame say more of each than the cell's own energy, or its neighbours', does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+_STEEPEST = 4.0  # carriers an OFDM symbol
+_PLACES = 2  # of a carrier, in the search
+_MOST_SEEN = 50.0  # times the usual energy that one cell counts at most in the search
+_TRIED = 2  # lines of the search that are fitted
+_LEAST_GAIN = 30.0  # of log likelihood: noise alone reached 14 in 1,500 frames
+_COARSE, _FINER = 0.03, 1e-3  # see `_Cells.loss`
+_MOST_TRIES = 60  # of one fit
+_PADDED = 16  # places of a carrier, in the template
+_LEAST = 1e-12
+
+Places = tuple[np.ndarray, ...]  # rows and carriers of cells
+
+
+class Sweep(NamedTuple):
+    """slope: carriers an OFDM symbol; place: carrier number at row 0; power: of all its carriers together."""
+
+    slope: float
+    place: float
+    power: float
+
+    def levels(self, places: Places, carriers: int, window: float) -> np.ndarray:
+        """Its energy in cells, float, of the shape of both `places` together.
+
+        places: rows and carriers; carriers: of a spectrum; window: share of an OFDM symbol that one sees.
+        """
+        shape = _spectrum(self.slope * window, carriers)
+        behind = places[1] - self.place - self.slope * places[0]
+        at = np.mod(behind, carriers) * _PADDED
+        low = np.minimum(at.astype(np.int64), _PADDED * carriers - 1)
+        part = at - low
+        return np.asarray(self.power * ((1.0 - part) * shape[low] + part * shape[low + 1]))
+
+
+def find_sweep(
+    energy: np.ndarray, usual: np.ndarray, ours: np.ndarray, window: float, near: Sweep | None = None
+) -> Sweep | None:
+    """The sweep that explains most of what cells have beyond the usual; None where none stands out.
+
+    Args:
+        energy: of each cell's error, float (rows, carriers), carriers by frequency.
+        usual: what it is expected to be without a sweep.
+        ours: bool (rows, carriers), cells that are looked at.
+        window: share of an OFDM symbol that a spectrum sees.
+        near: where it was found before; None to search all lines.
+    """
+    cells = _Cells(energy[ours], usual[ours] + _LEAST, np.nonzero(ours), energy.shape, window)
+    sweep = near
+    if sweep is None:
+        starts = [cells.fit(line, _COARSE) for line in _likely_lines(energy, usual, ours)]
+        sweep = min(starts, key=lambda line: cells.loss(line, _COARSE))
+        sweep = cells.fit(sweep, _FINER)
+    sweep = cells.fit(sweep, 0.0)
+    return sweep if cells.gain(sweep) > _LEAST_GAIN else None
+
+
+def _spectrum(swept: float, carriers: int) -> np.ndarray:
+    """Energy at so many `_PADDED`-ths of a carrier behind a sweep's middle, of which the sum over carriers is
+    1, float (carriers * _PADDED + 1,); swept: carriers during the window."""
+    time = (np.arange(carriers) - (carriers - 1) / 2) / carriers
+    wave = np.exp(1j * np.pi * swept * time**2)
+    found = np.abs(np.fft.fft(wave, carriers * _PADDED)) ** 2 / carriers**2
+    return np.append(found, found[0])
+
+
+def _likely_lines(energy: np.ndarray, usual: np.ndarray, ours: np.ndarray) -> list[Sweep]:
+    """Lines over which most is beyond the usual, of every slope and place."""
+    row, carrier = np.nonzero(ours)
+    beyond = np.minimum(energy[ours] / usual[ours], _MOST_SEEN) - 1.0
+    rows, carriers = energy.shape
+    slopes = np.arange(-_STEEPEST, _STEEPEST, 1.0 / max(rows, 2))
+    size = _PLACES * carriers
+    places = np.floor((carrier - slopes[:, None] * row) * _PLACES).astype(np.int64) % size
+    places += size * np.arange(len(slopes))[:, None]
+    shape, cells = (len(slopes), size), np.broadcast_to(beyond, places.shape).ravel()
+    sums = np.bincount(places.ravel(), cells, len(slopes) * size).reshape(shape)
+    counts = np.bincount(places.ravel(), minlength=len(slopes) * size).reshape(shape)
+    near = [
+        values + np.roll(values, 1, 1) + np.roll(values, -1, 1) for values in (sums, counts.astype(float))
+    ]
+    score = near[0] / np.sqrt(np.maximum(near[1], 1.0))
+    found = []
+    for _ in range(_TRIED):
+        at = np.unravel_index(int(np.argmax(score)), shape)
+        place, power = float(at[1] + 0.5) / _PLACES, near[0][at] / max(near[1][at], 1.0) * 2.0
+        found.append(Sweep(float(slopes[at[0]]), place, max(power, 1.0) * float(np.median(usual[ours]))))
+        low = max(at[0] - rows // 8, 0)
+        score[low : at[0] + rows // 8 + 1, (at[1] + np.arange(-6, 7)) % size] = 0.0
+    return found
+
+
+class _Cells(NamedTuple):
+    """energy, usual: float (n,); places: rows and carriers of them, int (n,) each; shape: rows and carriers
+    of the frame; window: share of an OFDM symbol that a spectrum sees."""
+
+    energy: np.ndarray
+    usual: np.ndarray
+    places: Places
+    shape: tuple[int, ...]
+    window: float
+
+    def loss(self, sweep: Sweep, blur: float) -> float:
+        """Less log likelihood of exponential energies; blur: share of the loudest that all cells have on top,
+        without which a line a little aside of a strong sweep would be as bad as one far off."""
+        level = sweep.levels(self.places, self.shape[1], self.window)
+        usual = self.usual + blur * float(self.energy.max())
+        return float(np.sum(self.energy / (usual + level) + np.log(usual + level)))
+
+    def gain(self, sweep: Sweep) -> float:
+        """Log likelihood that it gains."""
+        return self.loss(sweep._replace(power=0.0), 0.0) - self.loss(sweep, 0.0)
+
+    def fit(self, start: Sweep, blur: float) -> Sweep:
+        """The likeliest one near another."""
+        middle = 0.5 * (self.shape[0] - 1)  # where slope and place can be told apart best
+
+        def of(values: np.ndarray) -> Sweep:
+            return Sweep(values[0], values[1] - values[0] * middle, float(np.exp(values[2])))
+
+        first = np.array([start.slope, start.place + start.slope * middle, np.log(start.power)])
+        steps = np.array([0.5 / self.shape[0], 0.25, 0.5])
+        found = minimize(
+            lambda values: self.loss(of(values), blur),
+            first,
+            method="Nelder-Mead",
+            options={"initial_simplex": np.vstack([first, first + np.diag(steps)]), "maxfev": _MOST_TRIES},
+        )
+        return of(found.x)
