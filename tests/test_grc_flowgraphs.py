@@ -30,6 +30,7 @@ ALONE = sorted(n for n in GRAPHS if not re.search("usrp|soapy|zmq|sigmf", n))
 FAST = ["--repeat", "2", "--interval-s", "0"]
 # an answer of the stand-in model: it names the brightness of a picture and the first word of a text
 ANSWERS = {
+    "m4sc_arq": ["classify", "ship"],
     "m4sc_loopback": ["classify", "ship"],
     "m4sc_picture_question": ["mosaic", "What is at the top left? ship"],
     "m4sc_speech": ["digits", "seven"],
@@ -74,7 +75,7 @@ def answers_of(done: Any) -> list[tuple[str, str]]:
 
 
 def test_all_are_there_and_no_generated_line_is() -> None:
-    assert len(GRAPHS) == 20 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
+    assert len(GRAPHS) == 21 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
     for name, graph in GRAPHS.items():
         radio = any(block["id"].startswith(("uhd_", "soapy_")) for block in graph["blocks"])
         assert radio == bool(re.search("usrp|soapy", name))

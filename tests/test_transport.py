@@ -169,6 +169,16 @@ def test_contradicting_headers_begin_a_new_message() -> None:
     assert assembler.counters["contradictions"] == 1
 
 
+def test_a_message_begun_anew_in_another_scheme_is_not_lost() -> None:
+    assembler, payload = Assembler(CARRIERS), bytes_payload(900)
+    assembler.push(heard(sent(payload, segment_bytes=200, form=PayloadFormat(kind="digital", mcs=5))[0]), 0.0)
+    found = []
+    for frame in sent(payload, segment_bytes=200, form=PayloadFormat(kind="digital", mcs=2)):
+        found += assembler.push(heard(frame), 1.0)
+    assert [message.received.data for message in found if message.received] == [payload.data]
+    assert assembler.counters["anew"] == 1 and not assembler.counters["lost"] and not assembler.flush()
+
+
 def test_a_segment_beyond_the_message_is_refused() -> None:
     frame = sent(bytes_payload(10))[0]
     assembler = Assembler(CARRIERS)

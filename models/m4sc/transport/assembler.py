@@ -108,11 +108,12 @@ class Assembler:
     ``timeout_s``, when a frame of a later message of the same sender to the same user arrives, when memory is
     full, and at the end (:meth:`flush`). Closed incomplete, a message of symbols is delivered with the lost
     segments' symbols erased (symbol 0, infinite noise variance); one of bytes is lost. Frames whose header
-    contradicts the message under way (another task, another number of segments) begin a new one.
+    contradicts the message under way (another task, another number of segments) begin a new one; bytes that come
+    in another scheme, but are otherwise alike, are the same message begun anew, and nothing is lost.
 
     Counters: ``messages`` delivered, of them ``partial`` with erasures; ``lost`` messages; ``crc_errors``
     (frames), ``duplicates`` (frames), ``segments_lost`` (frames), ``contradictions`` (frames whose segment
-    number or message fields do not fit).
+    number or message fields do not fit), ``anew`` (messages begun anew in another scheme).
 
     Args:
         n_carriers: data carriers of the waveform, for the interleaver.
@@ -123,7 +124,14 @@ class Assembler:
         self.config = AssemblerConfig() if config is None else config
         self.n_carriers = n_carriers
         self.counters: Counter[str] = Counter(
-            messages=0, partial=0, lost=0, crc_errors=0, duplicates=0, segments_lost=0, contradictions=0
+            messages=0,
+            partial=0,
+            lost=0,
+            crc_errors=0,
+            duplicates=0,
+            segments_lost=0,
+            contradictions=0,
+            anew=0,
         )
         self._open: OrderedDict[_Key, _Partial] = OrderedDict()
         self._done: OrderedDict[_Key, float] = OrderedDict()  # whole ones of several frames, until
@@ -148,8 +156,12 @@ class Assembler:
             return closed
         partial = self._open.get(key)
         if partial is not None and not _agree(partial.header, header):
-            self.counters["contradictions"] += 1
-            closed.append(self._close(key))
+            if _same_but_for_scheme(partial.header, header):
+                self.counters["anew"] += 1
+                del self._open[key]
+            else:
+                self.counters["contradictions"] += 1
+                closed.append(self._close(key))
             partial = None
         if partial is None:
             partial = self._open[key] = _Partial(header, now + self.config.timeout_s)
@@ -268,10 +280,23 @@ class Assembler:
 
 
 def _agree(first: TransportHeader, other: TransportHeader) -> bool:
-    """Whether two frames can be of one message."""
+    """Whether two frames can be of one message, sent once: all bytes of one have the same scheme."""
+    is_digital = first.payload_kind is PayloadKind.DIGITAL
     return (
         first.n_segments == other.n_segments
-        and first.task_id == other.task_id
+        and (not is_digital or first.mcs == other.mcs)
+        and _alike(first, other)
+    )
+
+
+def _same_but_for_scheme(first: TransportHeader, other: TransportHeader) -> bool:
+    """Whether a message of bytes is begun anew in another scheme, as :mod:`m4sc.transport.arq` does."""
+    return first.payload_kind is PayloadKind.DIGITAL and first.mcs != other.mcs and _alike(first, other)
+
+
+def _alike(first: TransportHeader, other: TransportHeader) -> bool:
+    return (
+        first.task_id == other.task_id
         and first.modality == other.modality
         and first.payload_kind == other.payload_kind
         and first.model_fingerprint == other.model_fingerprint
