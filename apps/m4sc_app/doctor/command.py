@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from m4sc_app.doctor import flowgraphs, machine, model, radio
 from m4sc_app.doctor.check import FAILED, OK, WARNING, Check
+from m4sc_app.errors import UserError
 
 Probe = Callable[[], Check | list[Check]]
 
@@ -66,16 +68,34 @@ def _checked(probe: Probe) -> list[Check]:
 
 
 def doctor_command(
+    recording: Annotated[
+        Path | None,
+        typer.Option(help="Look at this recording instead: frames in it, and what is wrong with it."),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")] = False,
 ) -> None:
-    """Check interpreter, GNU Radio, module, weights, devices and memory; exit code 1 when one fails."""
-    checks = run_checks()
+    """Check interpreter, GNU Radio, module, weights, devices and memory; exit code 1 when one fails.
+
+    Example: m4sc doctor --recording burst.sigmf-meta
+    """
+    checks = _checks_of(recording) if recording else run_checks()
     if json_:
         typer.echo(json.dumps({"checks": [asdict(check) for check in checks]}, indent=2))
     else:
         print_table(checks)
     if any(check.status == FAILED for check in checks):
         raise typer.Exit(1)
+
+
+def _checks_of(recording: Path) -> list[Check]:
+    from m4sc.recordings import RecordingError
+
+    from m4sc_app.doctor.recording import check_recording
+
+    try:
+        return check_recording(recording)
+    except (RecordingError, OSError) as exc:
+        raise UserError(str(exc)) from exc
 
 
 def print_table(checks: list[Check]) -> None:
