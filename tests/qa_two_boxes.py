@@ -156,9 +156,25 @@ def tag(offset: int, key: str, value: int) -> Any:
     return made
 
 
-def divide(users: list[list[int]], guard: int = 100) -> tuple[np.ndarray, list[Any], m4sc.time_division]:
+class PatientDivision(m4sc.time_division):
+    """Begins once every input holds so many samples."""
+
+    wanted = 0
+
+    def general_work(self, input_items: list[Any], output_items: list[Any]) -> int:
+        if min(len(samples) for samples in input_items) < self.wanted:
+            time.sleep(0.002)
+            return 0
+        self.wanted = 0
+        return int(super().general_work(input_items, output_items))
+
+
+def divide(
+    users: list[list[int]], guard: int = 100, wanted: int = 0
+) -> tuple[np.ndarray, list[Any], m4sc.time_division]:
     tb = gr.top_block("tdma", catch_exceptions=True)
-    division, sink = m4sc.time_division(len(users), guard), blocks.vector_sink_c()
+    division, sink = PatientDivision(len(users), guard), blocks.vector_sink_c()
+    division.wanted = wanted
     made = [bursts(user + 1.0, lengths) for user, lengths in enumerate(users)]
     sources = [blocks.vector_source_c(samples, False, 1, tags) for samples, tags in made]
     for port, source in enumerate(sources):
@@ -196,10 +212,9 @@ def test_bursts_go_out_whole_and_alone(users: list[list[int]]) -> None:
 
 
 def test_users_take_turns() -> None:
-    _, tags, _ = divide([[100] * 30, [200] * 30])
+    _, tags, _ = divide([[100] * 10, [150] * 10], wanted=1500)  # all of both are waiting when it begins
     order = [pmt.to_long(t.value) for t in tags if pmt.symbol_to_string(t.key) == "packet_len"]
-    middle = order[20:40]  # both have bursts waiting there, unless a busy machine held one of them up
-    assert sum(a != b for a, b in itertools.pairwise(middle)) >= 14  # of 19; 1 if they did not take turns
+    assert len(order) == 20 and all(a != b for a, b in itertools.pairwise(order))
 
 
 @pytest.mark.parametrize(
