@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.base import CLEAN_NOISE_VAR, Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.message import Message
 from m4sc.questions.network import QuestionNetwork
@@ -23,7 +23,6 @@ from m4sc.tasks import Task
 
 TASKS = ("vqa",)
 _KEPT_QUESTIONS = 256
-_NO_NOISE = 1e-6  # noise variance
 
 
 class QuestionCodec(Codec):
@@ -106,7 +105,7 @@ class QuestionCodec(Codec):
         """
         started = time.perf_counter()
         sent = self.network.codec.send(self.point(np.asarray(message.data))[None], self.config.symbols)
-        point = self.network.codec.receive(sent, torch.full(sent.shape[:2], _NO_NOISE))
+        point = self.network.codec.receive(sent, torch.full(sent.shape[:2], CLEAN_NOISE_VAR))
         text, sure = self._answer(point, 1.0, instruction or task.instructions[0])
         return Answer(text, None, time.perf_counter() - started, confidence=sure)
 

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.base import CLEAN_NOISE_VAR, Answer, Budget, Codec, Payload, Received
 from m4sc.message import Message
-from m4sc.space.system import NOT_SURE, SpaceSystem
+from m4sc.space.system import SpaceSystem
 from m4sc.tasks import Task
 
 TASKS = ("caption",)
-_NO_NOISE = 1e-6  # noise variance
 
 
 class SpaceCodec(Codec):
@@ -71,9 +70,9 @@ class SpaceCodec(Codec):
         started = time.perf_counter()
         symbols = self.system.encode(message, self.system.config.codec.symbols)
         heard = symbols.view(np.complex64)[:, 0]
-        said = self.system.decode(heard, np.full(len(heard), _NO_NOISE, np.float32))
-        text = said.text if said.confidence >= self.least_confidence else NOT_SURE
-        return Answer(text, None, time.perf_counter() - started, confidence=said.confidence)
+        noise_var = np.full(len(heard), CLEAN_NOISE_VAR, np.float32)
+        said = self.system.decode(heard, noise_var, self.least_confidence)
+        return Answer(said.text, None, time.perf_counter() - started, confidence=said.confidence)
 
     def place(self, message: Message, task: Task) -> np.ndarray:
         """As :meth:`Codec.place`: the point."""

@@ -108,8 +108,8 @@ class Assembler:
     ``timeout_s``, when a frame of a later message of the same sender to the same user arrives, when memory is
     full, and at the end (:meth:`flush`). Closed incomplete, a message of symbols is delivered with the lost
     segments' symbols erased (symbol 0, infinite noise variance); one of bytes is lost. Frames whose header
-    contradicts the message under way (another task, another number of segments) begin a new one; bytes that come
-    in another scheme, but are otherwise alike, are the same message begun anew, and nothing is lost.
+    contradicts the message under way (another task, another number of segments) begin a new one; bytes in
+    another scheme, but otherwise alike, are the same message begun anew, and nothing is lost.
 
     Counters: ``messages`` delivered, of them ``partial`` with erasures; ``lost`` messages; ``crc_errors``
     (frames), ``duplicates`` (frames), ``segments_lost`` (frames), ``contradictions`` (frames whose segment
