@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+_TICK_S = 0.05
+_BEHIND_S = 1.0  # behind the clock, that nobody would notice yet
+
 
 def soak(
     minutes: Annotated[float, typer.Option(help="How long.")] = 60.0,
@@ -45,6 +48,31 @@ def soak(
         typer.echo(f"{figure['name']}: {figure['value']} {figure['unit']} ({figure['detail']})")
 
 
+class _Pauses:
+    """How long a thread that wants nothing but to look at the clock was kept from it: what a program cannot
+    help, be it that others had the processors or that the machine stood still."""
+
+    def __init__(self) -> None:
+        self._longest, self._running = 0.0, True
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while self._running:
+            time.sleep(_TICK_S)
+            now = time.monotonic()
+            self._longest, last = max(self._longest, now - last - _TICK_S), now
+
+    def take(self) -> float:
+        """The longest since the last call, s."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._running = False
+
+
 def _run(
     seconds: float, snr_db: float, rate: float, symbols: int, every_s: float, file: Any, stopped: Any
 ) -> list[dict[str, float]]:
@@ -64,6 +92,7 @@ def _run(
     tb.msg_connect(receiver, "symbols", counter, "frames")
     rng, process = np.random.default_rng(1), psutil.Process()
     rows: list[dict[str, float]] = []
+    pauses = _Pauses()
     tb.start()
     begun = time.monotonic()
     sent, next_row = 0, every_s
@@ -74,16 +103,19 @@ def _run(
                 sender.put(make_pdu({"sequence": sent & 0xFFFF}, payload), every_s)
                 sent += 1
             if now >= next_row:
-                rows.append(_row(now, sent, sender, receiver, counter, process, samp_rate))
+                rows.append(_row(now, sent, sender, receiver, counter, process, samp_rate, pauses.take()))
                 print(json.dumps(rows[-1]), file=file, flush=True)
                 next_row += every_s
             time.sleep(0.02)
         end = time.monotonic() + 5.0
         while counter.frames < sent and time.monotonic() < end:
             time.sleep(0.05)
-        rows.append(_row(time.monotonic() - begun, sent, sender, receiver, counter, process, samp_rate))
+        rows.append(
+            _row(time.monotonic() - begun, sent, sender, receiver, counter, process, samp_rate, pauses.take())
+        )
         print(json.dumps(rows[-1]), file=file, flush=True)
     finally:
+        pauses.stop()
         tb.stop()
         ender = threading.Thread(target=tb.wait, daemon=True)
         ender.start()
@@ -92,7 +124,14 @@ def _run(
 
 
 def _row(
-    now: float, sent: int, sender: Any, receiver: Any, counter: Any, process: Any, samp_rate: float
+    now: float,
+    sent: int,
+    sender: Any,
+    receiver: Any,
+    counter: Any,
+    process: Any,
+    samp_rate: float,
+    pause_s: float,
 ) -> dict[str, float]:
     """Progress: frames, memory, and how far the air time received lags behind the clock."""
     return {
@@ -104,15 +143,19 @@ def _row(
         "rss_mib": round(process.memory_info().rss / 2**20, 2),
         "queued_frames": sent - sender.counters["sent"],
         "lag_s": round(now - receiver.nitems_read(0) / samp_rate, 3),
+        "pause_s": round(pause_s, 3),
         "header_errors": receiver.counters.get("header_errors", 0),
     }
 
 
 def _figures(rows: list[dict[str, float]]) -> list[dict[str, Any]]:
-    """Losses at the end; memory and lag at the end against those after a quarter of the time."""
+    """Losses at the end; memory and lag at the end against those after a quarter of the time; the most that
+    it was behind the clock, and the longest pause that it could not help."""
     last, early = rows[-1], rows[len(rows) // 4]
     span = f"from {early['elapsed_s']:.0f} to {last['elapsed_s']:.0f} s"
-    lost = last["sent"] - last["received"]
+    lost, worst = last["sent"] - last["received"], max(rows, key=lambda row: row["lag_s"])
+    behind = sum(row["lag_s"] > _BEHIND_S for row in rows)
+    paused = max(rows, key=lambda row: row["pause_s"])
     return [
         {"name": "soak_air_s", "value": round(last["elapsed_s"] - last["lag_s"], 2), "unit": "s",
          "detail": "air received"},
@@ -125,4 +168,8 @@ def _figures(rows: list[dict[str, float]]) -> list[dict[str, Any]]:
          "unit": "frames", "detail": span},
         {"name": "soak_lag_growth_s", "value": round(last["lag_s"] - early["lag_s"], 3), "unit": "s",
          "detail": f"{early['lag_s']} to {last['lag_s']} s behind the clock, {span}"},
+        {"name": "soak_lag_worst_s", "value": worst["lag_s"], "unit": "s",
+         "detail": f"at {worst['elapsed_s']:.0f} s; {behind} of {len(rows)} looks > {_BEHIND_S:g} s behind"},
+        {"name": "soak_pause_s", "value": paused["pause_s"], "unit": "s",
+         "detail": f"at {paused['elapsed_s']:.0f} s: the longest that a thread of no work was kept waiting"},
     ]  # fmt: skip
