@@ -13,10 +13,9 @@ from scipy.optimize import minimize
 
 _STEEPEST = 4.0  # carriers an OFDM symbol
 _PLACES = 2  # of a carrier, in the search
-_MOST_SEEN = 50.0  # times the usual energy that one cell counts at most in the search
 _TRIED = 2  # lines of the search that are fitted
 _LEAST_GAIN = 30.0  # of log likelihood: noise alone reached 14 in 1,500 frames
-_COARSE, _FINER = 0.03, 1e-3  # see `_Cells.loss`
+_COARSE, _FINER = 0.03, (3e-3, 3e-4)  # see `_Cells.loss`
 _MOST_TRIES = 60  # of one fit
 _PADDED = 16  # places of a carrier, in the template
 _LEAST = 1e-12
@@ -61,7 +60,8 @@ def find_sweep(
     if sweep is None:
         starts = [cells.fit(line, _COARSE) for line in _likely_lines(energy, usual, ours)]
         sweep = min(starts, key=lambda line: cells.loss(line, _COARSE))
-        sweep = cells.fit(sweep, _FINER)
+        for blur in _FINER:
+            sweep = cells.fit(sweep, blur)
     sweep = cells.fit(sweep, 0.0)
     return sweep if cells.gain(sweep) > _LEAST_GAIN else None
 
@@ -78,7 +78,9 @@ def _spectrum(swept: float, carriers: int) -> np.ndarray:
 def _likely_lines(energy: np.ndarray, usual: np.ndarray, ours: np.ndarray) -> list[Sweep]:
     """Lines over which most is beyond the usual, of every slope and place."""
     row, carrier = np.nonzero(ours)
-    beyond = np.minimum(energy[ours] / usual[ours], _MOST_SEEN) - 1.0
+    # by orders of magnitude: a strong sweep's own tails are far beyond the usual, too
+    seen = np.log1p(energy[ours] / (usual[ours] + _LEAST))
+    beyond = seen - seen.mean()
     rows, carriers = energy.shape
     slopes = np.arange(-_STEEPEST, _STEEPEST, 1.0 / max(rows, 2))
     size = _PLACES * carriers
@@ -94,8 +96,9 @@ def _likely_lines(energy: np.ndarray, usual: np.ndarray, ours: np.ndarray) -> li
     found = []
     for _ in range(_TRIED):
         at = np.unravel_index(int(np.argmax(score)), shape)
-        place, power = float(at[1] + 0.5) / _PLACES, near[0][at] / max(near[1][at], 1.0) * 2.0
-        found.append(Sweep(float(slopes[at[0]]), place, max(power, 1.0) * float(np.median(usual[ours]))))
+        place, level = float(at[1] + 0.5) / _PLACES, near[0][at] / max(near[1][at], 1.0) + seen.mean()
+        power = 2.0 * float(np.exp(level) * np.median(usual[ours]))  # about half of it lies on the line
+        found.append(Sweep(float(slopes[at[0]]), place, power + _LEAST))
         low = max(at[0] - rows // 8, 0)
         score[low : at[0] + rows // 8 + 1, (at[1] + np.arange(-6, 7)) % size] = 0.0
     return found
