@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy import frame_reader
 from m4sc.phy.channel.impairments import add_noise
+from m4sc.phy.channel.interference import Spoil, carrier, chirps, hit_symbols, pulses
 from m4sc.phy.close_look import _shrunk_gains, grid_levels
 from m4sc.phy.equalizer.kernels import grid_error
 from m4sc.phy.equalizer.noise_field import Cells, noise_field
@@ -22,18 +23,7 @@ from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.warm_up import warm_up_interference
 from m4sc.phy.waveform import WaveformConfig
-from m4sc_app.bench.trials.noise_trial import (
-    NoiseTrial,
-    Spoil,
-    carrier,
-    chirps,
-    clean,
-    doppler,
-    hit_symbols,
-    phase_noise,
-    pulses,
-    told_noise,
-)
+from m4sc_app.bench.trials.noise_trial import NoiseTrial, clean, doppler, phase_noise, told_noise
 
 PLAIN = WaveformConfig()
 

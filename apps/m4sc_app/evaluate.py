@@ -23,7 +23,14 @@ def eval_command(
     data: Annotated[Path, typer.Option(help="Folder that holds the data sets.")],
     tasks: Annotated[str, typer.Option(help="Comma-separated tasks.")] = "classify,mosaic,digits,text",
     snr: Annotated[str, typer.Option(help="Comma-separated Es/N0 in dB.")] = "0,10,20",
-    channels: Annotated[str, typer.Option(help="Comma-separated: awgn, rayleigh, tdl-a to tdl-e.")] = "awgn",
+    channels: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated: awgn, rayleigh, tdl-a to tdl-e; beside another transmitter, through the "
+            "whole receiver: cw (a carrier as strong as the burst), pulse (one OFDM symbol in ten, +10 dB), "
+            "sweep."
+        ),
+    ] = "awgn",
     n: Annotated[int, typer.Option(min=1, help="Examples a task.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw of examples.")] = 0,
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds of the channels' noise.")] = "0",

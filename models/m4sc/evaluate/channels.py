@@ -6,7 +6,10 @@ import numpy as np
 
 from m4sc.phy.channel.config import TDL_FADINGS
 
-CHANNELS = ("awgn", "rayleigh", *TDL_FADINGS)
+SYMBOL_CHANNELS = ("awgn", "rayleigh", *TDL_FADINGS)
+INTERFERED = ("cw", "pulse", "sweep")
+"""Other transmitters in the band, with which frames cross as samples (:mod:`m4sc.evaluate.interfered`)."""
+CHANNELS = (*SYMBOL_CHANNELS, *INTERFERED)
 
 
 def transmit(
@@ -21,7 +24,7 @@ def transmit(
 
     Args:
         symbols: complex64 (k,).
-        channel: one of `CHANNELS`.
+        channel: one of `SYMBOL_CHANNELS`.
         snr_db: mean SNR in dB.
         rng: source of noise and fading.
 
@@ -31,8 +34,8 @@ def transmit(
     Raises:
         ValueError: unknown channel.
     """
-    if channel not in CHANNELS:
-        raise ValueError(f"channel {channel!r} is none of {', '.join(CHANNELS)}")
+    if channel not in SYMBOL_CHANNELS:
+        raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
     if channel in TDL_FADINGS:
         return _in_a_frame(symbols, channel, snr_db, rng)
     noise_var = 10.0 ** (-snr_db / 10)

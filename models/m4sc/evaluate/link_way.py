@@ -20,7 +20,7 @@ from m4sc.coding.torch_link.config import EstimationConfig, LinkConfig
 from m4sc.coding.torch_link.noise import draw_normal
 from m4sc.coding.torch_link.receiver import receive
 from m4sc.coding.torch_link.tdl import draw_responses
-from m4sc.evaluate.channels import CHANNELS
+from m4sc.evaluate.channels import SYMBOL_CHANNELS
 from m4sc.evaluate.crossing import Crossing, crossing_of, error_snr_db
 from m4sc.evaluate.ways import LINK
 from m4sc.phy.air_time import header_ofdm_symbols
@@ -64,8 +64,8 @@ class LinkWay:
         configs: Sequence[TransportConfig],
     ) -> list[Crossing]:
         """As :meth:`m4sc.evaluate.ways.Way.cross_all`; messages in one call share a source of noise."""
-        if channel not in CHANNELS:
-            raise ValueError(f"channel {channel!r} is none of {', '.join(CHANNELS)}")
+        if channel not in SYMBOL_CHANNELS:
+            raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
         if not payloads:
             return []
         waveform = configs[0].waveform
