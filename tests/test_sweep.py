@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from m4sc.data.example import Example
 from m4sc.evaluate.crossing import cross
-from m4sc.evaluate.envelope import best_scheme, choose_scheme
+from m4sc.evaluate.envelope import best_scheme, choose_protection, choose_scheme
 from m4sc.evaluate.metrics.bootstrap import crossed_interval, share_interval
 from m4sc.evaluate.sweep.config import SweepConfigError, SystemSpec, load_config
 from m4sc.evaluate.sweep.ground import Ground, Place
@@ -58,6 +58,7 @@ def test_a_configuration_becomes_its_points(tmp_path: Path) -> None:
         ("[20, 60]", "[60, 20]", 8),
         ("side: 32", "size: 32", 8),
         ("mcs: 2", "mcs: 99", 9),
+        ("mcs: 2", "protection: 1", 9),
         ("mcs: 2", "symbols: 8", 9),
         ("codec: semantic", "codec: semantic, symbols: 0", 7),
         ("words: {codec", "ours: {codec", 9),
@@ -250,3 +251,21 @@ def test_questions_about_one_picture_are_drawn_together() -> None:
     assert high - low > 2 * (blind[1] - blind[0])
     with pytest.raises(ValueError, match="groups"):
         crossed_interval(values, mean, groups[:-1])
+
+
+def test_headers_of_symbols_are_as_short_as_channel_and_snr_allow() -> None:
+    clean, noisy, fading = (choose_protection(*at) for at in (("awgn", 10.0), ("awgn", 0.0), ("tdl-a", 10.0)))
+    assert (clean.index, noisy.index, fading.index) == (0, 1, 1)
+    assert clean.draws == 200 and clean.lost <= 5
+
+
+def test_a_row_of_symbols_costs_what_its_header_does() -> None:
+    from m4sc.codecs.base import Payload
+    from m4sc.evaluate.systems import frames_for
+
+    payload = Payload(1, "image", 5, np.full((64, 2), 0.5**0.5, np.float32))
+    shortest, usual = (
+        cross(payload, "awgn", 10.0, np.random.default_rng(0), frames_for(10.0, None, False, protection))
+        for protection in (0, 1)
+    )
+    assert shortest.air_time_s < 0.5 * usual.air_time_s and shortest.received is not None

@@ -8,7 +8,7 @@ from m4sc.phy.channel.config import TDL_FADINGS
 
 SYMBOL_CHANNELS = ("awgn", "rayleigh", *TDL_FADINGS)
 INTERFERED = ("cw", "pulse", "sweep")
-"""Other transmitters in the band, with which frames cross as samples (:mod:`m4sc.evaluate.interfered`)."""
+"""Other transmitters in the band, with which frames cross as samples (:mod:`m4sc.evaluate.as_samples`)."""
 CHANNELS = (*SYMBOL_CHANNELS, *INTERFERED)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from m4sc.codecs.base import Payload, Received
+from m4sc.evaluate.as_samples import hear_samples
 from m4sc.evaluate.channels import INTERFERED, transmit
-from m4sc.evaluate.interfered import hear_interfered
 from m4sc.phy.header.code import header_code
 from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.waveform import WaveformConfig
@@ -59,7 +59,7 @@ def cross(
     heard, snrs_db = [], []
     for frame in frames:
         if interfered:
-            found = hear_interfered(frame, channel, snr_db, rng, config.waveform)
+            found = hear_samples(frame, channel, snr_db, rng, config.waveform)
             if found is not None:
                 heard.append(found)
                 snrs_db.append(error_snr_db(frame.symbols, found.symbols))

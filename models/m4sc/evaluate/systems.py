@@ -15,6 +15,7 @@ from m4sc.evaluate.ways import SymbolWay, Way
 from m4sc.message import Message
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.tasks import get_task
+from m4sc.transport.budget import AUTO
 from m4sc.transport.config import TransportConfig
 
 BATCH = 16
@@ -75,9 +76,12 @@ class System(Protocol):
         """Return the answers of the same model to the messages themselves."""
 
 
-def frames_for(snr_db: float, form: PayloadFormat | None = None, interleave: bool = False) -> TransportConfig:
+def frames_for(
+    snr_db: float, form: PayloadFormat | None = None, interleave: bool = False, protection: int = AUTO
+) -> TransportConfig:
     """How messages are sent at an SNR; the symbol channels interleave by themselves, frames do not."""
-    return TransportConfig(replace(form or PayloadFormat(), snr_db=snr_db), interleave=interleave)
+    form = replace(form or PayloadFormat(), snr_db=snr_db)
+    return TransportConfig(form, interleave=interleave, protection=protection)
 
 
 class Semantic:
@@ -89,6 +93,8 @@ class Semantic:
     symbols: complex symbols of a message at most; None: what the task takes.
     name: of the system in tables.
     way: across the channel.
+    header: number of the headers' protection by channel and SNR; None: what a sender takes that knows the SNR
+        alone.
     """
 
     def __init__(
@@ -98,9 +104,10 @@ class Semantic:
         symbols: int | None = None,
         name: str = "semantic",
         way: Way | None = None,
+        header: Callable[[str, float], int] | None = None,
     ) -> None:
         self.model, self.payload, self.name = model, payload or PayloadFormat(), name
-        self.way = way or SymbolWay()
+        self.way, self.header = way or SymbolWay(), header
         self._more: dict[str, int] = {} if symbols is None else {"symbols": symbols}
         self._sent: dict[tuple[str, str], Payload] = {}
 
@@ -153,7 +160,8 @@ class Semantic:
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
     ) -> list[Delivery]:
         """As `System.send_all`."""
-        configs = [frames_for(snr_db, self.payload, self.way.framed)] * len(examples)
+        protection = AUTO if self.header is None else self.header(channel, snr_db)
+        configs = [frames_for(snr_db, self.payload, self.way.framed, protection)] * len(examples)
         payloads = [self.encoded(example) for example in examples]
         crossings = self.way.cross_all(payloads, channel, snr_db, rngs, configs)
         heard = {n: (c.received.symbols, c.received.noise_var) for n, c in enumerate(crossings) if c.received}

@@ -15,6 +15,7 @@ from m4sc.codecs.rivals import foreign, picture_files, sounds, words
 from m4sc.evaluate.catalogue import TASKS
 from m4sc.evaluate.channels import CHANNELS
 from m4sc.evaluate.ways import SYMBOLS, THROUGH
+from m4sc.phy.header.protection import PROTECTIONS
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.small_file import read_small_text
 
@@ -30,6 +31,7 @@ _SYSTEM_KEYS = {
     "bits_per_s",
     "words",
     "mcs",
+    "protection",
     "encoder",
     "decoder",
 }
@@ -57,6 +59,7 @@ class SystemSpec:
         words: coder of an answer's words.
         mcs: a scheme's number for every SNR, or -1: the best of each channel and SNR.
         encoder, decoder: of somebody else's pair (:mod:`m4sc.codecs.rivals.foreign`).
+        protection: of the semantic system's headers, likewise.
     """
 
     name: str
@@ -70,6 +73,7 @@ class SystemSpec:
     mcs: int = -1
     encoder: str = ""
     decoder: str = ""
+    protection: int = -1
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,10 @@ class _Reader:
                 found[key] = values
         if "words" in given:
             found["words"] = self._choice(given["words"], words.CODERS, "coder of words")
+        if "protection" in given:
+            found["protection"] = self._number(given["protection"], 0, len(PROTECTIONS) - 1)
+            if found["codec"] != "semantic":
+                raise self._error(given["protection"], f"codec '{found['codec']}' takes no protection")
         if "mcs" in given:
             found["mcs"] = self._number(given["mcs"], 0, len(MCS_TABLE) - 1)
         found |= self._pair(name, node, given, found["codec"])

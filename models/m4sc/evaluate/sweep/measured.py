@@ -18,7 +18,7 @@ from m4sc.evaluate.sweep.samples import samples_of
 from m4sc.evaluate.sweep.store import Rows
 from m4sc.evaluate.sweep.systems import Built, build
 from m4sc.evaluate.sweep.training_sets import training_examples
-from m4sc.evaluate.systems import Classical, Delivery, System
+from m4sc.evaluate.systems import Classical, Delivery, Semantic, System
 from m4sc.evaluate.ways import LINK, RADIO, SYMBOLS, SymbolWay, Way
 
 SNR_DEFINITION = "Es/N0 per data subcarrier"
@@ -103,11 +103,18 @@ def _measure(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
         "through": config.through,
         "draw_seed": config.seed,
         "messages": len({example.media_id for example in work.examples}),
+        "protection": _protection(work.built.system, point),
         "schemes": _schemes(work.built.system, point, _choosing(way)) if point.system.mcs < 0 else [],
     }
     found = [{**asdict(row), **more} for row in rows]
     found[0]["samples"] = samples
     return found
+
+
+def _protection(system: System, point: Point) -> int | None:
+    """Of the headers of symbols; None where bytes are sent, whose scheme says it."""
+    header = system.header if isinstance(system, Semantic) else None
+    return None if header is None else header(point.channel, point.snr_db)
 
 
 def _schemes(system: System, point: Point, way: Way) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from m4sc.codecs.rivals.picture_files import PictureFiles
 from m4sc.codecs.rivals.sounds import SoundCoder
 from m4sc.codecs.rivals.words import WordCoder
 from m4sc.data.example import Example
-from m4sc.evaluate.envelope import best_scheme
+from m4sc.evaluate.envelope import best_scheme, choose_protection
 from m4sc.evaluate.foreign_system import Foreign
 from m4sc.evaluate.harness import CONTROL_SNR_DB
 from m4sc.evaluate.measures import measures_of
@@ -74,7 +74,10 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
     if not carries(spec, task):
         raise ValueError(f"system '{spec.name}' cannot carry the task '{task}'")
     if spec.codec == "semantic":
-        own = Semantic(ground.model, symbols=spec.symbols or None, name=spec.name, way=ground.way)
+        header = _header(spec)
+        own = Semantic(
+            ground.model, symbols=spec.symbols or None, name=spec.name, way=ground.way, header=header
+        )
         return Built(own, "")
     if spec.codec == "blind":
         return Built(Blind(Semantic(ground.model), CONTROL_SNR_DB), "")
@@ -123,6 +126,12 @@ class _Asked:
 
     def __call__(self, message: Message, task: Task, question: str | None) -> str:
         return str(self.model.read(message, task, question).text)
+
+
+def _header(spec: SystemSpec) -> Callable[[str, float], int]:
+    if spec.protection < 0:
+        return lambda channel, snr_db: choose_protection(channel, snr_db).index
+    return lambda channel, snr_db: spec.protection
 
 
 def _scheme(spec: SystemSpec, way: Way) -> Scheme:
