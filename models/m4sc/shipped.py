@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-_NAMES = "aside, default, detector, listen, questions, reading, reconstruct, sound, space, text-prior"
+_NAMES = (
+    "aside, deepjscc, default, detector, listen, questions, reading, reconstruct, sound, space, text-prior"
+)
 SHIPPED = tuple(_NAMES.split(", "))
 """Names of all weights that come with the project, each a folder of ``models/weights``."""
 

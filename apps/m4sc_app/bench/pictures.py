@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,15 +14,19 @@ from rich.table import Table
 from m4sc_app.errors import UserError
 from m4sc_app.tables import show
 
+if TYPE_CHECKING:
+    from m4sc.evaluate.pictures import Mean
+
 _POINTS = {"kodak": ("48,24,16,12,8", "1,4,7,10,13"), "cifar10": ("6", "0,5,10,15")}
-_SMALL = "m4sc,heic,deepjscc,deepjscc-2019"
+_SMALL = "m4sc,heic,deepjscc"
 
 
 def pictures(
     data: Annotated[Path, typer.Option(help="Folder that holds the data sets.")],
     which: Annotated[str, typer.Option("--set", help="kodak (22 pictures at hand) or cifar10.")] = "kodak",
     systems: Annotated[
-        str | None, typer.Option(help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, deepjscc, capacity.")
+        str | None,
+        typer.Option(help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, deepjscc, deepjscc=FOLDER, capacity."),
     ] = None,
     cbr: Annotated[str | None, typer.Option(help="Inverses of the CBR, such as 48,24,16,12,8.")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 in dB, such as 1,4,7,10,13.")] = None,
@@ -31,6 +35,9 @@ def pictures(
     out: Annotated[Path, typer.Option(help="Folder of the rows; an earlier run there goes on.")] = Path(
         "runs/pictures"
     ),
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw PSNR against CBR into this file, SVG or PNG.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
     """PSNR and MS-SSIM of pictures of any size in AWGN, for a given number of symbols a real of the picture.
@@ -42,10 +49,8 @@ def pictures(
     if which not in _POINTS:
         raise UserError(f"--set {which} is none of {', '.join(_POINTS)}")
     chosen = (systems or (",".join(SYSTEMS) if which == "kodak" else _SMALL)).split(",")
-    if unknown := [name for name in chosen if name not in SYSTEMS]:
+    if unknown := [name for name in chosen if name.partition("=")[0] not in SYSTEMS]:
         raise UserError(f"--systems: {', '.join(unknown)} is none of {', '.join(SYSTEMS)}")
-    if which == "kodak" and systems is None:
-        chosen.remove("deepjscc-2019")  # of one rate, CBR 1/6, alone
     given_cbr, given_snr = _POINTS[which]
     points = [
         (int(c), s) for s in _numbers(snr or given_snr, "--snr") for c in _numbers(cbr or given_cbr, "--cbr")
@@ -61,6 +66,8 @@ def pictures(
             rows.append(row)
             bar.update(job, advance=1, description=f"{row.system} {row.picture}")
     found = means(rows)
+    if plot is not None:
+        _draw(found, plot)
     if as_json:
         typer.echo(json.dumps([one.as_json() for one in found], indent=1))
         return
@@ -82,6 +89,34 @@ def pictures(
             "" if one.swin_jscc_db is None else f"{one.swin_jscc_db:.2f} dB",
         )
     show(table)
+
+
+def _draw(found: list[Mean], file: Path) -> None:
+    """A panel an SNR, a line a system, published figures dashed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    levels = sorted({one.snr_db for one in found})
+    figure, panels = plt.subplots(
+        1, len(levels), figsize=(4.5 * len(levels), 3.6), squeeze=False, sharey=True
+    )
+    for snr_db, panel in zip(levels, panels[0], strict=True):
+        here = sorted((one for one in found if one.snr_db == snr_db), key=lambda one: -one.cbr_inverse)
+        for system in dict.fromkeys(one.system for one in here):
+            own = [one for one in here if one.system == system]
+            panel.plot([1 / one.cbr_inverse for one in own], [one.psnr_db for one in own], "o-", label=system)
+        told = {1 / one.cbr_inverse: one.swin_jscc_db for one in here if one.swin_jscc_db is not None}
+        if told:
+            panel.plot(list(told), list(told.values()), "k--", label="SwinJSCC, published")
+        panel.set(xlabel="CBR", title=f"AWGN, {snr_db:g} dB")
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("PSNR, dB")
+    panels[0][0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+    plt.close(figure)
 
 
 def _numbers(text: str, option: str) -> list[float]:

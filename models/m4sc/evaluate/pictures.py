@@ -24,6 +24,7 @@ from m4sc.codecs.rivals.deepjscc import DeepJsccCodec
 from m4sc.codecs.rivals.picture_files import PictureFiles
 from m4sc.coding.deepjscc.codec import load_deepjscc
 from m4sc.coding.reconstruction.codec import load_codec
+from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS
 from m4sc.evaluate.crossing import cross
 from m4sc.evaluate.metrics.bootstrap import bootstrap_interval
 from m4sc.evaluate.metrics.image import MS_SSIM_SIDE, fitted_to, ms_ssim, psnr_db
@@ -49,8 +50,9 @@ _FILES = {
     "jpeg": PictureFiles("jpeg"),
     "jpeg2000": PictureFiles("jpeg2000"),
 }
-_WEIGHTS = {"deepjscc": "deepjscc", "deepjscc-2019": "deepjscc-2019"}
-SYSTEMS = ("m4sc", *_FILES, *_WEIGHTS, CAPACITY)
+DEEPJSCC = "deepjscc"
+SYSTEMS = ("m4sc", *_FILES, DEEPJSCC, CAPACITY)
+"""Names; ``deepjscc=FOLDER`` is DeepJSCC with other weights than those shipped."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def codec_of(system: str) -> Codec:
         return ReconstructionCodec(load_codec(weights_folder("reconstruct")))
     if system in _FILES:
         return FittedPictureCodec(_FILES[system])
-    if system in _WEIGHTS:
-        return DeepJsccCodec(load_deepjscc(weights_folder(_WEIGHTS[system])))
+    name, _, folder = system.partition("=")
+    if name == DEEPJSCC:
+        return DeepJsccCodec(load_deepjscc(weights_folder(folder or name)))
     raise ValueError(f"system '{system}' is unknown; use one of {', '.join(SYSTEMS)}")
 
 
@@ -124,7 +127,9 @@ def send(
     if system == CAPACITY:
         shown, symbols, air_time_s = _at_capacity(picture, allowed, snr_db), allowed, 0.0
     else:
-        task, budget = get_task("reconstruct"), Budget(allowed, snr_db)
+        # DeepJSCC's own symbols are all of the CBR's, as published: its field for the size comes on top
+        more = SIZE_SYMBOLS + 1 if isinstance(codec, DeepJsccCodec) else 0
+        task, budget = get_task("reconstruct"), Budget(allowed + more, snr_db)
         rng = np.random.default_rng(
             [seed, cbr_inverse, round(100 * snr_db) & 0xFFFF, zlib.crc32(name.encode())]
         )

@@ -20,8 +20,8 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.small_file import read_small_text
 
 OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
-FOREIGN = "foreign"
-CODECS = (*OWN, FOREIGN, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
+FOREIGN, DEEPJSCC = "foreign", "deepjscc"
+CODECS = (*OWN, FOREIGN, DEEPJSCC, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
 _SYSTEM_KEYS = {
     "codec",
     "tasks",

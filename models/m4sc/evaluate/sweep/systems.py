@@ -13,22 +13,25 @@ import numpy as np
 from m4sc.codecs.classical import ClassicalCodec, SourceCodec
 from m4sc.codecs.rivals import picture_files, sounds
 from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
+from m4sc.codecs.rivals.deepjscc import DeepJsccCodec
 from m4sc.codecs.rivals.foreign import ForeignCodec, foreign_pair
 from m4sc.codecs.rivals.picture_files import PictureFiles
 from m4sc.codecs.rivals.sounds import SoundCoder
 from m4sc.codecs.rivals.words import WordCoder
+from m4sc.coding.deepjscc.codec import load_deepjscc
 from m4sc.data.example import Example
 from m4sc.evaluate.envelope import best_scheme, choose_protection
 from m4sc.evaluate.foreign_system import Foreign
 from m4sc.evaluate.harness import CONTROL_SNR_DB
 from m4sc.evaluate.measures import measures_of
-from m4sc.evaluate.sweep.config import FOREIGN, SystemSpec
+from m4sc.evaluate.sweep.config import DEEPJSCC, FOREIGN, SystemSpec
 from m4sc.evaluate.sweep.ground import Ground
 from m4sc.evaluate.sweep.retrieval import nearest
 from m4sc.evaluate.sweep.training_sets import TRAINED
 from m4sc.evaluate.systems import Blind, Classical, Constant, Scheme, Semantic, System
 from m4sc.evaluate.ways import Way
 from m4sc.message import Message
+from m4sc.shipped import weights_folder
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.tasks import Task, get_task
 
@@ -56,6 +59,8 @@ def carries(spec: SystemSpec, task: str) -> bool:
         return modality == "speech"
     if spec.codec == "semantic":
         return True
+    if spec.codec == DEEPJSCC:
+        return task == "reconstruct"
     if spec.codec == "first-sentence":
         return task == "summarize"
     if spec.codec in ("constant", "retrieval"):
@@ -96,6 +101,9 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
         pair = foreign_pair(spec.encoder, spec.decoder)
         foreign = Foreign(ForeignCodec(ground.model.read, *pair), spec.name, scheme, way)
         return Built(foreign, f"{spec.encoder}, {spec.decoder}")
+    if spec.codec == DEEPJSCC:
+        deepjscc = DeepJsccCodec(load_deepjscc(weights_folder("deepjscc")))
+        return Built(Foreign(deepjscc, spec.name, scheme, way), "")
     ladder = _ladder(spec, ground)
     chosen, words = _least(ladder, ground)
     return Built(Classical(ClassicalCodec(ground.model.read, chosen), spec.name, scheme, way=way), words)
