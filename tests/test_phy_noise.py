@@ -10,7 +10,7 @@ from m4sc.phy import frame_reader
 from m4sc.phy.channel.impairments import add_noise
 from m4sc.phy.channel.interference import Spoil, carrier, chirps, hit_symbols, pulses
 from m4sc.phy.close_look import _shrunk_gains, grid_levels
-from m4sc.phy.equalizer.kernels import grid_error
+from m4sc.phy.equalizer.kernels import grid_posterior
 from m4sc.phy.equalizer.noise_field import Cells, noise_field
 from m4sc.phy.equalizer.strange import decisions_differ
 from m4sc.phy.frame import modulate_frame
@@ -161,7 +161,7 @@ def test_the_expected_error_lies_between_the_nearest_point_and_all(
     re: float, im: float, variance: float, side: int
 ) -> None:
     y, levels = np.array([re + 1j * im]), grid_levels(side)
-    found = grid_error(y, np.array([variance]), levels)[0]
+    found = grid_posterior(y, np.array([variance]), levels)[0][0]
     squares = [(part - levels) ** 2 for part in (re, im)]
     assert sum(s.min() for s in squares) - 1e-9 <= found <= sum(s.mean() for s in squares) + 1e-9
 
@@ -175,7 +175,7 @@ def test_the_expected_error_is_the_mean_over_the_grid(seed: int, side: int) -> N
     squares = np.abs(y[:, None] - points) ** 2
     odds = np.exp(-(squares - squares.min(1, keepdims=True)) / variance[:, None])
     np.testing.assert_allclose(
-        grid_error(y, variance, levels), (odds * squares).sum(1) / odds.sum(1), rtol=1e-9
+        grid_posterior(y, variance, levels)[0], (odds * squares).sum(1) / odds.sum(1), rtol=1e-9
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from m4sc.phy.equalizer.kernels import grid_error
+from m4sc.phy.equalizer.kernels import grid_posterior
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.gr_digital.demodulator import packet_receiver
 from m4sc.phy.gr_digital.packet import PacketFormat, modulate_packet
@@ -49,7 +49,7 @@ def warm_up_interference(receiver: BurstReceiver) -> int:
         for number in waveform.occupied_carriers[::9]:
             turn = 2j * np.pi * number / waveform.fft_len * np.arange(len(burst))
             found += _receive(receiver, (burst + level * np.exp(turn)).astype(np.complex64))
-    grid_error(np.ones(1, np.complex128), np.ones(1), np.ones(1))  # payloads on a grid
+    grid_posterior(np.ones(1, np.complex128), np.ones(1), np.ones(1))  # payloads on a grid
     return found
 
 

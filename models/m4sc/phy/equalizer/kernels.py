@@ -189,28 +189,31 @@ def smooth_phase(common, weight, frequency, first, least):  # type: ignore[no-un
 
 
 @compiled
-def grid_error(y, variance, levels):  # type: ignore[no-untyped-def]
-    """Expected |y - x|^2 for x on a square grid, float64 (n,).
+def grid_posterior(y, variance, levels):  # type: ignore[no-untyped-def]
+    """What to expect of x on a square grid, every point as probable as it is: |y - x|^2, float64 (n,),
+    x, complex128 (n,), and |x|^2, float64 (n,).
 
     y: complex128 (n,), unbiased; variance: float64 (n,), complex; levels: float64 (levels,), of a dimension.
     """
-    total = np.empty(len(y))
+    error, mean, power = np.zeros(len(y)), np.zeros(len(y), np.complex128), np.zeros(len(y))
     distance = np.empty(len(levels))
     for i in range(len(y)):
         steep = 1.0 / max(variance[i], _LEAST_VARIANCE)
-        error = 0.0
-        for part in (y[i].real, y[i].imag):
+        for part, unit in ((y[i].real, 1.0 + 0.0j), (y[i].imag, 1.0j)):
             least = np.inf
             for k in range(len(levels)):
                 distance[k] = (part - levels[k]) ** 2
                 least = min(least, distance[k])
-            weights = weighted = 0.0
+            weights = errors = values = squares = 0.0
             for k in range(len(levels)):
                 behind = (distance[k] - least) * steep
                 if behind < _NEVER:
                     odds = np.exp(-behind) if behind > 0.0 else 1.0
                     weights += odds
-                    weighted += odds * distance[k]
-            error += weighted / weights
-        total[i] = error
-    return total
+                    errors += odds * distance[k]
+                    values += odds * levels[k]
+                    squares += odds * levels[k] ** 2
+            error[i] += errors / weights
+            mean[i] += unit * (values / weights)
+            power[i] += squares / weights
+    return error, mean, power

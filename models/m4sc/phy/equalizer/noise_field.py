@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4sc.phy.equalizer.kernels import grid_error
+from m4sc.phy.equalizer.kernels import grid_posterior
 from m4sc.phy.equalizer.swept_carrier import Sweep, find_sweep
 
 _ROUNDS, _FIRST_ROUNDS, _LOCAL_ROUNDS = 8, 2, 3
@@ -65,7 +65,7 @@ class Cells:
             return self._error, self._own
         power, y = self._unbiased
         error = self._error.copy()
-        error[self._grid] = power * grid_error(y, variance[self._grid] / power, self.levels)
+        error[self._grid] = power * grid_posterior(y, variance[self._grid] / power, self.levels)[0]
         return error, self._own
 
     def expected(self, variance: np.ndarray, decide: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -78,15 +78,7 @@ class Cells:
         if not (decide and self._grid.any()):
             return sent, power
         gain, y = self._unbiased
-        steep = gain / np.maximum(variance[self._grid], _LEAST)
-        mean, square = np.zeros(len(y), complex), np.zeros(len(y))
-        for part, unit in ((y.real, 1.0), (y.imag, 1j)):
-            behind = (part[:, None] - self.levels) ** 2
-            odds = np.exp(-(behind - behind.min(axis=1, keepdims=True)) * steep[:, None])
-            odds /= odds.sum(axis=1, keepdims=True)
-            mean += unit * (odds @ self.levels)
-            square += odds @ self.levels**2
-        sent[self._grid], power[self._grid] = mean, square
+        _, sent[self._grid], power[self._grid] = grid_posterior(y, variance[self._grid] / gain, self.levels)
         return sent, power
 
     # What does not hang on the variance, which changes from round to round:
