@@ -191,8 +191,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             self._failed(exc)
             return
         self._report_faults()
-        for frame in frames:
-            self._handover.put(partial(self._publish, frame))
+        self._handover.put(*(partial(self._publish, frame) for frame in frames))
 
     def _failed(self, exc: Exception) -> None:
         self._counts["errors"] += 1

@@ -6,9 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 _JOIN_S = 5.0
-_YIELD_S = 1e-5  # between calls: without it one thread keeps the GIL for all of them, and the block waits
+_YIELD_S = 1e-5  # now and then: without it one thread keeps the GIL for all calls, and the block waits
+_AT_ONCE = 8  # calls in between, and of one turn of the lock
 
 
 class Handover:
@@ -31,14 +33,16 @@ class Handover:
         """Calls that are not made yet, the one under way included."""
         return len(self._calls)
 
-    def put(self, call: Callable[[], None]) -> None:
-        """Have a call made behind all before it."""
+    def put(self, *calls: Callable[[], None]) -> None:
+        """Have calls made behind all before them."""
         if self._thread is None:
-            self._make(call)
+            for call in calls:
+                self._make(call)
             return
         with self._changed:
-            self._calls.append(call)
-            if len(self._calls) == 1:
+            was_idle = not self._calls
+            self._calls.extend(calls)
+            if was_idle and calls:
                 self._changed.notify_all()
 
     def wait(self, most: int, timeout: float) -> bool:
@@ -70,10 +74,13 @@ class Handover:
                 self._changed.wait_for(lambda: bool(self._calls) or self._stopping)
                 if not self._calls:
                     return
-                call = self._calls[0]  # it stays there until made: who waits for none waits for it too
-            self._make(call)
+                # they stay there until made: who waits for none waits for them too
+                calls = list(islice(self._calls, _AT_ONCE))
+            for call in calls:
+                self._make(call)
             with self._changed:
-                self._calls.popleft()
+                for _ in calls:
+                    self._calls.popleft()
                 self._changed.notify_all()
             time.sleep(_YIELD_S)
 
