@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from m4sc.phy.equalizer.kernels import grid_posterior
+from m4sc.phy.equalizer.swept_carrier import find_sweep
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.gr_digital.demodulator import packet_receiver
 from m4sc.phy.gr_digital.packet import PacketFormat, modulate_packet
@@ -50,6 +51,8 @@ def warm_up_interference(receiver: BurstReceiver) -> int:
             turn = 2j * np.pi * number / waveform.fft_len * np.arange(len(burst))
             found += _receive(receiver, (burst + level * np.exp(turn)).astype(np.complex64))
     grid_posterior(np.ones(1, np.complex128), np.ones(1), np.ones(1))  # payloads on a grid
+    cells = np.ones((4, 16))
+    find_sweep(cells, cells, cells > 0, 1.0)
     return found
 
 

@@ -6,10 +6,13 @@ fitted to all cells of a frame say more of each than the cell's own energy, or i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+
+from m4sc.phy.fec.compiled import compiled
 
 _STEEPEST = 4.0  # carriers an OFDM symbol
 _PLACES = 2  # of a carrier, in the search
@@ -18,6 +21,7 @@ _LEAST_GAIN = 30.0  # of log likelihood: noise alone reached 14 in 1,500 frames
 _COARSE, _FINER = 0.03, (3e-3, 3e-4)  # see `_Cells.loss`
 _MOST_TRIES = 60  # of one fit
 _PADDED = 16  # places of a carrier, in the template
+_STEPS = 50  # templates for each carrier that is swept in a window
 _LEAST = 1e-12
 
 Places = tuple[np.ndarray, ...]  # rows and carriers of cells
@@ -35,12 +39,31 @@ class Sweep(NamedTuple):
 
         places: rows and carriers; carriers: of a spectrum; window: share of an OFDM symbol that one sees.
         """
+        row, carrier = np.broadcast_arrays(*places)
         shape = _spectrum(self.slope * window, carriers)
-        behind = places[1] - self.place - self.slope * places[0]
-        at = np.mod(behind, carriers) * _PADDED
-        low = np.minimum(at.astype(np.int64), _PADDED * carriers - 1)
-        part = at - low
-        return np.asarray(self.power * ((1.0 - part) * shape[low] + part * shape[low + 1]))
+        found = _levels(row.ravel(), carrier.ravel(), carriers, *self, shape)
+        return np.asarray(found.reshape(row.shape))
+
+
+@compiled
+def _levels(row, carrier, carriers, slope, place, power, shape):  # type: ignore[no-untyped-def]
+    """Of :meth:`Sweep.levels`, float64 (n,); row, carrier: int64 (n,); shape: that of :func:`_spectrum`."""
+    found = np.empty(len(row))
+    for i in range(len(row)):
+        at = ((carrier[i] - place - slope * row[i]) % carriers) * _PADDED
+        low = min(np.int64(at), _PADDED * carriers - 1)
+        found[i] = power * ((low + 1 - at) * shape[low] + (at - low) * shape[low + 1])
+    return found
+
+
+@compiled
+def _loss(energy, usual, blur, level):  # type: ignore[no-untyped-def]
+    """Sum of energy over what is expected, and its logarithm: less log likelihood of exponential energies."""
+    total = 0.0
+    for i in range(len(energy)):
+        expected = usual[i] + blur + level[i]
+        total += energy[i] / expected + np.log(expected)
+    return total
 
 
 def find_sweep(
@@ -69,6 +92,12 @@ def find_sweep(
 def _spectrum(swept: float, carriers: int) -> np.ndarray:
     """Energy at so many `_PADDED`-ths of a carrier behind a sweep's middle, of which the sum over carriers is
     1, float (carriers * _PADDED + 1,); swept: carriers during the window."""
+    return _table(round(swept * _STEPS), carriers)
+
+
+@lru_cache(maxsize=1024)
+def _table(steps: int, carriers: int) -> np.ndarray:
+    swept = steps / _STEPS
     time = (np.arange(carriers) - (carriers - 1) / 2) / carriers
     wave = np.exp(1j * np.pi * swept * time**2)
     found = np.abs(np.fft.fft(wave, carriers * _PADDED)) ** 2 / carriers**2
@@ -117,9 +146,9 @@ class _Cells(NamedTuple):
     def loss(self, sweep: Sweep, blur: float) -> float:
         """Less log likelihood of exponential energies; blur: share of the loudest that all cells have on top,
         without which a line a little aside of a strong sweep would be as bad as one far off."""
-        level = sweep.levels(self.places, self.shape[1], self.window)
-        usual = self.usual + blur * float(self.energy.max())
-        return float(np.sum(self.energy / (usual + level) + np.log(usual + level)))
+        shape = _spectrum(sweep.slope * self.window, self.shape[1])
+        level = _levels(*self.places, self.shape[1], *sweep, shape)
+        return float(_loss(self.energy, self.usual, blur * self.energy.max(), level))
 
     def gain(self, sweep: Sweep) -> float:
         """Log likelihood that it gains."""
