@@ -93,4 +93,4 @@ def _require_extra() -> None:
         import distributed  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError as exc:
-        raise MissingPartError(f"sweeps need the package {exc.name}: pip install 'm4sc[sweep]'") from exc
+        raise MissingPartError(f"sweeps need more packages ({exc}): pip install 'm4sc[sweep]'") from exc
