@@ -24,6 +24,7 @@ from m4sc.transport.frames import Address, OutgoingFrame, to_frames
 _GAP_SAMPLES = 800
 _TIMEOUT_S = 120.0
 _SOURCE = 1
+_WINGS = 4  # samples
 
 
 class _Frames(gr.basic_block):
@@ -53,10 +54,17 @@ class FrameRadio(gr.top_block):
         snr_db: Es/N0 per data subcarrier, dB, for unit mean power gain.
         seed: of noise and fading.
         cfo_hz: carrier offset, Hz.
+        response: complex (fft_len,), the channel on each bin in place of its own draw.
     """
 
     def __init__(
-        self, config: TransportConfig, channel: str, snr_db: float, seed: int, cfo_hz: float = 500.0
+        self,
+        config: TransportConfig,
+        channel: str,
+        snr_db: float,
+        seed: int,
+        cfo_hz: float = 500.0,
+        response: np.ndarray | None = None,
     ) -> None:
         super().__init__("M4SC frames", catch_exceptions=True)
         form = config.form
@@ -68,7 +76,13 @@ class FrameRadio(gr.top_block):
         )  # fmt: skip
         self.transmitter = m4sc.frame_transmitter(config.waveform, _GAP_SAMPLES)
         fading = "none" if channel == "awgn" else channel
-        self.channel = m4sc.channel(snr_db, config.waveform, cfo_hz=cfo_hz, seed=seed, fading=fading)
+        taps = None
+        if response is not None:  # the block scales taps to unit energy
+            taps, gain_db = _taps(response)
+            fading, snr_db = "taps", snr_db + gain_db
+        self.channel = m4sc.channel(
+            snr_db, config.waveform, taps=taps, cfo_hz=cfo_hz, seed=seed, fading=fading
+        )
         self.receiver = m4sc.frame_receiver(config.waveform)
         self.frames = _Frames()
         self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
@@ -100,6 +114,12 @@ class FrameRadio(gr.top_block):
         return found
 
 
+def _taps(response: np.ndarray) -> tuple[list[complex], float]:
+    """Impulse response with the pulse's wings before its first path, and its energy in dB."""
+    taps = np.roll(np.fft.ifft(response), _WINGS)
+    return [complex(tap) for tap in taps], 10.0 * float(np.log10(np.sum(np.abs(taps) ** 2)))
+
+
 def _pdu(payload: Payload, sequence: int) -> Any:
     meta = {
         "task_id": payload.task_id, "modality": payload.modality, "model_fingerprint": payload.fingerprint,
@@ -127,6 +147,20 @@ class RadioWay:
         configs: Sequence[TransportConfig],
     ) -> list[Crossing]:
         """As :meth:`m4sc.evaluate.ways.Way.cross_all`."""
+        return self.cross_given(payloads, channel, snr_db, rngs, configs)
+
+    def cross_given(
+        self,
+        payloads: Sequence[Payload],
+        channel: str,
+        snr_db: float,
+        rngs: Sequence[np.random.Generator],
+        configs: Sequence[TransportConfig],
+        responses: np.ndarray | None = None,
+    ) -> list[Crossing]:
+        """The same under channels that are given, as of
+        :meth:`m4sc.evaluate.link_way.LinkWay.cross_given`: fixed taps of the channel block.
+        """
         if channel not in SYMBOL_CHANNELS:
             raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
         runs: dict[Any, list[int]] = defaultdict(list)
@@ -135,7 +169,8 @@ class RadioWay:
         found: dict[int, Crossing] = {}
         for members in runs.values():
             seed = int(rngs[members[0]].integers(1, 2**31))
-            radio = FrameRadio(configs[members[0]], channel, snr_db, seed)
+            response = None if responses is None or channel == "awgn" else responses[members[0]]
+            radio = FrameRadio(configs[members[0]], channel, snr_db, seed, response=response)
             heard = radio.send([payloads[i] for i in members])
             for sequence, (i, frames) in enumerate(zip(members, heard, strict=True)):
                 sent = to_frames(payloads[i], Address(sequence, _SOURCE), configs[i])

@@ -55,18 +55,26 @@ def batch(
 
 
 def _rows(model: Any, task: str, sizes: list[int], rounds: int) -> list[dict[str, Any]]:
-    received = [_received(model, task, number) for number in range(max(sizes))]
-    model.decode_many(received[:2], task, [None] * 2)  # compiles and loads
+    import numpy as np
+    from m4sc.evaluate.channels import transmit
+
+    sent = [_sent(model, task, number) for number in range(max(sizes))]
+    noise = np.random.default_rng(0)  # new each time: what was read before may be remembered
+
+    def receptions(size: int) -> list[tuple[Any, Any]]:
+        return [transmit(symbols, "awgn", _SNR_DB, noise) for symbols in sent[:size]]
+
+    model.decode_many(receptions(2), task, [None] * 2)  # compiles and loads
     rows = []
     for size in sizes:
-        part = received[:size]
         together, single = [], []
         for _ in range(rounds):  # in turn, so that a busy machine slows both
+            part, alone = receptions(size), receptions(size)
             started = time.perf_counter()
             model.decode_many(part, task, [None] * size)
             together.append(time.perf_counter() - started)
             started = time.perf_counter()
-            for one in part:
+            for one in alone:
                 model.decode_many([one], task, [None])
             single.append(time.perf_counter() - started)
         rows.append(
@@ -78,10 +86,9 @@ def _rows(model: Any, task: str, sizes: list[int], rounds: int) -> list[dict[str
     return rows
 
 
-def _received(model: Any, task: str, number: int) -> tuple[Any, Any]:
-    """Symbols of a message after the channel, and their noise variances."""
+def _sent(model: Any, task: str, number: int) -> Any:
+    """Symbols of a message."""
     import numpy as np
-    from m4sc.evaluate.channels import transmit
     from m4sc.message import Message
     from m4sc.tasks import get_task
 
@@ -95,5 +102,4 @@ def _received(model: Any, task: str, number: int) -> tuple[Any, Any]:
         message = Message("text", " ".join(words))
     else:
         raise UserError(f"task '{task}' is of {modality}; give tasks of pictures or texts")
-    symbols = model.encode(message, task).symbols
-    return transmit(symbols, "awgn", _SNR_DB, rng)
+    return model.encode(message, task).symbols

@@ -32,14 +32,10 @@ class _Header:
     rows: int
 
 
-@lru_cache(maxsize=16)
-def header_training(
-    waveform: WaveformConfig, device: torch.device = _HOST, rows: int | None = None
-) -> _Header:
-    """The smoother that ``m4sc.phy.demodulator`` builds for the header; rows: its OFDM symbols, those of the
-    normal protection if None.
-    """
-    rows = header_ofdm_symbols(waveform) if rows is None else rows
+@lru_cache(maxsize=8)
+def header_training(waveform: WaveformConfig, device: torch.device = _HOST) -> _Header:
+    """The smoother that ``m4sc.phy.demodulator`` builds for the header."""
+    rows = header_ofdm_symbols(waveform)
     weight = np.zeros(waveform.fft_len)
     weight[waveform.data_bins] = rows
     weight[waveform.pilot_bins] = np.sum(np.abs(waveform.pilots(rows)) ** 2, axis=0)
@@ -133,7 +129,6 @@ def receive(
     waveform: WaveformConfig,
     estimation: EstimationConfig | None,
     generator: torch.Generator | None = None,
-    training: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """y = h x + n, equalised: unbiased symbols and the noise variance that the receiver reports of each.
 
@@ -144,12 +139,11 @@ def receive(
         waveform: the waveform.
         estimation: what the receiver does not know; None for a genie that knows h.
         generator: source of randomness.
-        training: OFDM symbols of the header, those of the normal protection if None.
 
     Returns:
         complex64 and float32, both (n, rows, data carriers).
     """
-    header, (data, _) = header_training(waveform, grid.device, training), _carriers(waveform, grid.device)
+    header, (data, _) = header_training(waveform, grid.device), _carriers(waveform, grid.device)
     n, rows = grid.shape[0], grid.shape[1]
     h = _timed(h).expand(-1, header.rows + rows, -1)
     received = h[:, header.rows :, data] * grid + _noise(grid.shape, noise_var[:, None, None], generator)
