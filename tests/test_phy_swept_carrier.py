@@ -65,3 +65,8 @@ def test_frames_of_any_size(shape: tuple[int, int]) -> None:
     energy[:, 2] = 1e9  # a carrier: a line like another
     find_sweep(energy, np.ones(shape), np.ones(shape, bool), 0.8)
     find_sweep(np.zeros(shape), np.zeros(shape), np.ones(shape, bool), 0.8)
+
+
+def test_a_long_frame_costs_neither_time_nor_memory() -> None:
+    shape = 1400, 64
+    assert find_sweep(np.ones(shape), np.ones(shape), np.ones(shape, bool), 0.8) is None

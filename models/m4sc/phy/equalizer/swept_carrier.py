@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from m4sc.phy.fec.compiled import compiled
 
 _STEEPEST = 4.0  # carriers an OFDM symbol
+_MOST_ROWS = 128  # OFDM symbols of a frame
 _PLACES = 2  # of a carrier, in the search
 _TRIED = 2  # lines of the search that are fitted
 _LEAST_GAIN = 30.0  # of log likelihood: noise alone reached 14 in 1,500 frames
@@ -69,7 +70,8 @@ def _loss(energy, usual, blur, level):  # type: ignore[no-untyped-def]
 def find_sweep(
     energy: np.ndarray, usual: np.ndarray, ours: np.ndarray, window: float, near: Sweep | None = None
 ) -> Sweep | None:
-    """The sweep that explains most of what cells have beyond the usual; None where none stands out.
+    """The sweep that explains most of what cells have beyond the usual; None where none stands out, and in
+    frames of more than `_MOST_ROWS`, over which the search would not be sure of the slope and take long.
 
     Args:
         energy: of each cell's error, float (rows, carriers), carriers by frequency.
@@ -78,6 +80,8 @@ def find_sweep(
         window: share of an OFDM symbol that a spectrum sees.
         near: where it was found before; None to search all lines.
     """
+    if len(energy) > _MOST_ROWS:
+        return None
     cells = _Cells(energy[ours], usual[ours] + _LEAST, np.nonzero(ours), energy.shape, window)
     sweep = near
     if sweep is None:
@@ -111,16 +115,14 @@ def _likely_lines(energy: np.ndarray, usual: np.ndarray, ours: np.ndarray) -> li
     seen = np.log1p(energy[ours] / (usual[ours] + _LEAST))
     beyond = seen - seen.mean()
     rows, carriers = energy.shape
-    slopes = np.arange(-_STEEPEST, _STEEPEST, 1.0 / max(rows, 2))
-    size = _PLACES * carriers
-    places = np.floor((carrier - slopes[:, None] * row) * _PLACES).astype(np.int64) % size
-    places += size * np.arange(len(slopes))[:, None]
-    shape, cells = (len(slopes), size), np.broadcast_to(beyond, places.shape).ravel()
-    sums = np.bincount(places.ravel(), cells, len(slopes) * size).reshape(shape)
-    counts = np.bincount(places.ravel(), minlength=len(slopes) * size).reshape(shape)
-    near = [
-        values + np.roll(values, 1, 1) + np.roll(values, -1, 1) for values in (sums, counts.astype(float))
-    ]
+    slopes, size = np.arange(-_STEEPEST, _STEEPEST, 1.0 / max(rows, 2)), _PLACES * carriers
+    shape = len(slopes), size
+    sums, counts = np.empty(shape), np.empty(shape)
+    for number, slope in enumerate(slopes):
+        place = np.floor((carrier - slope * row) * _PLACES).astype(np.int64) % size
+        sums[number] = np.bincount(place, beyond, size)
+        counts[number] = np.bincount(place, minlength=size)
+    near = [values + np.roll(values, 1, 1) + np.roll(values, -1, 1) for values in (sums, counts)]
     score = near[0] / np.sqrt(np.maximum(near[1], 1.0))
     found = []
     for _ in range(_TRIED):
