@@ -6,11 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 _JOIN_S = 5.0
-_YIELD_S = 1e-5  # now and then: without it one thread keeps the GIL for all calls, and the block waits
-_AT_ONCE = 8  # calls in between, and of one turn of the lock
+_YIELD_S = 1e-5  # between calls: without it one thread keeps the GIL for all of them, and the block waits
 
 
 class Handover:
@@ -74,13 +72,10 @@ class Handover:
                 self._changed.wait_for(lambda: bool(self._calls) or self._stopping)
                 if not self._calls:
                     return
-                # they stay there until made: who waits for none waits for them too
-                calls = list(islice(self._calls, _AT_ONCE))
-            for call in calls:
-                self._make(call)
+                call = self._calls[0]  # it stays there until made: who waits for none waits for it too
+            self._make(call)
             with self._changed:
-                for _ in calls:
-                    self._calls.popleft()
+                self._calls.popleft()
                 self._changed.notify_all()
             time.sleep(_YIELD_S)
 
