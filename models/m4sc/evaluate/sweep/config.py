@@ -111,6 +111,8 @@ class SweepConfig:
         Tasks and points are told in a row itself, so a sweep may get more or fewer of them, or of systems.
         """
         told = {key: value for key, value in asdict(system).items() if value != "" or key not in _PAIR}
+        if system.codec != "semantic":  # which alone has headers to choose
+            del told["protection"]
         return self.settings_digest + _digest({**told, "tasks": ()})
 
 
