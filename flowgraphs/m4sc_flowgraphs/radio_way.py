@@ -15,7 +15,7 @@ from gnuradio import gr, m4sc
 from gnuradio.m4sc.frame_assembly import frame_of
 from gnuradio.m4sc.pdu import done_pdu, is_done, make_pdu, read_pdu
 from m4sc.codecs.base import Payload
-from m4sc.evaluate.channels import SYMBOL_CHANNELS
+from m4sc.evaluate.channels import check_symbol_channel
 from m4sc.evaluate.crossing import Crossing, crossing_of, error_snr_db
 from m4sc.evaluate.ways import RADIO
 from m4sc.transport.config import TransportConfig
@@ -161,8 +161,7 @@ class RadioWay:
         """The same under channels that are given, as of
         :meth:`m4sc.evaluate.link_way.LinkWay.cross_given`: fixed taps of the channel block.
         """
-        if channel not in SYMBOL_CHANNELS:
-            raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
+        check_symbol_channel(channel)
         runs: dict[Any, list[int]] = defaultdict(list)
         for i, config in enumerate(configs):
             runs[config if channel == "awgn" else (config, i)].append(i)

@@ -57,11 +57,23 @@ class ClassicalCodec(Codec):
 
     def _read(self, data: bytes, task: Task, instruction: str | None) -> Answer:
         started = time.perf_counter()
-        message = self.source.source_decode(data, task.modality)
-        if self.reader is not None:
-            answer = self.reader(message, task, instruction)
-        elif message.modality == "image":
-            answer = Answer("", np.asarray(message.data), 0.0)
-        else:
-            answer = Answer(str(message.data) if message.modality == "text" else "", None, 0.0)
-        return replace(answer, seconds=time.perf_counter() - started, message=message)
+        return read_decoded(
+            self.source.source_decode(data, task.modality), self.reader, task, instruction, started
+        )
+
+
+def read_decoded(
+    message: Message, reader: Reader | None, task: Task, instruction: str | None, started: float
+) -> Answer:
+    """What a receiver makes of a message that its decoder gave back, and the message itself.
+
+    reader: answers a task on it; None: the message itself is the answer. started: when decoding began, by
+    `time.perf_counter`.
+    """
+    if reader is not None:
+        answer = reader(message, task, instruction)
+    elif message.modality == "image":
+        answer = Answer("", np.asarray(message.data), 0.0)
+    else:
+        answer = Answer(str(message.data) if message.modality == "text" else "", None, 0.0)
+    return replace(answer, seconds=time.perf_counter() - started, message=message)

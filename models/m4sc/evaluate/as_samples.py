@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from m4sc.evaluate.channels import CHANNELS
@@ -9,6 +11,7 @@ from m4sc.phy.channel.config import TDL_FADINGS, ChannelConfig
 from m4sc.phy.channel.impairments import add_noise, multipath, shift_carrier
 from m4sc.phy.channel.interference import carrier, chirps, hit_symbols
 from m4sc.phy.channel.tdl import draw_taps
+from m4sc.phy.demodulator import FrameDemodulator
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.snr import noise_voltage
 from m4sc.phy.waveform import WaveformConfig
@@ -47,8 +50,14 @@ def hear_samples(
         samples = multipath(samples, draw_taps(channel[-1].upper(), spread, rng))
     samples = shift_carrier(samples, rng.uniform(-1, 1) / waveform.fft_len, 2 * np.pi * rng.random())
     samples = add_noise(samples, noise_voltage(snr_db, waveform), rng)
-    receiver = BurstReceiver(waveform, diagnose=False)
+    receiver = BurstReceiver(waveform, _demodulator(waveform), diagnose=False)
     for found in receiver.push(samples.astype(np.complex64)) + receiver.flush():
         if TransportHeader.join(found.header, found.message) == sent:
             return HeardFrame(frame.header, found.symbols, found.noise_var, found.snr_db)
     return None
+
+
+@lru_cache(maxsize=4)
+def _demodulator(waveform: WaveformConfig) -> FrameDemodulator:
+    """Its tables take far longer to make than a frame to receive."""
+    return FrameDemodulator(waveform)

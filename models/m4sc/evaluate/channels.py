@@ -12,6 +12,12 @@ INTERFERED = ("cw", "pulse", "sweep")
 CHANNELS = (*SYMBOL_CHANNELS, *INTERFERED)
 
 
+def check_symbol_channel(channel: str) -> None:
+    """Raise ValueError for a channel that is none of `SYMBOL_CHANNELS`."""
+    if channel not in SYMBOL_CHANNELS:
+        raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
+
+
 def transmit(
     symbols: np.ndarray, channel: str, snr_db: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -34,8 +40,7 @@ def transmit(
     Raises:
         ValueError: unknown channel.
     """
-    if channel not in SYMBOL_CHANNELS:
-        raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
+    check_symbol_channel(channel)
     if channel in TDL_FADINGS:
         return _in_a_frame(symbols, channel, snr_db, rng)
     noise_var = 10.0 ** (-snr_db / 10)

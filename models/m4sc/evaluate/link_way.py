@@ -20,7 +20,7 @@ from m4sc.codecs.base import Payload
 from m4sc.coding.torch_link.config import LinkConfig
 from m4sc.coding.torch_link.noise import draw_normal
 from m4sc.coding.torch_link.tdl import draw_responses
-from m4sc.evaluate.channels import SYMBOL_CHANNELS
+from m4sc.evaluate.channels import check_symbol_channel
 from m4sc.evaluate.crossing import Crossing, crossing_of, error_snr_db
 from m4sc.evaluate.link_receiver import equalised, estimate, smoothers, timed
 from m4sc.evaluate.ways import LINK
@@ -84,8 +84,7 @@ class LinkWay:
             payloads, channel, snr_db, rngs, configs: as of :meth:`cross_all`.
             responses: complex64 (messages, fft_len), of messages of one frame; None: drawn.
         """
-        if channel not in SYMBOL_CHANNELS:
-            raise ValueError(f"channel {channel!r} is none of {', '.join(SYMBOL_CHANNELS)}")
+        check_symbol_channel(channel)
         if not payloads:
             return []
         waveform = configs[0].waveform

@@ -12,14 +12,13 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
-from m4sc.codecs.classical import Reader
+from m4sc.codecs.classical import Reader, read_decoded
 from m4sc.message import Message
 from m4sc.tasks import Task
 
@@ -72,13 +71,7 @@ class ForeignCodec(Codec):
         given = (received.data,) if received.data else (received.symbols, received.noise_var)
         data = self._decode(*given)
         message = Message(task.modality, data if isinstance(data, str) else _plain(data))
-        if self.reader is not None:
-            answer = self.reader(message, task, instruction)
-        elif message.modality == "image":
-            answer = Answer("", np.asarray(message.data), 0.0)
-        else:
-            answer = Answer(str(message.data) if message.modality == "text" else "", None, 0.0)
-        return replace(answer, seconds=time.perf_counter() - started, message=message)
+        return read_decoded(message, self.reader, task, instruction, started)
 
 
 def foreign_pair(encoder: str, decoder: str) -> tuple[Function, Function]:

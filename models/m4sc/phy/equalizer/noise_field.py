@@ -279,7 +279,9 @@ def _what_moves(
     sweep = find_sweep(energy, own + variance, ours, cells.window, sweep)
     if sweep:
         return _of_sweep(sweep, cells), sweep
-    return (_local(cells, variance, out) if decide and out is not None else np.zeros(variance.shape)), None
+    if decide and out is not None:
+        return _local(cells, variance, energy, own, out), None
+    return np.zeros(variance.shape), None
 
 
 def _standing_out(ratio: np.ndarray, ours: np.ndarray) -> np.ndarray:
@@ -296,13 +298,14 @@ def _standing_out(ratio: np.ndarray, ours: np.ndarray) -> np.ndarray:
     return out & ours
 
 
-def _local(cells: Cells, variance: np.ndarray, out: np.ndarray) -> np.ndarray:
+def _local(
+    cells: Cells, variance: np.ndarray, energy: np.ndarray, own: np.ndarray, out: np.ndarray
+) -> np.ndarray:
     """What cells have on top where neighbours together stand out: of what moves over the carriers; else 0.
 
     float (rows, carriers): the level around a cell times the probability that it is hit itself.
-    out: bool (rows, carriers), where they do.
+    energy, own: of :meth:`Cells.energies` at this variance; out: bool (rows, carriers), where they do.
     """
-    energy, own = cells.energies(variance)
     hit, level, base = out.astype(float), np.zeros(out.shape), own + variance
     excess = level
     for _ in range(_LOCAL_ROUNDS):
