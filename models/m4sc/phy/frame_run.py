@@ -158,7 +158,7 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
     while count < MOST:
         begin = place, block
         found, start, cfo, match, repeats, place, block = search_blocks(
-            samples, place, block, search[0], search[1], search[2], search[3], search[4], False
+            samples, place, block, search[0], search[1], search[2], search[3], search[4], search[5], False
         )
         if not found:
             break

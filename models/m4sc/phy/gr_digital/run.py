@@ -56,7 +56,7 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
     while count < MOST:
         begin = place, block
         found, start, cfo, match, _, place, block = search_blocks(
-            samples, place, block, search[0], search[1], search[2], search[3], search[4], False
+            samples, place, block, search[0], search[1], search[2], search[3], search[4], search[5], False
         )
         if not found:
             break

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4sc.phy.sync.preamble_bank import preamble, preamble_bank, search_blocks
+from m4sc.phy.sync.first_look import first_look
+from m4sc.phy.sync.preamble_bank import MAX_OFFSET_CARRIERS, preamble, preamble_bank, search_blocks
 from m4sc.phy.sync.repeats import BEHIND, LOW_ENERGY, repeat_tables
 from m4sc.phy.waveform import COVERS, WaveformConfig
 
@@ -83,12 +84,15 @@ class BurstSearch:
         self.behind = BEHIND * self._length if repeats else 0
         tables = repeat_tables(repeats, COVERS, self._length), preamble(waveform).astype(np.complex64)
         self._none = np.float32(_NEVER), *tables
+        known = preamble(waveform)
+        self._look = first_look(waveform, known, MAX_OFFSET_CARRIERS, bool(repeats))
+        self._no_look = self._look._replace(lag=0)
         self._repeats = np.float32(LOW_ENERGY / self._length if repeats else _NEVER), *tables
 
     @property
     def tables(self) -> tuple[Any, ...]:
         """What :func:`m4sc.phy.sync.preamble_bank.search_blocks` takes behind a search, but for the end."""
-        return self._banks, self._length, np.float32(self._threshold), self._timing, self._repeats
+        return self._banks, self._length, np.float32(self._threshold), self._timing, self._repeats, self._look
 
     def find(
         self, samples: np.ndarray, search: Search, threshold: float | None = None, final: bool = False
@@ -108,6 +112,14 @@ class BurstSearch:
         """
         least, repeats = (self._threshold, self._repeats) if threshold is None else (threshold, self._none)
         found, start, cfo, match, count, place, block = search_blocks(
-            samples, *search, self._banks, self._length, np.float32(least), self._timing, repeats, final
+            samples,
+            *search,
+            self._banks,
+            self._length,
+            np.float32(least),
+            self._timing,
+            repeats,
+            self._look if threshold is None else self._no_look,
+            final,
         )
         return (Burst(start, cfo, match, count) if found else None), Search(place, block)

@@ -11,6 +11,7 @@ import numpy as np
 from m4sc.phy.fec.compiled import compiled, vectorized
 from m4sc.phy.fft_kernels import roots_of_unity, transform
 from m4sc.phy.frame import add_prefix
+from m4sc.phy.sync.first_look import look_first
 from m4sc.phy.sync.repeats import AHEAD, alignment, fine_offset, stands_out
 from m4sc.phy.waveform import WaveformConfig
 
@@ -111,12 +112,13 @@ def _match(block, kernel_re, kernel_im, roots, length, half_gain):  # type: igno
 
 
 @compiled
-def search_blocks(samples, place, block, banks, length, threshold, timing, repeats, final):  # type: ignore[no-untyped-def]
+def search_blocks(samples, place, block, banks, length, threshold, timing, repeats, look, final):  # type: ignore[no-untyped-def]
     """The loop of :meth:`m4sc.phy.sync.detector.BurstSearch.find`.
 
     banks: tables of each; timing: samples behind a place where a match may be better, samples by which a
     window opens inside the prefix, and the prefix; repeats: share of the energy from which a place is
-    looked at, 2 to look for no repetitions; what :func:`alignment` takes; the preamble, complex64 (length,).
+    looked at, 2 to look for no repetitions; what :func:`alignment` takes; the preamble, complex64 (length,);
+    look: of :func:`m4sc.phy.sync.first_look.first_look`, before each block.
     Returns whether there is a burst, its start, offset, match and number of preambles, and where the
     search goes on.
     """
@@ -125,6 +127,16 @@ def search_blocks(samples, place, block, banks, length, threshold, timing, repea
     ahead = (AHEAD + 1) * length if low <= 1.0 else 0
     longest = len(banks) - 1
     while True:
+        if look.lag and not final:
+            if place + look.needed > len(samples):
+                return False, 0, 0.0, 0.0, 1, place, block
+            peak, cfo, share, re, im, first = look_first(samples, place, look, repeats)
+            if peak >= 0:
+                noise_share = max(1.0 - share, 0.0) / (share * length)
+                move = _window_move(
+                    re, im, peak - first, len(re), 0, 1, np.float32(1), cp_len, backoff, noise_share
+                )
+                return True, peak + move, cfo, share, 1, peak, 0
         kernel_re, kernel_im, roots, half_gain, first_shift, step, known_re, known_im = banks[
             min(block, longest)
         ]
