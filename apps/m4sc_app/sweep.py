@@ -29,8 +29,9 @@ def sweep_command(
     through: Annotated[
         str | None,
         typer.Option(
-            help="How messages cross: symbols (alone), link (frames, estimating receiver, in torch) or "
-            "radio (the flowgraph of GNU Radio). Else the file's, or symbols."
+            help="How messages cross: symbols (alone), samples (of frames, through the whole receiver), link "
+            "(frames, estimating receiver, in torch) or radio (the flowgraph of GNU Radio). Else the file's, "
+            "or symbols."
         ),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for spoken sentences.")] = None,

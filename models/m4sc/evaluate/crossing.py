@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from m4sc.codecs.base import Payload, Received
-from m4sc.evaluate.as_samples import hear_samples
-from m4sc.evaluate.channels import INTERFERED, transmit
+from m4sc.evaluate.channels import transmit
 from m4sc.phy.header.code import header_code
 from m4sc.phy.header.fields import HeaderError
 from m4sc.phy.waveform import WaveformConfig
@@ -44,26 +43,17 @@ class Crossing:
 def cross(
     payload: Payload, channel: str, snr_db: float, rng: np.random.Generator, config: TransportConfig
 ) -> Crossing:
-    """Send a payload's frames through a channel of :mod:`m4sc.evaluate.channels`.
+    """Send a payload's frames through a symbol channel of :mod:`m4sc.evaluate.channels`.
 
     A frame whose header, or block of message fields, is not decoded from the same channel is lost. That the
-    preamble is found is taken for granted, but not beside another transmitter: there frames cross as samples.
-    ``m4sc bench frame`` counts detection too.
+    preamble is found is taken for granted; ``m4sc bench frame`` counts detection too.
 
     Raises:
         ValueError: unknown channel, or a payload that no frames can carry.
     """
-    interfered = channel in INTERFERED
-    # what hits some carriers or OFDM symbols shall not hit what matters most
-    frames = to_frames(payload, Address(), replace(config, interleave=True) if interfered else config)
+    frames = to_frames(payload, Address(), config)
     heard, snrs_db = [], []
     for frame in frames:
-        if interfered:
-            found = hear_samples(frame, channel, snr_db, rng, config.waveform)
-            if found is not None:
-                heard.append(found)
-                snrs_db.append(error_snr_db(frame.symbols, found.symbols))
-            continue
         y, noise_var = transmit(frame.symbols, channel, snr_db, rng)
         if not _header_survives(frame, channel, snr_db, rng, config.waveform):
             continue

@@ -19,7 +19,7 @@ from m4sc.evaluate.sweep.store import Rows
 from m4sc.evaluate.sweep.systems import Built, build
 from m4sc.evaluate.sweep.training_sets import training_examples
 from m4sc.evaluate.systems import Classical, Delivery, Semantic, System
-from m4sc.evaluate.ways import LINK, RADIO, SYMBOLS, SymbolWay, Way
+from m4sc.evaluate.ways import LINK, RADIO, SAMPLES, SYMBOLS, SampleWay, SymbolWay, Way
 
 SNR_DEFINITION = "Es/N0 per data subcarrier"
 _TRAINING = 2000
@@ -42,10 +42,13 @@ def _model(weights: str) -> Any:
     return m4sc.load(weights)
 
 
+_PLAIN_WAYS: dict[str, Way] = {SYMBOLS: SymbolWay(), SAMPLES: SampleWay()}
+
+
 @lru_cache(maxsize=3)
 def _way(name: str) -> Way:
-    if name == SYMBOLS:
-        return SymbolWay()
+    if name in _PLAIN_WAYS:
+        return _PLAIN_WAYS[name]
     from m4sc.evaluate.link_way import LinkWay  # with torch, which one process that only writes does not need
 
     return LinkWay()
@@ -53,7 +56,7 @@ def _way(name: str) -> Way:
 
 def _choosing(way: Way) -> Way:
     """The way by which a way's schemes are chosen: the link's for the radio, many times as fast."""
-    return way if way.name == SYMBOLS else _way(LINK)
+    return way if way.name in _PLAIN_WAYS else _way(LINK)
 
 
 @lru_cache(maxsize=2)
@@ -78,7 +81,7 @@ def measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:
 
 
 def measure_through(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
-    """The same by a way across; schemes are chosen by the link, or by symbols where they cross alone."""
+    """The same by a way across, by which schemes are chosen too; for the radio by the link."""
     with _ONE_AT_A_TIME:
         return _measure(way, config, point, place)
 
