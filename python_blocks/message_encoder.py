@@ -20,7 +20,8 @@ class message_encoder(pdu_worker):  # noqa: N801
     Reads of a message PDU (payload uint8: the file's bytes, or UTF-8): ``task`` (name), ``modality``
     (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
     65535, default: a running number that a restart does not repeat), ``picture`` (send the picture itself
-    too, default false). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint`` (0 of
+    too, default false), ``symbols`` (complex symbols that a semantic payload may take, default: the task's
+    own number). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint`` (0 of
     the classical system), ``essential`` (leading symbols that every frame needs), ``unit`` (symbols that
     belong together) and ``spread`` (to be DFT-spread). The payload out is
     float32 (2 k,), I and Q of k complex symbols of unit mean power, or uint8: a source codec's bytes.
@@ -63,7 +64,9 @@ class message_encoder(pdu_worker):  # noqa: N801
 
             encoded = ClassicalCodec(None, self._codec).encode(message, task, Budget(snr_db=self._snr_db))
         else:
-            more = {"picture": True} if meta.get("picture") else {}
+            more: dict[str, Any] = {"picture": True} if meta.get("picture") else {}
+            if meta.get("symbols") is not None:
+                more["symbols"] = int(meta["symbols"])
             system = find_system(self._model)
             encoded = system.encode(message, task.name, instruction, snr_db=self._snr_db, **more)
         told = {

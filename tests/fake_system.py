@@ -11,6 +11,7 @@ from m4sc.codecs.base import Answer, Payload
 from m4sc.tasks import get_task
 
 K = 96  # complex symbols of a message
+LEAST = 16
 WORDS = ("cat", "dog", "ship", "seven", "storm", "harbour")
 
 
@@ -30,11 +31,20 @@ class FakeSystem:
     delay_s: float = 0.0
     words: tuple[str, ...] = WORDS
 
-    def encode(self, message: Any, task: str, instruction: str | None = None, snr_db: Any = None) -> Any:
+    def encode(
+        self,
+        message: Any,
+        task: str,
+        instruction: str | None = None,
+        snr_db: Any = None,
+        symbols: int | None = None,
+    ) -> Any:
         time.sleep(self.delay_s)
-        symbols = signature(self._word(message))
+        if symbols is not None and symbols < LEAST:
+            raise ValueError(f"a word takes at least {LEAST} symbols; {symbols} are allowed")
+        sent = signature(self._word(message))[:symbols]
         entry = get_task(task)
-        latents = np.stack([symbols.real, symbols.imag], 1).astype(np.float32)
+        latents = np.stack([sent.real, sent.imag], 1).astype(np.float32)
         return Payload(entry.task_id, entry.modality, self.fingerprint, latents)
 
     def decode(
@@ -43,7 +53,9 @@ class FakeSystem:
         time.sleep(self.delay_s)
         assert symbols.dtype == np.complex64 and noise_var.shape == symbols.shape
         weight = 1.0 / (noise_var + 1e-3)
-        scores = [float(np.sum(weight * (symbols * np.conj(signature(w))).real)) for w in self.words]
+        scores = [
+            float(np.sum(weight * (symbols * np.conj(signature(w)[: len(symbols)])).real)) for w in self.words
+        ]
         best = int(np.argmax(scores))
         text = self.words[best] if scores[best] > 0.0 else "nothing"
         return Answer(text if instruction is None else f"{instruction} {text}", None, 0.0)

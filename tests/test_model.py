@@ -317,6 +317,17 @@ def test_system_says_what_is_wrong(network: Network) -> None:
         Message("text", "  ")
 
 
+def test_a_message_takes_no_more_symbols_than_are_allowed(network: Network) -> None:
+    system, text = SemanticSystem(network), Message("text", "two cats sleep on a red chair")
+    usual = len(system.encode(text, "text").symbols)
+    fewer = len(system.encode(text, "text", symbols=usual * 2 // 3).symbols)
+    assert fewer <= usual * 2 // 3
+    fixed = len(system.encode(text, "text-question").symbols)
+    assert len(system.encode(text, "text-question", symbols=fixed).symbols) == fixed
+    with pytest.raises(ValueError, match=f"sends {fixed} symbols for this message, but 3 are allowed"):
+        system.encode(text, "text-question", symbols=3)
+
+
 def test_task_numbers_are_unique_and_found_again() -> None:
     assert len({task.task_id for task in TASKS.values()}) == len(TASKS)
     for task in TASKS.values():

@@ -100,6 +100,28 @@ def test_latents_of_every_kind_are_answered(kind: list[str], capsys: pytest.Capt
     assert {row["payload_kind"] for row in rows(out, "frame")} == {kind[0]}
 
 
+@pytest.mark.parametrize("place", ["sim:?snr_db=15", "file"])
+def test_fewer_symbols_are_asked_for(place: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    address = f"file:{tmp_path / 'air'}?snr_db=15" if place == "file" else place
+    assert main(["tx", address, *TEXTS, "--symbols", "32", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert [row["complex_symbols"] for row in rows(out, "sent")] == [32] * len(TEXTS)
+    if place == "file":
+        assert main(["rx", f"file:{tmp_path / 'air'}", "--json"]) == 0
+        out = capsys.readouterr().out
+    assert [row["answer"] for row in rows(out, "answer")] == list(WORDS)
+
+
+def test_symbols_that_cannot_be_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["tx", f"file:{tmp_path / 'air'}", TEXTS[0], "--symbols", "4", "--json"]) == 2
+    (fault,) = rows(capsys.readouterr().out, "fault")
+    assert "at least 16 symbols; 4 are allowed" in fault["reason"]
+    assert main(["tx", "sim:", TEXTS[0], "--symbols", "0"]) == 2
+    capsys.readouterr()
+    assert main(["tx", "sim:", TEXTS[0], "--symbols", "32", "--classical"]) == 2
+    assert "--symbols is not for --classical" in capsys.readouterr().err
+
+
 def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["tx", "sim:?snr_db=6", *TEXTS[:3], "--kind", "digital", "--mcs", "9", "--json"]
     assert main(command) == 2  # nothing came through

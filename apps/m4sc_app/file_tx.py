@@ -134,7 +134,8 @@ class FileSender:
             return ClassicalCodec().encode(message, task, Budget(snr_db=snr_db))
         # a free question belongs to the receiver; the transmitter encodes for any question
         instruction = None if task.needs_question else outgoing.instruction
-        payload: Payload = self._model.encode(message, task.name, instruction, snr_db=snr_db)
+        more = {} if outgoing.symbols is None else {"symbols": outgoing.symbols}
+        payload: Payload = self._model.encode(message, task.name, instruction, snr_db=snr_db, **more)
         return payload
 
     # --- samples ----------------------------------------------------------------------------------------

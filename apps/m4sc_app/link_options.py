@@ -23,6 +23,7 @@ class Sending:
         repeat: rounds, 0 for ever. interval_s: from one message to the next, s. seconds: at most, s; 0: any.
         paced: in real time, with silence between bursts.
         payload_kind, qam_order, levels, mcs: of :class:`m4sc.phy.modulation.payload.PayloadFormat`.
+        symbols: complex data symbols of a message at most; None: what its task takes.
         snr_db: of the link, dB; None where unknown. cfo_hz, seed: of a simulated one.
         source_id: this transmitter. user_id: for whom, -1 for everybody.
         waveform: file of it, None for the default.
@@ -41,6 +42,7 @@ class Sending:
     qam_order: int = 256
     levels: int = 16
     mcs: int = -1
+    symbols: int | None = None
     snr_db: float | None = None
     cfo_hz: float | None = None
     seed: int | None = None

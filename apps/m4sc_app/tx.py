@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,14 @@ def tx_command(
     qam_order: Annotated[int, typer.Option(help="Points of the grid for qam.")] = 256,
     levels: Annotated[int, typer.Option(help="Levels of a latent real for digital, 2 to 256.")] = 16,
     mcs: Annotated[int, typer.Option(help="Scheme of digital payloads, -1 to choose by --snr-db.")] = -1,
+    symbols: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Complex data symbols of a message at most, such as 32; fewer take less air time and are "
+            "less sure. Default: what the task takes.",
+        ),
+    ] = None,
     snr_db: Annotated[
         float | None,
         typer.Option(
@@ -78,7 +87,7 @@ def tx_command(
         )
     sending = Sending(
         task, instruction, classical, repeat, interval_s, seconds, paced, payload_kind, qam_order, levels,
-        mcs, snr_db, cfo_hz, seed, source_id, user_id, waveform, model, json_,
+        mcs, symbols, snr_db, cfo_hz, seed, source_id, user_id, waveform, model, json_,
     )  # fmt: skip
     code = run_tx(where, entries, sending)
     if code:
@@ -110,7 +119,10 @@ def run_tx(address: str | Address, entries: list[str], sending: Sending) -> int:
     is_file = where.kind == "file"
     answers = where.kind == "sim"
     view = LinkView(f"m4sc tx {where.text}", s.as_json, live=not is_file, receives=answers)
-    messages = messages_to_send(entries, s.task, s.instruction, s.repeat)
+    if s.classical and s.symbols is not None:
+        raise UserError("--symbols is not for --classical, whose files take what they need")
+    found = messages_to_send(entries, s.task, s.instruction, s.repeat)
+    messages = (replace(message, symbols=s.symbols) for message in found)
     if is_file:
         from m4sc_app.file_tx import FileSender
 

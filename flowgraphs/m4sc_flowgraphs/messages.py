@@ -17,6 +17,7 @@ class OutgoingMessage:
         modality: ``image``, ``speech``, ``text`` or ``image+speech``.
         instruction: what the receiver is asked, None for the task's own wording.
         name: for reports.
+        symbols: complex data symbols that it may take; None: what its task takes.
     """
 
     payload: bytes
@@ -24,6 +25,7 @@ class OutgoingMessage:
     modality: str
     instruction: str | None = None
     name: str = ""
+    symbols: int | None = None
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,8 @@ class Station(gr.top_block):
             "public": self.config.user_id < 0,
             "name": message.name or None,
         }
+        if message.symbols is not None:
+            meta["symbols"] = message.symbols
         values = {key: meta[key] for key in ("sequence", "name", "task", "modality")}
         self._emit(LinkEvent("queued", time.time(), values, {"payload": message.payload}))
         if not self.encoder.put(make_pdu(meta, message.payload), _ROOM_S):

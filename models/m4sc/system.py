@@ -193,7 +193,7 @@ class SemanticSystem:
         Raises:
             UnknownTaskError: no such task.
             ValueError: the message is of another modality, the weights were not trained for the task or the
-                rate, or no word was heard in a sound to transcribe.
+                rate, it takes more symbols than are allowed, or no word was heard in a sound to transcribe.
         """
         entry = get_task(task)
         codec = self.codec(entry)
@@ -203,7 +203,10 @@ class SemanticSystem:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
         if picture and "with-picture" not in self.codecs:
             raise ValueError("there are no weights for pictures: train them with m4sc train reconstruct")
-        return codec.encode(message, entry, Budget(symbols, snr_db, picture, rate, latents), instruction)
+        budget = Budget(symbols, snr_db, picture, rate, latents)
+        payload = codec.encode(message, entry, budget, instruction)
+        _check_room(payload, budget, task)
+        return payload
 
     def decode(
         self,
@@ -278,6 +281,18 @@ def _text_code(llm: str, adapter: Path | None) -> TextCode:
     folder = resolve(llm, "llm")
     alphabet = Alphabet(tokenizer_of(folder))
     return TextCode(alphabet, lambda: load_prior(folder, alphabet, adapter))
+
+
+def _check_room(payload: Payload, budget: Budget, task: str) -> None:
+    """Raise ValueError where a task's own symbols are more than the budget's."""
+    if budget.symbols is None or budget.picture or payload.latents is None:
+        return
+    count = len(payload.latents)
+    if count > budget.symbols:
+        raise ValueError(
+            f"task '{task}' sends {count} symbols for this message, but {budget.symbols} are allowed; "
+            "allow more, or leave their number out"
+        )
 
 
 def _received(symbols: np.ndarray, noise_var: np.ndarray | float, min_confidence: float) -> Received:
