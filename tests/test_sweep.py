@@ -1,5 +1,6 @@
 """Sweeps: told what is wrong with a configuration, choices kept off the test split, reports."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,11 +127,11 @@ class Placed:
     fingerprint = 5
 
     def __init__(self) -> None:
-        self.looked = 0
+        self.looked, self.turned = 0, 0.0
 
     def place(self, message, task) -> np.ndarray:
         self.looked += 1
-        angle = float(np.asarray(message.data)[0, 0, 0]) / 100
+        angle = float(np.asarray(message.data)[0, 0, 0]) / 100 + self.turned
         return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
 
@@ -158,8 +159,12 @@ def test_retrieval_sends_the_place_of_the_nearest_training_answer(tmp_path: Path
     assert [delivery.said for delivery in sent] == ["dark", "light", "dark"]
     assert all(0 < delivery.air_time_s < 1e-3 for delivery in sent)
     looked = model.looked
+    model.fingerprint = 6  # weights of something else changed
     build(SystemSpec("r", "retrieval"), "classify", ground)
-    assert model.looked == looked  # places are kept
+    assert model.looked == looked + retrieval._PROBES  # places are kept, a few are looked at again
+    model.turned = 0.01
+    build(SystemSpec("r", "retrieval"), "classify", ground)
+    assert model.looked > looked + retrieval._PROBES + len(pool)  # they lie elsewhere now
     with pytest.raises(ValueError, match="folder"):
         build(SystemSpec("r", "retrieval"), "classify", Ground(model, pool, 40))
 
@@ -181,9 +186,10 @@ def test_a_blind_receiver_gets_nothing_and_costs_nothing() -> None:
     own = Semantic(Model(), symbols=4, name="few")
     blind = Blind(own, 10.0)
     rngs = [np.random.default_rng(0)] * 3
-    sent = blind.send_all(examples(3), "awgn", 0.0, rngs) + blind.send_all(examples(3), "awgn", 5.0, rngs)
+    some = [*examples(2), replace(examples(3)[2], instruction="Else?")]
+    sent = blind.send_all(some, "awgn", 0.0, rngs) + blind.send_all(some, "awgn", 5.0, rngs)
     assert {str(d.said) for d in sent} == {"guessed"} and {d.air_time_s for d in sent} == {0.0}
-    assert len(asked) == 3 and all(len(y) == 4 for y, _ in asked)  # each example once
+    assert len(asked) == 2 and all(len(y) == 4 for y, _ in asked)  # each question once
     assert [str(said) for said in own.all_without_channel(examples(2))] == ["seen", "seen"]
     assert own.name == "few"
 

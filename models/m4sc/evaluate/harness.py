@@ -95,14 +95,10 @@ def measure_controls(system: System, examples: Sequence[Example]) -> Controls:
     if not isinstance(system, Semantic):
         return Controls(no_channel, None, None)
     noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
-    own = [system.symbols(example) for example in examples]
     foreign = [system.symbols(other) for other in shifted(examples)]
-
-    def values(symbols: Sequence[np.ndarray]) -> Values:
-        received = [(x, np.full(len(x), noise_var, np.float32)) for x in symbols]
-        return _values(measures, examples, system.read_all(received, examples))
-
-    return Controls(no_channel, values([np.zeros_like(x) for x in own]), values(foreign))
+    swapped = system.read_all([(x, np.full(len(x), noise_var, np.float32)) for x in foreign], examples)
+    blind = system.read_zeros(examples, noise_var)
+    return Controls(no_channel, _values(measures, examples, blind), _values(measures, examples, swapped))
 
 
 def measure(

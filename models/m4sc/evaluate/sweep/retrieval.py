@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from m4sc.tasks import Task, get_task
 
 NEIGHBOURS = (1, 5, 25, 50, 100)
 _SHARPNESS = 20.0  # of a neighbour's vote for a caption, in its cosine
+_PROBES, _STILL = 16, 1e-3
+"""Messages that are placed anew to tell whether kept places hold, and how far a coordinate may be off."""
 _PLACED_AS = {"vqa": "caption"}
 """Tasks whose messages lie where those of another do: photographs, with what is seen in them."""
 
@@ -36,7 +38,7 @@ def nearest(ground: Ground, task: str) -> tuple[Nearest, str]:
         raise ValueError("retrieval needs the folder of the data sets")
     pool = training_pool(task, ground.place.data, ground.seed, every_question=True)
     look = _look(ground.model, task)
-    places = _places(pool, ground.model, look, task, ground.place.cache)
+    places = _places(pool, look, task, ground.place.cache)
     chosen = list(ground.training)[: ground.validation]
     tested = {example.media_id for example in chosen}
     measure = measures_of(task)[0]
@@ -96,23 +98,41 @@ def _remember(
     )
 
 
-def _places(pool: Sequence[Example], model: Any, look: Any, task: str, cache: Path) -> dict[str, np.ndarray]:
-    """Places of all messages, kept in a file of `cache` that grows while they are made."""
+def _places(pool: Sequence[Example], look: Any, task: str, cache: Path) -> dict[str, np.ndarray]:
+    """Places of all messages, kept in a file of `cache` that grows while they are made.
+
+    What is kept holds as long as a few of the messages still lie where they did: weights that have nothing to
+    do with it may change.
+    """
     messages = {example.media_id: example for example in pool}
     entry: Task = get_task(task)
-    mark = f"{int(model.fingerprint) & 0xFFFFFFFF:08x}-{_PLACED_AS.get(task, task)}-{len(messages)}"
+    names = list(messages)
+
+    def place(name: str) -> np.ndarray:
+        example = messages[name]
+        return np.asarray(look(Message(example.modality, example.load()), entry), np.float32)
+
+    mark = f"{_PLACED_AS.get(task, task)}-{len(messages)}"
     digest = hashlib.sha256("\n".join([mark, *messages]).encode()).hexdigest()[:16]
     path = cache / f"places-{digest}.npy"
-    names = list(messages)
-    found: list[np.ndarray] = []
-    if path.exists():
-        found = list(np.load(path))
+    found = _kept(path, names, place)
     for number in range(len(found), len(names)):
-        example = messages[names[number]]
-        found.append(look(Message(example.modality, example.load()), entry).astype(np.float32))
+        found.append(place(names[number]))
         if len(found) % 500 == 0 or len(found) == len(names):
             _keep(np.stack(found), path)
     return dict(zip(names, found, strict=True))
+
+
+def _kept(path: Path, names: Sequence[str], place: Callable[[str], np.ndarray]) -> list[np.ndarray]:
+    """The first places that a file holds; none where messages lie elsewhere by now."""
+    if not path.exists():
+        return []
+    found = list(np.load(path))[: len(names)]
+    for number in np.linspace(0, len(found) - 1, min(_PROBES, len(found))).astype(int):
+        now = place(names[number])
+        if now.shape != found[number].shape or np.abs(now - found[number]).max() > _STILL:
+            return []
+    return found
 
 
 def _keep(places: np.ndarray, path: Path) -> None:
