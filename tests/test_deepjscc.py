@@ -138,6 +138,16 @@ def test_it_learns(kind: str) -> None:
     assert _psnr(network, small) > before + 0.5
 
 
+def test_the_convolutional_one_has_the_rate_that_it_is_trained_at() -> None:
+    assert DeepJsccConfig.of_kind("convolutional").rates == (16,)
+    assert len(DeepJsccConfig.of_kind("attention").rates) == 6
+    with pytest.raises(ValueError, match="none of convolutional"):
+        DeepJsccConfig.of_kind("magic")
+    one = DeepJsccPictures(DeepJsccNetwork(DeepJsccConfig.of_kind("convolutional")))
+    with pytest.raises(ValueError, match="takes at least 512 symbols"):  # 1/6: it knows no other
+        one.encode(smooth(32, 32), 256)
+
+
 def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     torch.manual_seed(0)
     small = np.stack([smooth(32, 32, seed) for seed in range(8)])

@@ -341,7 +341,7 @@ def deepjscc(
     from m4sc.training.warm_start import take_fitting
 
     torch.manual_seed(seed)
-    network = DeepJsccNetwork(DeepJsccConfig(kind=kind))
+    network = DeepJsccNetwork(DeepJsccConfig.of_kind(kind))
     if init is not None:
         taken = take_fitting(network, network.state_dict(), init)
         typer.echo(f"{taken} tensors taken from {init.name}", err=True)

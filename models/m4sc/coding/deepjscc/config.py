@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from m4sc.json_fields import from_json
 
@@ -52,6 +52,16 @@ class DeepJsccConfig:
             raise ValueError(f"numbers of blocks must be 1 to {_MOST_BLOCKS}; got {blocks}")
         if not self.least_snr_db < self.most_snr_db:
             raise ValueError("least_snr_db must be below most_snr_db")
+
+    @classmethod
+    def of_kind(cls, kind: str) -> DeepJsccConfig:
+        """The usual shape of a kind; the convolutional one is trained at one rate, its highest.
+
+        Raises:
+            ValueError: no such kind.
+        """
+        usual = cls(kind)
+        return replace(usual, rates=usual.rates[-1:]) if kind == "convolutional" else usual
 
     def to_json(self) -> str:
         """JSON text with every field."""
