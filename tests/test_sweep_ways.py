@@ -10,7 +10,7 @@ from m4sc.evaluate.sweep.ground import Place
 from m4sc.evaluate.sweep.measured import measure_one
 from m4sc.evaluate.sweep.points import Point
 from m4sc.evaluate.systems import frames_for
-from m4sc.evaluate.ways import SymbolWay, Way
+from m4sc.evaluate.ways import SampleWay, SymbolWay, Way
 from m4sc.phy.channel.config import TDL_FADINGS
 from m4sc.phy.modulation.payload import PayloadFormat
 
@@ -90,6 +90,15 @@ def test_unknown_channels_are_refused() -> None:
 def test_schemes_are_chosen_by_the_way_they_are_sent() -> None:
     by_symbols, by_link = (choose_scheme("awgn", 5.0, 60, way) for way in (SymbolWay(), LinkWay()))
     assert by_link.lost <= 1 and by_link.mcs <= by_symbols.mcs
+
+
+def test_samples_choose_their_schemes_by_samples() -> None:
+    from m4sc.evaluate.sweep import measured
+
+    way = measured._way("samples")
+    assert way == SampleWay() and measured._choosing(way) == way
+    beside = choose_scheme("cw", 12.0, 4, way)
+    assert beside.lost <= 1 and beside == choose_scheme("cw", 12.0, 4, SymbolWay())  # no symbols alone there
 
 
 def test_a_sweep_without_gnu_radio_refuses_the_radio(tmp_path) -> None:
