@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 
+from m4sc.phy.fec.compiled import vectorized
 from m4sc.phy.waveform import WaveformConfig
 
 _RAIL = 0.999  # of the largest value: what lies above is at the converter's end
@@ -20,6 +21,7 @@ _RAIL_SHARE, _RAIL_VALUES = 2e-4, 24  # of the values, and their number, from wh
 _PILE = 2.0  # times as many as in a band of the same width, or at a level, below
 _FEWEST_LEVELS = 3  # below the end: with fewer, or a signal of one amplitude, nothing is known
 _FFT = 1024  # of the spectrum in which a carrier stands
+_WINDOW = np.hanning(_FFT).astype(np.float32)
 _NEAR, _BESIDE = 2, 20  # bins that are the carrier's own, and those that it is compared with
 _STANDS_DB, _LEAST_DB = 15.0, -18.0  # of a carrier, over what is beside it and against all power
 _CP_MATCH = 0.05  # of the energy: symbols with a prefix have it at the lag of their FFT
@@ -81,10 +83,9 @@ def standing_carrier(samples: np.ndarray) -> Carrier | None:
     rows = len(samples) // _FFT
     if rows < 8:
         return None
-    window = np.hanning(_FFT).astype(np.float32)
-    spectra = scipy.fft.fft(samples[: rows * _FFT].reshape(rows, _FFT) * window, axis=1)
-    power = spectra.real**2 + spectra.imag**2
-    quiet = np.sort(power, axis=0)[rows // 4].astype(np.float64)
+    spectra = scipy.fft.fft(samples[: rows * _FFT].reshape(rows, _FFT) * _WINDOW, axis=1)
+    power = (spectra.real**2 + spectra.imag**2).astype(np.float32, copy=False)
+    quiet = smallest(power, rows // 4 + 1)[-1].astype(np.float64)
     usual = _usual_beside(quiet)
     mean = power.mean(axis=0, dtype=np.float64)
     if mean.sum() <= 0.0:
@@ -102,14 +103,33 @@ def standing_carrier(samples: np.ndarray) -> Carrier | None:
 def _usual_beside(power: np.ndarray) -> np.ndarray:
     """Median of the bins on both sides of each, those near it left out, the spectrum taken as a ring.
 
-    power: float (n,), of a spectrum. By sorting rows: a receiver does this all the time, and NumPy's median
-    and SciPy's filters (of which those in one dimension do not heed a gap) take several times as long.
+    power: float (n,), of a spectrum.
     """
     ring = np.concatenate([power[-_BESIDE:], power, power[:_BESIDE]]).astype(np.float32)
-    around = np.lib.stride_tricks.sliding_window_view(ring, 2 * _BESIDE + 1)
-    beside = np.sort(np.concatenate([around[:, : _BESIDE - _NEAR], around[:, _BESIDE + _NEAR + 1 :]], axis=1))
-    middle = beside.shape[1] // 2
-    return 0.5 * (beside[:, middle - 1] + beside[:, middle]).astype(np.float64)
+    around = np.lib.stride_tricks.sliding_window_view(ring, len(power))
+    beside = np.concatenate([around[: _BESIDE - _NEAR], around[_BESIDE + _NEAR + 1 :]])
+    middle = len(beside) // 2
+    low = smallest(beside, middle + 1)
+    return 0.5 * (low[middle - 1] + low[middle]).astype(np.float64)
+
+
+@vectorized
+def smallest(values, count):  # type: ignore[no-untyped-def]
+    """The `count` smallest of each column, in order, float32 (count, columns); values: float32 (rows,
+    columns).
+
+    By insertion in all columns at once: a receiver does this all the time, and NumPy's sorts and medians
+    and SciPy's filters take several times as long.
+    """
+    kept = np.full((count, values.shape[1]), np.float32(np.finfo(np.float32).max), np.float32)
+    for row in range(values.shape[0]):
+        more = values[row].copy()
+        for rank in range(min(row + 1, count)):
+            line = kept[rank]
+            for i in range(len(more)):
+                low, high = min(line[i], more[i]), max(line[i], more[i])
+                line[i], more[i] = low, high
+    return kept
 
 
 def symbol_lag(bursts: Sequence[np.ndarray], longest: int) -> float:
