@@ -15,6 +15,7 @@ _NULL, _PAIR, _ENTRY, _SYMBOL = b"\x06", b"\x07", b"\x09\x07", b"\x02"
 _TRUE, _FALSE = b"\x00", b"\x01"
 _INT32, _INT64, _DOUBLE = struct.Struct(">Bi"), struct.Struct(">Bq"), struct.Struct(">Bd")
 _UNIFORM = struct.Struct(">BBIBB")  # tag, kind, number of items, padding: one byte of 0
+_FEW = 256  # numbers from 0 on whose entries are kept
 _LONG = 250  # characters; pmt reads no symbol that is much longer than 1000 bytes
 _DONE = pmt.intern("done")
 _KINDS = {"u1": (0, "u1"), "f4": (8, ">f4"), "c8": (10, ">c8")}
@@ -36,9 +37,11 @@ def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes) -> Any:
     """
     entries, others = [], []
     for key, value in meta.items():
-        if value is not None:
-            encode = _ENCODERS.get(type(value), _item)
-            item = encode(value)
+        kind = type(value)
+        if kind is bool or (kind is int and 0 <= value < _FEW) or (kind is str and len(value) < _LONG):
+            entries.append(_entry(key, value))
+        elif value is not None:
+            item = _ENCODERS.get(kind, _item)(value)
             if item is None:
                 others.append((key, value))
             else:
@@ -107,6 +110,12 @@ def _symbol(text: str) -> bytes:
 def _key(text: str) -> bytes:
     """What comes before an entry's value."""
     return _ENTRY + _symbol(text)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _entry(key: str, value: bool | int | str) -> bytes:
+    """An entry whose value is one of few: most of a message's metadata are those of the message before."""
+    return _key(key) + (_ENCODERS[type(value)](value) or b"")
 
 
 def _item(value: Any) -> bytes | None:

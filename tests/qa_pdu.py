@@ -64,3 +64,10 @@ def test_other_values_bytes_and_none() -> None:
     assert found == {"a": [1, 2], "c": "x" * 20_000, "d": {"k": 2}} and bytes(data) == b"xyz"
     with pytest.raises(TypeError, match="int64"):
         make_pdu({}, np.zeros(3, np.int64))
+
+
+def test_values_that_are_equal_keep_their_types() -> None:
+    for value in (1, True, 1.0, "1", 0, False):
+        for _ in range(2):
+            found, _ = read_pdu(make_pdu({"key": value}, b""))
+            assert found["key"] == value and type(found["key"]) is type(value)

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from m4sc.phy.diagnosis import clipped_share, is_uneven, standing_carrier, symbol_lag, timing_step
+from m4sc.phy.diagnosis import (
+    clipped_share,
+    is_uneven,
+    smallest,
+    standing_carrier,
+    symbol_lag,
+    timing_step,
+)
 from m4sc.phy.diagnosis_watch import CAUSES, bursts_of
 from m4sc.phy.receiver import BurstReceiver, Fault
 from m4sc.phy.waveform import WaveformConfig
@@ -136,3 +143,9 @@ def test_a_prefix_shows_the_fft_length() -> None:
 def test_causes_have_names_of_their_own() -> None:
     assert len(set(CAUSES)) == len(CAUSES)
     assert {fault.cause for fault in FAULTS} <= {*CAUSES, "clock_off", "strangers"} and len(FAULTS) == 12
+
+
+@pytest.mark.parametrize(("rows", "count"), [(1, 1), (16, 5), (36, 19), (7, 7)])
+def test_the_smallest_of_each_column_come_in_order(rows: int, count: int) -> None:
+    values = np.random.default_rng(rows).random((rows, 100), np.float32)
+    assert np.array_equal(smallest(values, count), np.sort(values, axis=0)[:count])

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.phy.burst_kernels import equalize
 from m4sc.phy.channel.impairments import add_noise, multipath, resample, shift_carrier
-from m4sc.phy.equalizer.kernels import fitted_line, smooth_phase
+from m4sc.phy.equalizer.kernels import fitted_line, smooth_phase, turn_back, turn_clock_back
+from m4sc.phy.equalizer.sparse import equal_taps, tap_tables
 from m4sc.phy.frame import modulate_frame
 from m4sc.phy.header.fields import FrameHeader, PayloadKind
 from m4sc.phy.header.protection import PROTECTIONS
@@ -111,3 +112,28 @@ def test_a_carrier_estimated_near_zero_does_not_blow_up() -> None:
     symbols, gain, _ = equalize(rows, 0, np.array([2, 3]), h, 0.01, turn)
     assert np.abs(symbols).max() < 0.4 and gain[1] == pytest.approx(0.01, rel=1e-3)
     assert symbols[2] == pytest.approx(1j * symbols[0])
+
+
+def test_taps_of_equal_power_are_those_of_the_normal_equations() -> None:
+    rng, taps, ratio = np.random.default_rng(8), 20, 37.0
+    basis = np.exp(-2j * np.pi * np.outer(np.arange(52), np.arange(taps)) / 64).astype(np.complex64)
+    gram = basis.conj().T.astype(complex) @ basis
+    matched = rng.standard_normal((taps, 2)) @ np.array([1, 1j])
+    mean, known = np.zeros(taps, complex), np.zeros(taps)
+    *_, eigenvalues, vectors = tap_tables(np.arange(52), basis, gram)
+    equal_taps(eigenvalues, vectors, matched, ratio, mean, known)
+    whole = np.linalg.inv(np.eye(taps) + ratio * gram)
+    assert np.allclose(mean, ratio * whole @ matched)
+    assert np.allclose(known, 1.0 - np.diag(whole).real)
+
+
+def test_a_growing_slope_is_undone_around_the_pilots() -> None:
+    rng, slope = np.random.default_rng(9), 3e-3
+    straight = (rng.standard_normal((70, 64, 2)) @ np.array([1, 1j])).astype(np.complex64)
+    h, pilots = np.ones(64, np.complex64), WAVEFORM.pilots(70)
+    h[WAVEFORM.pilot_bins[0]] = 2.0
+    weights = np.array([4.0, 1.0, 1.0, 1.0])
+    centre = weights @ WAVEFORM.signed_carriers[WAVEFORM.pilot_bins] / weights.sum()
+    slopes = slope * np.arange(70)
+    found = turn_clock_back(straight, slope, h, WAVEFORM.pilot_bins, WAVEFORM.signed_carriers, pilots)
+    assert np.allclose(found, turn_back(straight, -centre * slopes, slopes), atol=1e-5)

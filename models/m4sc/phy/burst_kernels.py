@@ -14,7 +14,7 @@ from m4sc.phy.equalizer.kernels import (
 )
 from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.equalizer.strange import decisions_differ, stands_out
-from m4sc.phy.fec.compiled import compiled, vectorized
+from m4sc.phy.fec.compiled import compiled, reordered, vectorized
 from m4sc.phy.fft_kernels import transform
 
 _LEAST_GAIN = 1e-12  # of the mean
@@ -110,7 +110,7 @@ def angle_between(words, sync, lag):  # type: ignore[no-untyped-def]
     return np.angle(total)
 
 
-@compiled
+@vectorized
 def least_squares(seen, sent, scale):  # type: ignore[no-untyped-def]
     """Sum of seen * conj(sent) over the symbols, times `scale`, complex64 (fft_len,).
 
@@ -134,7 +134,7 @@ def power_at(values, places):  # type: ignore[no-untyped-def]
     return total / max(len(places), 1)
 
 
-@compiled
+@reordered
 def error_power(seen, sent, h, places):  # type: ignore[no-untyped-def]
     """Mean of |seen - h sent|^2 at the bins `places` of all symbols, float64."""
     total = 0.0
@@ -145,7 +145,7 @@ def error_power(seen, sent, h, places):  # type: ignore[no-untyped-def]
     return total / max(seen.shape[0] * len(places), 1)
 
 
-@compiled
+@vectorized
 def equalize(straight, first, data_bins, h, doubt, turn):  # type: ignore[no-untyped-def]
     """Data symbols from row `first` on, unbiased, complex64 (symbols,).
 

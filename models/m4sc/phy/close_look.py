@@ -20,7 +20,7 @@ from m4sc.phy.burst_kernels import (
 )
 from m4sc.phy.equalizer.kernels import clock_offset, lever_sums, turn_back, turn_clock_back
 from m4sc.phy.equalizer.noise_field import Cells, most_by_chance, noise_field
-from m4sc.phy.equalizer.sparse import sparse_channel
+from m4sc.phy.equalizer.sparse import sparse_channel, tap_tables
 from m4sc.phy.modulation.qam import grid_scale
 
 _TURNS = 3  # of estimates and noise
@@ -195,7 +195,7 @@ def _estimate(
     places = used[weight[used] > 0]
     part = setting.basis[places].astype(np.complex128) * np.sqrt(weight[places])[:, None]
     gram = part.conj().T @ part
-    training = places, setting.basis, gram
+    training = tap_tables(places, setting.basis, gram)
     noise = max(frame.noise, _LEAST_POWER)
     for _ in range(2):  # the first noise may be that of all carriers
         h, taps = sparse_channel(sums, weight.astype(np.float32), training, noise, setting.rounds)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from m4sc.phy.burst_kernels import least_squares, read_preamble, undo_phase
-from m4sc.phy.equalizer.sparse import sparse_channel
+from m4sc.phy.equalizer.sparse import sparse_channel, tap_tables
 
 _LOUD = 4.0  # times the usual power of a bin
 _MOST = 0.25  # of the bins; with more of them it is another thing
@@ -57,7 +57,9 @@ def read_without(
     places = np.flatnonzero(weight)
     part = basis[places].astype(np.complex128) * np.sqrt(weight[places])[:, None]
     sums = least_squares(words, sync, np.ones(len(weight), np.float32))
-    h, _ = sparse_channel(sums, weight, (places, basis, part.conj().T @ part), max(noise, 1e-30), _ROUNDS)
+    h, _ = sparse_channel(
+        sums, weight, tap_tables(places, basis, part.conj().T @ part), max(noise, 1e-30), _ROUNDS
+    )
     bins, values, phase = pilots
     kept = ~np.isin(bins, loud)
     kept = kept if kept.any() else ~kept

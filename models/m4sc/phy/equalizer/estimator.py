@@ -9,7 +9,7 @@ import numpy as np
 
 from m4sc.phy.burst_kernels import pilot_products, smooth, steady_frequency, undo_phase
 from m4sc.phy.equalizer.kernels import moving_phase, turn_back
-from m4sc.phy.equalizer.sparse import sparse_channel
+from m4sc.phy.equalizer.sparse import sparse_channel, tap_tables
 from m4sc.phy.fft_kernels import roots_of_unity
 from m4sc.phy.waveform import WaveformConfig
 
@@ -39,7 +39,8 @@ class ChannelSmoother:
         self._eigenvalues, vectors = np.linalg.eigh(part.conj().T @ part)
         self._into = (vectors.conj().T @ part.conj().T * np.sqrt(weight[self.bins])).astype(np.complex64)
         self._out = (basis @ vectors).astype(np.complex64)
-        self._basis, self._gram = basis.astype(np.complex64), part.conj().T @ part
+        gram = part.conj().T @ part
+        self.training = tap_tables(self.bins, basis.astype(np.complex64), gram)  # of `sparse_channel`
         self.weight = weight.astype(np.float32)
         self.taps = count
 
@@ -69,11 +70,6 @@ class ChannelSmoother:
         sums = (h_ls * self.weight).astype(np.complex64)
         h, _ = sparse_channel(sums, self.weight, self.training, max(noise_var, 1e-30), _SPARSE_ROUNDS)
         return np.asarray(h)
-
-    @property
-    def training(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What :func:`m4sc.phy.equalizer.sparse.sparse_channel` takes."""
-        return self.bins, self._basis, self._gram
 
 
 def slope_unit(waveform: WaveformConfig) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled
+from m4sc.phy.fec.compiled import compiled, reordered, vectorized
 
 _PRIOR_PPM = 20.0
 _LEAST_VARIANCE = 1e-12
@@ -39,7 +39,7 @@ def turn_back(bins, phase, slope):  # type: ignore[no-untyped-def]
     return straight
 
 
-@compiled
+@reordered
 def lever_sums(straight, h, bins, carriers, sent):  # type: ignore[no-untyped-def]
     """Regression of phases on carrier times symbol number, both less their means: products, spread.
 
@@ -95,8 +95,34 @@ def turn_clock_back(straight, slope, h, pilot_bins, carriers, pilots):  # type: 
         power *= np.float64(h[k].real) ** 2 + np.float64(h[k].imag) ** 2
         total += power
         weighted += power * carriers[k]
-    slopes = slope * np.arange(len(straight))
-    return turn_back(straight, -weighted / (total + 1e-30) * slopes, slopes)
+    return _turn_growing(straight, slope, weighted / (total + 1e-30))
+
+
+@vectorized
+def _turn_growing(straight, slope, centre):  # type: ignore[no-untyped-def]
+    """straight e^{-j slope row (c - centre)}, complex64 (rows, fft_len); c: signed carrier of a bin.
+
+    By what each bin turns from row to row: bins are independent, so that vector instructions do many.
+    """
+    rows, fft_len = straight.shape
+    half, found = fft_len // 2, np.empty_like(straight)
+    step_re, step_im = np.empty(fft_len), np.empty(fft_len)
+    re, im = np.ones(fft_len), np.zeros(fft_len)
+    one = np.exp(-1j * slope)
+    for first, turn in ((0, np.exp(1j * slope * centre)), (half, np.exp(1j * slope * (half + centre)))):
+        for k in range(first, half if first == 0 else fft_len):
+            step_re[k], step_im[k] = turn.real, turn.imag
+            turn *= one
+    for row in range(rows):
+        seen, out = straight[row], found[row]
+        for k in range(fft_len):
+            c, d = np.float32(re[k]), np.float32(im[k])
+            a, b = seen[k].real, seen[k].imag
+            out[k] = complex(a * c - b * d, a * d + b * c)
+        for k in range(fft_len):
+            c, d = re[k], im[k]
+            re[k], im[k] = c * step_re[k] - d * step_im[k], c * step_im[k] + d * step_re[k]
+    return found
 
 
 @compiled
@@ -106,9 +132,10 @@ def moving_phase(common, frequency, window):  # type: ignore[no-untyped-def]
     common: complex64 (symbols,); frequency: rad a symbol.
     """
     count = len(common)
-    turned = np.empty(count, np.complex128)
+    turned, turn, step = np.empty(count, np.complex128), 1.0 + 0.0j, np.exp(-1j * frequency)
     for row in range(count):
-        turned[row] = common[row] * np.exp(-1j * frequency * row)
+        turned[row] = common[row] * turn
+        turn *= step
     phase = np.empty(count)
     width = min(window, count)
     for row in range(count):
@@ -128,20 +155,24 @@ def fitted_line(common, frequency):  # type: ignore[no-untyped-def]
     common: complex128 (symbols,), whose magnitudes are weights. Two steps of a linear regression on what
     the line before left over: the grid of a padded FFT is too coarse where noise is low.
     """
-    middle = 0.0
+    count = len(common)
+    size, left, middle, weight = np.empty(count), np.empty(count, np.complex128), 0.0, 1e-30
+    for row in range(count):
+        size[row] = np.sqrt(common[row].real ** 2 + common[row].imag ** 2)
+        weight += size[row]
+        middle += size[row] * row
+    middle /= weight
     for _ in range(2):
-        total, weight, middle = 0j, 1e-30, 0.0
-        for row in range(len(common)):
-            total += common[row] * np.exp(-1j * frequency * row)
-            weight += abs(common[row])
-            middle += abs(common[row]) * row
-        middle /= weight
+        total, turn, step = 0j, 1.0 + 0.0j, np.exp(-1j * frequency)
+        for row in range(count):
+            left[row] = common[row] * turn
+            total += left[row]
+            turn *= step
         turn = np.conj(total) / (abs(total) + 1e-30)
         products, spread = 0.0, 1e-30
-        for row in range(len(common)):
-            left = common[row] * np.exp(-1j * frequency * row) * turn
-            products += (row - middle) * left.imag
-            spread += (row - middle) ** 2 * abs(left)
+        for row in range(count):
+            products += (row - middle) * (left[row] * turn).imag
+            spread += (row - middle) ** 2 * size[row]
         frequency += products / spread
     return frequency, middle
 
@@ -162,9 +193,10 @@ def smooth_phase(common, weight, frequency, first, least):  # type: ignore[no-un
     frequency, middle = fitted_line(common, frequency)
     turned, sums = np.empty(count, np.complex128), np.zeros(count + 1, np.complex128)
     weights = np.zeros(count + 1)
-    spread = 1e-30
+    spread, turn, unit = 1e-30, 1.0 + 0.0j, np.exp(-1j * frequency)
     for row in range(count):
-        turned[row] = common[row] * np.exp(-1j * frequency * row)
+        turned[row] = common[row] * turn
+        turn *= unit
         sums[row + 1], weights[row + 1] = sums[row] + turned[row], weights[row] + weight[row]
         spread += weight[row] * (row - middle) ** 2
     half, best, most = least // 2, 0, -np.inf
@@ -172,7 +204,8 @@ def smooth_phase(common, weight, frequency, first, least):  # type: ignore[no-un
         foretold = 0.0
         for row in range(first, count):
             others = sums[min(row + half + 1, count)] - sums[max(row - half, 0)] - turned[row]
-            foretold += (turned[row] * np.conj(others)).real / (abs(others) + 1e-30)
+            size = np.sqrt(others.real**2 + others.imag**2)
+            foretold += (turned[row] * np.conj(others)).real / (size + 1e-30)
         if foretold >= most:
             best, most = half, foretold
         if half >= count:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from m4sc.phy.air_time import block_ofdm_symbols
-from m4sc.phy.fec.compiled import compiled
+from m4sc.phy.fec.compiled import compiled, reordered
 from m4sc.phy.fec.crc import CRC24C
 from m4sc.phy.fec.polar import PolarCode
 from m4sc.phy.fec.polar_list import decode_clean, decode_list
@@ -112,7 +112,9 @@ def code_symbols(bits, generator, signs, step):  # type: ignore[no-untyped-def]
     word = np.zeros(generator.shape[1], np.uint8)
     for i in range(len(bits)):
         if bits[i]:
-            word ^= generator[i]
+            row = generator[i]
+            for k in range(len(word)):
+                word[k] ^= row[k]
     scale = np.float32(1.0 / np.sqrt(step))
     symbols = np.zeros(len(signs) // step, np.complex64)
     for i in range(len(signs)):
@@ -169,7 +171,7 @@ def _decide(llr, tables):  # type: ignore[no-untyped-def]
     return bits, valid
 
 
-@compiled
+@reordered
 def binary_share(straight, rows, data_bins, h):  # type: ignore[no-untyped-def]
     """How much of the first `rows` symbols' power is in phase with the channel: 1 of BPSK, 0 of QPSK, less
     in noise.
