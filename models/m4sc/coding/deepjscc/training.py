@@ -65,7 +65,7 @@ class StepLoss:
         height, width = (n - n % 4 for n in pictures.shape[-2:])
         pictures = pictures[:, :, :height, :width].contiguous(memory_format=torch.channels_last)
         rate, channel = config.channels, "awgn"
-        draws = np.full((2, len(pictures)), FIXED_SNR_DB)
+        draws: np.ndarray = np.full((2, len(pictures)), FIXED_SNR_DB)
         if config.kind == "attention":
             if rng.random() > self.full_share:
                 rate = int(rng.choice(config.rates))
