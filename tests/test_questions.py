@@ -187,6 +187,17 @@ def test_one_point_answers_every_question_and_noise_costs_confidence(codec: Ques
         assert 0 < drowned.confidence < yes.confidence < 1
 
 
+def test_messages_that_are_read_at_once_are_answered_as_one_by_one(codec: QuestionCodec) -> None:
+    task, asked = get_task("vqa"), ["What is this?", "Is there a boat?", None]
+    received = [heard(codec, n % 3, 0.1 * (n + 1), (64, 12, 20)[n % 3]) for n in range(9)]
+    questions = [asked[n // 3] for n in range(9)]
+    together = codec.decode_many(received, task, questions)
+    alone = [codec.decode(*pair) for pair in ((r, task, q) for r, q in zip(received, questions, strict=True))]
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.confidence for one in together] == pytest.approx([one.confidence for one in alone], abs=1e-5)
+    assert codec.decode_many([], task, []) == []
+
+
 def test_the_codec_keeps_to_its_budget_and_refuses_what_it_cannot_carry(codec: QuestionCodec) -> None:
     task = get_task("vqa")
     payload = codec.encode(picture(1), task, Budget())
@@ -231,10 +242,10 @@ def test_weights_come_back_and_make_the_fingerprint(tmp_path: Path) -> None:
 
 @given(st.lists(st.floats(-20, 20), min_size=2, max_size=9))
 def test_the_best_statement_is_the_answer(odds: list[float]) -> None:
-    best, sure = answer_odds(torch.tensor(odds))
+    ((best, sure),) = answer_odds(torch.tensor([odds]))
     assert odds[best] == pytest.approx(max(odds), abs=1e-5)
     assert sure >= -np.log(len(odds)) - 1e-3 - np.log(1.0 + 1e-9) or sure > -3
-    assert answer_odds(torch.tensor([-2.5])) == (0, 2.5) and answer_odds(torch.tensor([3.0])) == (1, 3.0)
+    assert answer_odds(torch.tensor([[-2.5], [3.0]])) == [(0, 2.5), (1, 3.0)]
 
 
 def test_the_judge_is_balanced_over_shared_and_own_statements() -> None:

@@ -149,7 +149,7 @@ def measure(
         for group in asked:
             odds = network.judge(heard[group.picture], group.statements)
             sure += [
-                network.answer(own, row, said, float(quality[n]))[1]
+                network.answers(own, row[None], said, quality[n : n + 1])[0][1]
                 for row, said, n in zip(odds, group.statements, group.picture.tolist(), strict=True)
             ]
             hits["right"].append(answers_of(odds) == group.right)

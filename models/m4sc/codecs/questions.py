@@ -17,6 +17,7 @@ from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.message import Message
 from m4sc.questions.network import QuestionNetwork
 from m4sc.questions.statements import Asked, ask
+from m4sc.space.channel_codec import receive_all
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.tasks import Task
@@ -88,12 +89,12 @@ class QuestionCodec(Codec):
     ) -> list[Answer]:
         """As :meth:`Codec.decode_many`; the confidence is the probability that the answer is right."""
         started = time.perf_counter()
-        found = []
-        for one, instruction in zip(received, instructions, strict=True):
-            symbols, noise_var = self._checked(one)
-            point = self.network.codec.receive(symbols[None], noise_var[None])
-            quality = float(self.network.codec.quality(noise_var[None])[0])
-            found.append(self._answer(point, quality, instruction or task.instructions[0]))
+        if not received:
+            return []
+        symbols, noise_var = zip(*map(self._checked, received), strict=True)
+        points, quality = receive_all(self.network.codec, symbols, noise_var)
+        asked = [instruction or task.instructions[0] for instruction in instructions]
+        found = self._answers(points, quality, asked)
         seconds = time.perf_counter() - started
         return [Answer(text, None, seconds, confidence=sure) for text, sure in found]
 
@@ -106,7 +107,7 @@ class QuestionCodec(Codec):
         started = time.perf_counter()
         sent = self.network.codec.send(self.point(np.asarray(message.data))[None], self.config.symbols)
         point = self.network.codec.receive(sent, torch.full(sent.shape[:2], CLEAN_NOISE_VAR))
-        text, sure = self._answer(point, 1.0, instruction or task.instructions[0])
+        (text, sure), *_ = self._answers(point, torch.ones(1), [instruction or task.instructions[0]])
         return Answer(text, None, time.perf_counter() - started, confidence=sure)
 
     def place(self, message: Message, task: Task) -> np.ndarray:
@@ -117,14 +118,27 @@ class QuestionCodec(Codec):
         """How many complex symbols a point may have; first what it has before a picture."""
         return [self.config.symbols, *range(self.config.least_symbols, self.config.symbols)]
 
-    def _answer(self, point: Tensor, quality: float, question: str) -> tuple[str, float]:
+    def _answers(self, points: Tensor, quality: Tensor, questions: Sequence[str]) -> list[tuple[str, float]]:
+        """Answers and their confidences; equal questions are judged together.
+
+        points: float (n, 768); quality: float (n,); questions: one each.
+        """
+        found: list[tuple[str, float]] = [("", 0.0)] * len(questions)
+        for question in dict.fromkeys(questions):
+            rows = [row for row, own in enumerate(questions) if own == question]
+            for row, answer in zip(rows, self._judged(points[rows], quality[rows], question), strict=True):
+                found[row] = answer
+        return found
+
+    def _judged(self, points: Tensor, quality: Tensor, question: str) -> list[tuple[str, float]]:
+        """One question's answers, with confidences: points, float (n, 768), and qualities, float (n,)."""
         asked, statements, said = self._statements(question)
-        odds = self.network.judge(point, statements)
+        odds = self.network.judge(points, statements)
         if asked.kind == "placed" and self.network.placed is not None:
-            odds = self.network.placed(said, point, statements, odds)
-        odds = odds[0]
-        best, sure = self.network.answer(asked.kind, odds, statements, quality)
-        return ("no", "yes")[best] if asked.yes_no else asked.answers[best], sure
+            odds = self.network.placed(said, points, statements, odds)
+        words = ("no", "yes") if asked.yes_no else asked.answers
+        chosen = self.network.answers(asked.kind, odds, statements, quality)
+        return [(words[best], sure) for best, sure in chosen]
 
     def _embedded(self, question: str) -> tuple[Asked, Tensor, Tensor]:
         """What is asked, and the vectors of its statements, float (m, 384), and of itself, float (1, 384)."""

@@ -16,9 +16,10 @@ from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.encoders.sound import SoundEncoder
 from m4sc.message import Message
+from m4sc.space.channel_codec import receive_all
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.sound_names import name_points
-from m4sc.space.sound_network import SoundNetwork
+from m4sc.space.sound_network import Named, SoundNetwork
 from m4sc.tasks import Task
 
 
@@ -67,12 +68,13 @@ class SoundCodec(Codec):
     ) -> list[Answer]:
         """As :meth:`Codec.decode_many`; the confidence is the probability that the name is right."""
         started = time.perf_counter()
-        found = []
-        for one, instruction in zip(received, instructions, strict=True):
-            symbols, noise_var = self._checked(one)
-            point = self.network.codec.receive(symbols[None], noise_var[None])
-            quality = self.network.codec.quality(noise_var[None])
-            found += self.network.name(point, quality, self._candidates(instruction))
+        if not received:
+            return []
+        symbols, noise_var = zip(*map(self._checked, received), strict=True)
+        points, quality = receive_all(self.network.codec, symbols, noise_var)
+        found: list[Named] = []
+        for point, whole, instruction in zip(points, quality, instructions, strict=True):
+            found += self.network.name(point[None], whole[None], self._candidates(instruction))
         seconds = time.perf_counter() - started
         return [Answer(named.name, None, seconds, confidence=named.confidence) for named in found]
 

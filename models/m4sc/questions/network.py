@@ -189,18 +189,22 @@ class QuestionNetwork(Naming):
         total = by_odds * odds + by_quality * quality + by_known * known + constant
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
-    def answer(self, kind: str, odds: Tensor, statements: Tensor, quality: float) -> tuple[int, float]:
-        """The answer to a question, as of :func:`answer_odds`, and how probably it is right.
+    def answers(
+        self, kind: str, odds: Tensor, statements: Tensor, quality: Tensor
+    ) -> list[tuple[int, float]]:
+        """The answers to one question, as of :func:`answer_odds`, and how probably each is right.
 
         Args:
             kind: of the question, one of `KINDS`.
-            odds: log odds of the judge, float (m,).
+            odds: log odds of the judge, float (n, m).
             statements: unit vectors of what was judged, float (m, 384).
-            quality: share of the point that the channel left.
+            quality: share of each point that the channel left, float (n,).
         """
-        best, sure = answer_odds(odds)
-        known = float(self.familiar(statements)[0]) if len(odds) == 1 else 0.0
-        return best, self.confidence(answer_kind(kind, best), sure, quality, known)
+        known = float(self.familiar(statements)[0]) if len(statements) == 1 else 0.0
+        found = []
+        for (best, sure), left in zip(answer_odds(odds), quality.tolist(), strict=True):
+            found.append((best, self.confidence(answer_kind(kind, best), sure, left, known)))
+        return found
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` (large matrices as int8, the rest in float16) and ``config.json``."""
@@ -218,15 +222,15 @@ class QuestionNetwork(Naming):
         return load_network(lambda: cls(config), folder)
 
 
-def answer_odds(odds: Tensor) -> tuple[int, float]:
+def answer_odds(odds: Tensor) -> list[tuple[int, float]]:
     """The best of several statements, or 1 for yes and 0 for no of one alone; and its log odds.
 
-    odds: float (m,), of the judge.
+    odds: float (n, m), of the judge. Returns one pair for each row.
     """
-    if len(odds) == 1:
-        return int(odds[0] > 0), abs(float(odds[0]))
+    if odds.shape[1] == 1:
+        return [(int(one > 0), abs(one)) for one in odds[:, 0].tolist()]
     share, best = odds.softmax(-1).max(-1)
-    return int(best), log_odds(float(share))
+    return [(row, log_odds(odd)) for row, odd in zip(best.tolist(), share.tolist(), strict=True)]
 
 
 def answer_kind(kind: str, best: int) -> str:

@@ -219,8 +219,8 @@ def _trust(
             with torch.inference_mode():
                 heard, quality = through_channel(network.codec, points, generator, TRUST_LEAST_SNR_DB)
                 odds = placed(source.vectors[part], heard, statements, network.judge(heard, statements))
-            for row, share, meant in zip(odds, quality.tolist(), source.right[part].tolist(), strict=True):
-                best, sure = answer_odds(row)
+            each = zip(answer_odds(odds), quality.tolist(), source.right[part].tolist(), strict=True)
+            for (best, sure), share, meant in each:
                 seen.append([sure, share, 0.0, 1.0])
                 right.append(best == meant)
     found = trust.fit(torch.tensor(seen).numpy(), torch.tensor(right).numpy())

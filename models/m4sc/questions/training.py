@@ -398,9 +398,9 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
                     odds = network.judge(heard, asked.statements[part])
                     known = network.familiar(asked.statements[part, 0])
                 known = known if odds.shape[1] == 1 else torch.zeros(len(known))
-                each = zip(odds, quality.tolist(), known.tolist(), asked.right[part].tolist(), strict=True)
-                for row, share, familiar, meant in each:
-                    best, sure = answer_odds(row)
+                told = answer_odds(odds)
+                each = zip(told, quality.tolist(), known.tolist(), asked.right[part].tolist(), strict=True)
+                for (best, sure), share, familiar, meant in each:
                     name = answer_kind(own, best)
                     seen.setdefault(name, []).append([sure, share, familiar, 1.0])
                     right.setdefault(name, []).append(best == meant)
@@ -433,10 +433,8 @@ def _named_rightly(
     for _ in range(_WHAT_ROUNDS):
         for part in rows[torch.randperm(len(rows), generator=generator)].split(25):
             heard, quality = through_channel(network.codec, points[part], generator, TRUST_LEAST_SNR_DB)
-            for row, odds, share in zip(
-                part.tolist(), network.judge(heard, statements), quality.tolist(), strict=True
-            ):
-                best, sure = answer_odds(odds)
+            told = answer_odds(network.judge(heard, statements))
+            for row, (best, sure), share in zip(part.tolist(), told, quality.tolist(), strict=True):
                 fit = int(material.fits[row, material.everything[best]])
                 if fit != UNKNOWN:
                     seen.append([sure, share, 0.0, 1.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -149,6 +149,31 @@ class SpaceCodec(nn.Module):
         x = self.unbend(shrunk) * (1 + self.trust(torch.cat([sure, shrunk.abs()], -1)))
         # the encoder's normalisation hides a point's own length, which unit vectors do not need
         return nn.functional.normalize(self.back(x * self.variance.sqrt()), dim=-1)
+
+
+def receive_all(
+    codec: SpaceCodec, symbols: Sequence[Tensor], noise_var: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Several messages at once, those of one length together.
+
+    Args:
+        codec: the receiver's.
+        symbols: of each message, float (k, 2), unbiased.
+        noise_var: of each message, float (k,).
+
+    Returns:
+        Unit vectors, float (n, dim), and qualities, float (n,), as of :meth:`SpaceCodec.quality`.
+    """
+    points = torch.zeros(len(symbols), codec.config.dim)
+    quality = torch.zeros(len(symbols))
+    alike: dict[int, list[int]] = {}
+    for row, one in enumerate(symbols):
+        alike.setdefault(len(one), []).append(row)
+    for rows in alike.values():
+        noise = torch.stack([noise_var[row] for row in rows])
+        points[rows] = codec.receive(torch.stack([symbols[row] for row in rows]), noise)
+        quality[rows] = codec.quality(noise)
+    return points, quality
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from m4sc.message import Message
-from m4sc.space.channel_codec import SpaceCodec
+from m4sc.space.channel_codec import SpaceCodec, receive_all
 from m4sc.space.confidence import confidence, evidence
 from m4sc.space.config import ANY_STYLE, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
@@ -212,16 +212,14 @@ class SpaceSystem:
         Raises:
             ValueError: lengths that do not fit, or values that are not numbers.
         """
-        points, quality = [], []
+        pairs, noise = [], []
         for symbols, noise_var in received:
             self._check(symbols, noise_var)
             lost = ~np.isfinite(noise_var)
             y = np.where(lost, 0, symbols)
-            pairs = torch.from_numpy(np.stack([y.real, y.imag], -1).astype(np.float32))
-            noise = torch.from_numpy(np.array(noise_var, np.float32))
-            points.append(self.network.codec.receive(pairs[None], noise[None])[0])
-            quality.append(self.network.codec.quality(noise[None])[0])
-        return torch.stack(points), torch.stack(quality)
+            pairs.append(torch.from_numpy(np.stack([y.real, y.imag], -1).astype(np.float32)))
+            noise.append(torch.from_numpy(np.array(noise_var, np.float32)))
+        return receive_all(self.network.codec, pairs, noise)
 
     def _check(self, symbols: np.ndarray, noise_var: np.ndarray) -> None:
         most = self.config.codec.symbols
