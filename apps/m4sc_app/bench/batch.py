@@ -20,6 +20,10 @@ def batch(
     sizes: Annotated[str, typer.Option(help="Comma-separated messages at once.")] = "4,16",
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each; the fastest counts.")] = 3,
     weights: Annotated[str, typer.Option(help="Name or folder of the weights.")] = "default",
+    side: Annotated[
+        int,
+        typer.Option(min=8, help="Of the pictures, in pixels; the language model reads small ones."),
+    ] = 160,
     threads: Annotated[int, typer.Option(min=1, help="Of PyTorch.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
@@ -27,7 +31,7 @@ def batch(
 
     The messages are drawn patterns, or sentences, through AWGN of 10 dB; what is answered does not count.
 
-    Example: m4sc bench batch --tasks classify --sizes 16
+    Example: m4sc bench batch --tasks classify --sizes 16 --side 32
     """
     import m4sc
     import torch
@@ -43,9 +47,10 @@ def batch(
         raise UserError(f"--sizes takes 2 or more; got {sizes!r}")
     torch.set_num_threads(threads)
     model = m4sc.load(weights)
-    figures = [row for task in tasks.split(",") for row in _rows(model, task, counts, rounds)]
+    figures = [row for task in tasks.split(",") for row in _rows(model, task, counts, rounds, side)]
     if as_json:
-        typer.echo(json.dumps({"versions": versions(), "threads": threads, "figures": figures}, indent=1))
+        settings = {"versions": versions(), "threads": threads, "side": side}
+        typer.echo(json.dumps({**settings, "figures": figures}, indent=1))
         return
     table = Table("task", "at once", "messages/s", "one by one", "times", title="Answers of several at once")
     for row in figures:
@@ -54,11 +59,11 @@ def batch(
     show(table)
 
 
-def _rows(model: Any, task: str, sizes: list[int], rounds: int) -> list[dict[str, Any]]:
+def _rows(model: Any, task: str, sizes: list[int], rounds: int, side: int) -> list[dict[str, Any]]:
     import numpy as np
     from m4sc.evaluate.channels import transmit
 
-    sent = [_sent(model, task, number) for number in range(max(sizes))]
+    sent = [_sent(model, task, number, side) for number in range(max(sizes))]
     noise = np.random.default_rng(0)  # new each time: what was read before may be remembered
 
     def receptions(size: int) -> list[tuple[Any, Any]]:
@@ -86,8 +91,8 @@ def _rows(model: Any, task: str, sizes: list[int], rounds: int) -> list[dict[str
     return rows
 
 
-def _sent(model: Any, task: str, number: int) -> Any:
-    """Symbols of a message."""
+def _sent(model: Any, task: str, number: int, side: int) -> Any:
+    """Symbols of a message; pictures have `side` pixels, or up to three fewer."""
     import numpy as np
     from m4sc.message import Message
     from m4sc.tasks import get_task
@@ -96,7 +101,7 @@ def _sent(model: Any, task: str, number: int) -> Any:
     modality = get_task(task).modality
     if modality == "image":
         coarse = rng.integers(256, size=(4, 4, 3), dtype=np.uint8)
-        message = Message("image", coarse.repeat(40, 0).repeat(40, 1))
+        message = Message("image", coarse.repeat(side // 4, 0).repeat(side // 4, 1))
     elif modality == "text":
         words = rng.choice(["a", "dog", "runs", "red", "boat", "on", "the", "street"], 8)
         message = Message("text", " ".join(words))

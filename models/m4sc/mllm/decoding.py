@@ -7,11 +7,15 @@ between them is compiled (:mod:`m4sc.mllm.decoding_kernels`).
 Activations of a language model have outliers that one int8 a value cannot carry (Dettmers et al.,
 "LLM.int8()", 2022). Each row x is therefore sent through a matrix twice, in one product: rounded to a grid,
 and what the rounding left. The weights are read once, so at a few rows the second half is almost free.
+
+At many rows, as prompts have, the product itself is the cost: where the processor multiplies bfloat16 in
+tiles (AMX), the weights that the model keeps in bfloat16 are taken instead.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,6 +29,7 @@ from m4sc.mllm import decoding_kernels as kernels
 
 _KINDS = ("llama", "qwen2")
 _LEVELS = kernels.LEVELS
+_MANY_ROWS = 32
 
 
 class _FbgemmProduct:
@@ -79,11 +84,19 @@ def _product() -> type[_FbgemmProduct] | type[_OnednnProduct]:
     raise RuntimeError("this build of PyTorch has no int8 product on this processor")
 
 
+@cache
+def _multiplies_tiles() -> bool:
+    """Whether this processor has tiles of bfloat16 and this build of PyTorch uses them."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return supported is not None and bool(supported()) and torch.backends.mkldnn.is_available()
+
+
 class Int8Matrix:
     """A weight matrix in int8 that multiplies rows given as coarse and fine halves."""
 
-    def __init__(self, weight: Tensor) -> None:
-        """weight: float (out, in)."""
+    def __init__(self, weight: Tensor, wide: Sequence[Tensor] = ()) -> None:
+        """weight: float (out, in); wide: its rows as the model keeps them, for products of many rows."""
+        self._wide = tuple(wide) if _multiplies_tiles() else ()
         self.width = len(weight)
         low, high = weight.aminmax(dim=1)  # abs() would copy the largest matrix
         scale = torch.maximum(high, -low).clamp_min(1e-12).double() / 127
@@ -95,6 +108,9 @@ class Int8Matrix:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x: float32 (n, in). Returns float32 (n, out)."""
+        if len(x) >= _MANY_ROWS and self._wide and self._wide[0].dtype == torch.bfloat16:
+            rounded = x.to(torch.bfloat16)
+            return torch.cat([functional.linear(rounded, part) for part in self._wide], 1).float()
         scale = x.abs().amax(1, keepdim=True).clamp_min(1e-12)
         steps = x * (_LEVELS / scale)
         whole = steps.round()
@@ -326,7 +342,7 @@ def _layer(layer: nn.Module) -> _Layer:
 
 
 def _fused(*parts: nn.Linear) -> Int8Matrix:
-    return Int8Matrix(torch.cat([part.weight.detach() for part in parts]))
+    return Int8Matrix(torch.cat([part.weight.detach() for part in parts]), [part.weight for part in parts])
 
 
 def _array(values: Tensor) -> np.ndarray:
