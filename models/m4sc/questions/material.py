@@ -18,7 +18,7 @@ from m4sc.questions.statements import Asked, thing_statement
 from m4sc.questions.vocabulary import CIFAR_THINGS, DETECTED, all_things, things_of
 from m4sc.space.material import Photographs, photographs
 from m4sc.space.naming import thing_scores
-from m4sc.space.picture_features import PictureFeatures, class_sentences
+from m4sc.space.picture_features import LOOKED_AT, PictureFeatures, class_sentences
 from m4sc.space.sentence_encoder import SentenceEncoder
 
 ABSENT, UNKNOWN, TRUE, CERTAIN = 0, 1, 2, 3
@@ -193,7 +193,7 @@ def _small_pictures(
     pictures = load_cifar10(data, "train")
     parts = []
     for start in range(0, min(_SMALL_COPIES, len(pictures.images)), _PART):
-        path = cache / f"small-{head.dim}-{start}.npy"
+        path = cache / f"small-{LOOKED_AT}-{head.dim}-{start}.npy"
         if not path.exists():
             found = head(list(pictures.images[start : start + _PART])).half().numpy()
             scratch = path.with_suffix(".tmp.npy")

@@ -14,7 +14,7 @@ from torch import Tensor
 from m4sc.data import coco_mini, coco_text, flickr8k
 from m4sc.data.example import Example
 from m4sc.encoders.object_detector import ObjectDetector
-from m4sc.space.picture_features import PictureFeatures, seen_things
+from m4sc.space.picture_features import LOOKED_AT, PictureFeatures, seen_things
 from m4sc.space.sentence_encoder import SentenceEncoder
 
 CAPTIONS = 5
@@ -123,7 +123,11 @@ def picture_views(
 
     what = f"pictures{' (copies)' if altered else ''}"
     return _in_parts(
-        examples, cache, f"{altered} {bf16} ", look, lambda n: say(f"{n} of {len(examples)} {what}")
+        examples,
+        cache,
+        f"{LOOKED_AT} {altered} {bf16} ",
+        look,
+        lambda n: say(f"{n} of {len(examples)} {what}"),
     )
 
 

@@ -17,7 +17,8 @@ from m4sc.encoders.efficientnet import EfficientNetLite
 from m4sc.encoders.object_detector import FEATURES, ObjectDetector
 from m4sc.space.naming import naming_sentence
 
-_SIZE = 224
+LOOKED_AT = 256
+"""Pixels a side. Features that are kept for later bear it in their name."""
 _PART = 16
 _KEPT = 16  # pictures whose features wait for the next task
 
@@ -34,7 +35,7 @@ def class_sentences() -> list[str]:
 
 
 class PictureFeatures:
-    """Mean and maximum over the 7 x 7 grid of EfficientNet-Lite2, and the head's scores.
+    """Mean and maximum over the 8 x 8 grid of EfficientNet-Lite2, and the head's scores.
 
     With `things` the features of a detector of everyday things stand behind them, which learned from other
     pictures and other names. A picture is squeezed to a square: full-size and small ones alike. The features
@@ -85,7 +86,7 @@ class PictureFeatures:
             part = np.stack([_squeezed(p, mirrored) for p in pictures[start : start + _PART]])
             pixels = torch.from_numpy(part).permute(0, 3, 1, 2).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-                maps = self.backbone.maps(pixels).float()  # (n, 1280, 7, 7)
+                maps = self.backbone.maps(pixels).float()  # (n, 1280, 8, 8)
             parts.append(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1).cpu())
         found = torch.cat(parts) if parts else torch.zeros(0, 2 * self.backbone.feature_dim)
         return found if self.detector is None else torch.cat([found, seen_things(self.detector, pictures)], 1)
@@ -107,7 +108,7 @@ def seen_things(detector: ObjectDetector, pictures: Sequence[np.ndarray]) -> Ten
 
 
 def _squeezed(picture: np.ndarray, mirrored: bool) -> np.ndarray:
-    """The whole picture as float32 (224, 224, 3) in 0..255."""
-    image = Image.fromarray(picture).resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)
+    """The whole picture as float32 (256, 256, 3) in 0..255."""
+    image = Image.fromarray(picture).resize((LOOKED_AT, LOOKED_AT), Image.Resampling.BICUBIC)
     pixels = np.asarray(image, dtype=np.float32)
     return np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
