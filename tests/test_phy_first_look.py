@@ -17,15 +17,9 @@ from m4sc.phy.sync.detector import BurstSearch
 from m4sc.phy.sync.first_look import first_look, look_first
 from m4sc.phy.sync.preamble_bank import MAX_OFFSET_CARRIERS, preamble
 from m4sc.phy.waveform import WaveformConfig
+from wide_waveform import TWICE
 
 WAVEFORM = WaveformConfig()
-TWICE = replace(
-    WAVEFORM,
-    fft_len=128,
-    cp_len=20,
-    sync_word1=tuple(np.kron(WAVEFORM.sync_word1, [1, 0])),
-    sync_word2=tuple(np.kron(WAVEFORM.sync_word2, [1, 1])),
-)
 REPEATS = tuple(sorted({p.preambles for p in PROTECTIONS if p.preambles > 1}))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,15 +16,9 @@ from m4sc.phy.sync.preamble_bank import preamble, preamble_bank
 from m4sc.phy.warm_up import main as warm_up_all
 from m4sc.phy.warm_up import warm_up_bytes, warm_up_frames, warm_up_packets
 from m4sc.phy.waveform import WaveformConfig
+from wide_waveform import TWICE
 
 WAVEFORM = WaveformConfig()
-TWICE = replace(
-    WAVEFORM,
-    fft_len=128,
-    cp_len=20,
-    sync_word1=tuple(np.kron(WAVEFORM.sync_word1, [1, 0])),
-    sync_word2=tuple(np.kron(WAVEFORM.sync_word2, [1, 1])),
-)
 
 
 def noise(count: int, seed: int) -> np.ndarray:

@@ -82,9 +82,9 @@ class BurstSearch:
         self._timing = peak_reach(waveform), window_backoff(waveform), waveform.cp_len
         self._threshold = match_threshold(waveform)
         self.behind = BEHIND * self._length if repeats else 0
-        tables = repeat_tables(repeats, COVERS, self._length), preamble(waveform).astype(np.complex64)
-        self._none = np.float32(_NEVER), *tables
         known = preamble(waveform)
+        tables = repeat_tables(repeats, COVERS, self._length), known.astype(np.complex64)
+        self._none = np.float32(_NEVER), *tables
         self._look = first_look(waveform, known, MAX_OFFSET_CARRIERS, bool(repeats))
         self._no_look = self._look._replace(lag=0)
         self._repeats = np.float32(LOW_ENERGY / self._length if repeats else _NEVER), *tables

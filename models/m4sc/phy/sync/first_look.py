@@ -1,4 +1,4 @@
-"""A first look behind a search's place: a preamble beyond doubt is found at a tenth of the cost.
+"""A first look before the search at every offset: a preamble beyond doubt is found without it.
 
 Sync word 1 has two equal halves, or opposite ones (Schmidl and Cox, "Robust Frequency and Timing
 Synchronization for OFDM", 1997). Where samples repeat themselves so clearly that a burst must begin there,
