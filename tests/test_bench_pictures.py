@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from m4sc.codecs.fitted_picture import FittedPictureCodec
 from m4sc.evaluate.metrics.image import ms_ssim
 from m4sc.evaluate.pictures import SWIN_JSCC_DB, SYSTEMS, codec_of, means, measure, read_rows, send
 from m4sc_app.cli import main
@@ -38,6 +39,22 @@ def test_systems_are_compared_at_the_same_symbols(tmp_path: Path) -> None:
     kept.write_text("".join(lines[:5]) + lines[5][:40])  # a kill cut the sixth off
     again = list(measure(("m4sc", "jpeg", "capacity"), pictures, points, kept))
     assert again == rows and read_rows(kept) == rows
+
+
+def test_the_bound_looks_for_a_file_among_those_that_are_made_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, coded = [], FittedPictureCodec._coded
+
+    def counted(self: FittedPictureCodec, picture: np.ndarray, reduction: int, quality: int) -> bytes:
+        made.append((reduction, quality))
+        return coded(self, picture, reduction, quality)
+
+    monkeypatch.setattr(FittedPictureCodec, "_coded", counted)
+    pictures, points = [("p", grainy(96, 96))], [(24, 4.0), (24, 10.0)]
+    together = list(measure(("m4sc", "capacity"), pictures, points))
+    assert len(made) == len(set(made))
+    assert together[2:] == list(measure(("capacity",), pictures, points))
 
 
 def test_a_picture_that_does_not_fit_is_grey() -> None:

@@ -42,7 +42,7 @@ SWIN_JSCC_DB = {
     13.0: {48: 29.38, 24: 32.05, 16: 33.80, 12: 35.19, 8: 37.05},
 }
 """PSNR on Kodak in AWGN that SwinJSCC's authors give (one model for all), by Es/N0 in dB and inverse CBR."""
-CAPACITY = "capacity"
+OURS, CAPACITY = "m4sc", "capacity"
 _FILES = {
     "heic": PictureFiles("heic", chroma=420, squared=True),
     "avif": PictureFiles("avif", chroma=444, squared=True, speed=6),
@@ -51,7 +51,7 @@ _FILES = {
     "jpeg2000": PictureFiles("jpeg2000"),
 }
 DEEPJSCC = "deepjscc"
-SYSTEMS = ("m4sc", *_FILES, DEEPJSCC, CAPACITY)
+SYSTEMS = (OURS, *_FILES, DEEPJSCC, CAPACITY)
 """Names; ``deepjscc=FOLDER`` is DeepJSCC with other weights than those shipped."""
 
 
@@ -102,7 +102,7 @@ def codec_of(system: str) -> Codec:
     Raises:
         ValueError: no such system, or no weights for it.
     """
-    if system in ("m4sc", CAPACITY):
+    if system in (OURS, CAPACITY):
         return ReconstructionCodec(load_codec(weights_folder("reconstruct")))
     if system in _FILES:
         return FittedPictureCodec(_FILES[system])
@@ -125,7 +125,9 @@ def send(
     """
     allowed = picture.size // cbr_inverse
     if system == CAPACITY:
-        shown, symbols, air_time_s = _at_capacity(picture, allowed, snr_db), allowed, 0.0
+        assert isinstance(codec, ReconstructionCodec)
+        shown = _at_capacity(codec.files, picture, allowed, snr_db)
+        symbols, air_time_s = allowed, 0.0
     else:
         # DeepJSCC's own symbols are all of the CBR's, as published: its field for the size comes on top
         more = SIZE_SYMBOLS + 1 if isinstance(codec, DeepJsccCodec) else 0
@@ -158,10 +160,11 @@ def _shown(codec: Codec, received: Received | None) -> np.ndarray | None:
         return None
 
 
-def _at_capacity(picture: np.ndarray, symbols: int, snr_db: float) -> np.ndarray | None:
+def _at_capacity(
+    codec: FittedPictureCodec, picture: np.ndarray, symbols: int, snr_db: float
+) -> np.ndarray | None:
     """The picture of the best file of log2(1 + SNR) bits a symbol."""
     most = int(symbols * math.log2(1 + 10 ** (snr_db / 10)) / 8)
-    codec = FittedPictureCodec()
     try:
         data = codec.fitted(picture, most)
     except ValueError:
@@ -176,7 +179,7 @@ def measure(
     kept: Path | None = None,
     seed: int = 0,
 ) -> Iterator[Row]:
-    """Rows of all systems, pictures and points, picture by picture.
+    """Rows of all systems, pictures and points, picture by picture: its files are made once.
 
     Args:
         systems: of `SYSTEMS`.
@@ -186,9 +189,11 @@ def measure(
         seed: of the noise.
     """
     done = {} if kept is None else {row.key: row for row in read_rows(kept)}
-    for system in systems:
-        codec = codec_of(system)
-        for name, picture in pictures:
+    codecs = {system: codec_of(system) for system in systems}
+    if CAPACITY in codecs and OURS in codecs:
+        codecs[CAPACITY] = codecs[OURS]  # the same files
+    for name, picture in pictures:
+        for system, codec in codecs.items():
             for cbr_inverse, snr_db in points:
                 row = done.get((system, fingerprint_of(codec), name, cbr_inverse, snr_db))
                 if row is None:
