@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from fake_words import Words
 from hypothesis import given
 from hypothesis import strategies as st
-from m4sc.codecs.base import Budget
+from m4sc.codecs.base import Budget, Received
 from m4sc.codecs.gist import GistCodec, sentences_of
+from m4sc.codecs.text_code import VerbatimText
+from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.message import Message
 from m4sc.tasks import get_task
 
@@ -59,3 +62,22 @@ def test_sentences_are_parts_of_the_text_in_order(text: str) -> None:
     for part in sentences_of(text):
         place = text.index(part, place) + len(part)
     assert len(sentences_of("One. " * 400)) == 256
+
+
+def test_the_same_symbols_are_searched_once() -> None:
+    searched: list[int] = []
+
+    class Code:
+        def decode(
+            self, symbols: np.ndarray, noise_var: np.ndarray, rate: None, least: float
+        ) -> VerbatimText:
+            searched.append(len(symbols))
+            return VerbatimText(f"{symbols.real.sum():.0f} {noise_var.sum():.0f} {least}", True, 1.0)
+
+    codec = VerbatimCodec(Code, None)  # type: ignore[arg-type]
+    ones, noise = np.ones(12, np.complex64), np.ones(12, np.float32)
+    heard = [Received(ones, noise), Received(ones, noise), Received(2 * ones, noise)]
+    heard += [Received(ones, 2 * noise), Received(ones, noise, min_confidence=0.5)]
+    told = [answer.text for answer in codec.decode_many(heard, TASK, [None] * 5)]
+    assert told == ["12 12 0.0", "12 12 0.0", "24 12 0.0", "12 24 0.0", "12 12 0.5"]
+    assert len(searched) == 4

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
-from m4sc.codecs.text_code import TextCode
+from m4sc.codecs.text_code import TextCode, VerbatimText
 from m4sc.codecs.text_code.plan import DEFAULT_RATE, rate_for, usual_rate
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.tasks import Task
+
+_KEPT = 64  # texts that were searched for last
 
 
 class VerbatimCodec(Codec):
@@ -29,6 +31,8 @@ class VerbatimCodec(Codec):
 
     def __init__(self, make_code: Callable[[], TextCode], senses: Senses, fingerprint: int = 0) -> None:
         self._make_code, self.senses, self.fingerprint = make_code, senses, fingerprint
+        # several questions on a text, and a search in nothing, are of the same symbols
+        self._decoded = lru_cache(maxsize=_KEPT)(self._decode)
 
     @cached_property
     def code(self) -> TextCode:
@@ -61,12 +65,18 @@ class VerbatimCodec(Codec):
         for one in received:
             if not np.isfinite(one.symbols).all() or np.isnan(one.noise_var).any():
                 raise ValueError("received symbols or noise variances are not finite")
-            found.append(self.code.decode(one.symbols, one.noise_var, None, one.min_confidence))
+            symbols, noise_var = one.symbols.astype(np.complex64), one.noise_var.astype(np.float32)
+            found.append(self._decoded(symbols.tobytes(), noise_var.tobytes(), one.min_confidence))
         seconds = time.perf_counter() - started
         return [
             Answer(said.text, None, seconds, confidence=said.confidence, verified=said.verified)
             for said in found
         ]
+
+    def _decode(self, symbols: bytes, noise_var: bytes, min_confidence: float) -> VerbatimText:
+        """The search for a text in complex64 symbols and their noise variances, float32."""
+        heard, noise = np.frombuffer(symbols, np.complex64), np.frombuffer(noise_var, np.float32)
+        return self.code.decode(heard, noise, None, min_confidence)
 
     def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
         """As :meth:`Codec.read`: the words themselves, or those heard in a sound."""
