@@ -110,6 +110,9 @@ def test_constant_says_the_commonest_and_costs_nothing() -> None:
     (delivery,) = built.system.send_all(examples(1), "awgn", 0.0, [np.random.default_rng(0)])
     assert delivery.said == "cat" and delivery.air_time_s == 0
     assert not carries(SystemSpec("c", "constant"), "text")
+    assert carries(SystemSpec("c", "constant"), "text-question")
+    assert not carries(SystemSpec("r", "retrieval"), "text-question")
+    assert carries(SystemSpec("l", "llm"), "text") and not carries(SystemSpec("l", "llm"), "caption")
 
 
 def test_the_caption_that_most_agree_with_is_the_constant_one() -> None:

@@ -358,6 +358,41 @@ def deepjscc(
 
 
 @train_app.command()
+def deepsc(
+    data: DataOption,
+    out: OutOption = Path("runs/deepsc"),
+    minutes: MinutesOption = 30.0,
+    seed: SeedOption = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=4, help="Texts a batch.")] = 64,
+    bf16: Bf16Option = None,
+) -> None:
+    """Train DeepSC, a rival of `text`: transformers alone, from random weights on.
+
+    Example: m4sc train deepsc --data DATA --budget-minutes 30
+    """
+    import torch
+    from m4sc.coding.deepsc.codec import DeepScTexts
+    from m4sc.coding.deepsc.config import DeepScConfig
+    from m4sc.coding.deepsc.network import DeepScNetwork
+    from m4sc.coding.deepsc.pieces import Pieces
+    from m4sc.coding.deepsc.training import StepLoss
+    from m4sc.coding.reconstruction.training import ReconstructionStage, train_timed
+    from m4sc.evaluate.sweep.training_sets import training_pool
+
+    torch.manual_seed(seed)
+    texts = [str(example.source) for example in training_pool("text", data, seed)]
+    config = DeepScConfig()
+    pieces = Pieces.learned(texts, config.pieces)
+    network = DeepScNetwork(config)
+    typer.echo(f"{len(texts)} training texts, {len(pieces)} pieces of words", err=True)
+    stage = ReconstructionStage(minutes, batch=batch_size, rate=1e-3, seed=seed, bf16=bool(bf16))
+    loss = StepLoss(network, [pieces.numbers(text) for text in texts], stage)
+    train_timed(network, loss, stage, out, "deepsc", figure="log_likelihood")
+    DeepScTexts(network, pieces).save(out)
+    typer.echo(f"weights in {out}", err=True)
+
+
+@train_app.command()
 def listen(
     data: DataOption,
     out: OutOption = Path("runs/listen"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from m4sc.evaluate.systems import Classical, Delivery, Said, Scheme, delivery_of
 from m4sc.evaluate.ways import Way
 from m4sc.message import Message
 from m4sc.tasks import get_task
+from m4sc.transport.budget import AUTO
 
 
 class Foreign(Classical):
@@ -21,10 +22,19 @@ class Foreign(Classical):
     Payloads of bytes are sent as :class:`Classical` sends them.
 
     codec, name, scheme, way: as of :class:`Classical`.
+    header: of symbols, as of :class:`m4sc.evaluate.systems.Semantic`.
     """
 
-    def __init__(self, codec: Codec, name: str, scheme: Scheme | None = None, way: Way | None = None) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        name: str,
+        scheme: Scheme | None = None,
+        way: Way | None = None,
+        header: Callable[[str, float], int] | None = None,
+    ) -> None:
         super().__init__(codec, name, scheme, way=way)
+        self.header = header
 
     def send_all(
         self, examples: Sequence[Example], channel: str, snr_db: float, rngs: Sequence[np.random.Generator]
@@ -33,7 +43,8 @@ class Foreign(Classical):
         payloads = [self._encoded(example) for example in examples]
         if any(payload.latents is None for payload in payloads):
             return super().send_all(examples, channel, snr_db, rngs)
-        configs = [frames_for(snr_db, None, self.way.framed)] * len(payloads)
+        protection = AUTO if self.header is None else self.header(channel, snr_db)
+        configs = [frames_for(snr_db, None, self.way.framed, protection)] * len(payloads)
         crossings = self.way.cross_all(payloads, channel, snr_db, rngs, configs)
         return [
             delivery_of(self._read_symbols(crossing, example), crossing)

@@ -13,7 +13,11 @@ from m4sc.media.limits import check_size
 from m4sc.media.texts import expand_text
 from m4sc.message import Message, MessageError
 
-CODERS = ("brotli", "zstd", "five-bit")
+PLAIN = ("brotli", "zstd", "five-bit")
+"""Coders that need no model."""
+LLM = "llm"
+"""Arithmetic coding under the language model (:mod:`m4sc.codecs.rivals.llm_words`)."""
+CODERS = (*PLAIN, LLM)
 DICTIONARY_BYTES = 16384
 _LETTERS = " abcdefghijklmnopqrstuvwxyz.,-'"
 """31 characters of five bits; the last of 32 leads one of eight bits in Latin-1."""
@@ -26,7 +30,7 @@ class WordCoder:
     """A source codec of texts.
 
     Attributes:
-        coder: one of `CODERS`. "five-bit" loses capitals and falls back to Brotli beyond Latin-1, told by the
+        coder: one of `PLAIN`. "five-bit" loses capitals and falls back to Brotli beyond Latin-1, told by the
             first bit.
         learned_from: texts of the training split, of which "zstd" makes the dictionary that both ends hold.
     """
@@ -35,8 +39,8 @@ class WordCoder:
     learned_from: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.coder not in CODERS:
-            raise ValueError(f"coder of words '{self.coder}' is none of {', '.join(CODERS)}")
+        if self.coder not in PLAIN:
+            raise ValueError(f"coder of words '{self.coder}' is none of {', '.join(PLAIN)}")
 
     @cached_property
     def _dictionary(self) -> Any:

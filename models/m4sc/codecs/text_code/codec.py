@@ -90,7 +90,8 @@ class TextCode:
         self._size = max(_LEAST_BOOK, 1 << (alphabet.size - 1).bit_length())
 
     @cached_property
-    def _prior(self) -> Prior:
+    def prior(self) -> Prior:
+        """The receiver's language model."""
         return self._make_prior()
 
     def encode(self, text: str, symbols_per_token: float = 6.0, snr_db: float | None = None) -> np.ndarray:
@@ -223,7 +224,7 @@ class TextCode:
             most_gain(noise_var[a:]) - _LEAST_SURPRISE * left
             for a, left in zip(starts, range(len(ends) - 1, -1, -1), strict=True)
         ]
-        return search(heard[:-1], heard[-1], key, self._prior, said, effort, ahead, self.certainty.gain)
+        return search(heard[:-1], heard[-1], key, self.prior, said, effort, ahead, self.certainty.gain)
 
     @staticmethod
     def _key(tokens: int, chunk: int) -> int:

@@ -156,6 +156,7 @@ def train_timed(
     out_dir: Path,
     name: str,
     progress: Callable[[str], None] = print,
+    figure: str = "psnr_db",
 ) -> list[dict[str, float]]:
     """Train to the end of the budget; killed, it goes on from its last checkpoint.
 
@@ -163,14 +164,15 @@ def train_timed(
 
     Args:
         network: is changed in place.
-        step_loss: minus the PSNR in dB of a step's batch, scalar, which depends on the step's number alone.
+        step_loss: minus the figure of a step's batch, scalar, which depends on the step's number alone.
         stage: budget, rate and averaging.
         out_dir: of the checkpoint and the curve; made where it is not there.
         name: of the files.
         progress: is told a line now and then.
+        figure: name of what is to rise.
 
     Returns:
-        the curve: rows with minutes, step, psnr_db (of training batches), also in ``NAME.curve.json``.
+        the curve: rows with minutes, step and the figure (of training batches), also in ``NAME.curve.json``.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = out_dir / f"{name}.ckpt.pt"
@@ -202,7 +204,7 @@ def train_timed(
         }
         _replace(checkpoint, state)
 
-    smooth = curve[-1]["psnr_db"] if curve else None
+    smooth = curve[-1][figure] if curve else None
     while (elapsed := time.monotonic() - started) < budget:
         rate = min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * elapsed / budget))
         for group in optimizer.param_groups:
@@ -218,8 +220,8 @@ def train_timed(
             torch._foreach_lerp_(list(average.values()), list(network.parameters()), 1 - decay)
         smooth = -loss.item() if smooth is None else 0.98 * smooth - 0.02 * loss.item()
         if step % _REPORT_STEPS == 0:
-            curve.append({"minutes": round(elapsed / 60, 2), "step": step, "psnr_db": round(smooth, 3)})
-            progress(f"{elapsed / 60:5.1f} min step {step:6d} PSNR {smooth:.2f} dB")
+            curve.append({"minutes": round(elapsed / 60, 2), "step": step, figure: round(smooth, 3)})
+            progress(f"{elapsed / 60:5.1f} min step {step:6d} {figure} {smooth:.2f}")
         if time.monotonic() - saved > stage.checkpoint_s:
             save(elapsed)
             saved = time.monotonic()

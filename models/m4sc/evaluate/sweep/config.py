@@ -20,8 +20,9 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.small_file import read_small_text
 
 OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
-FOREIGN, DEEPJSCC = "foreign", "deepjscc"
-CODECS = (*OWN, FOREIGN, DEEPJSCC, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
+FOREIGN, DEEPJSCC, DEEPSC = "foreign", "deepjscc", "deepsc"
+CODECS = (*OWN, FOREIGN, DEEPJSCC, DEEPSC, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
+_OF_SYMBOLS = ("semantic", FOREIGN, DEEPJSCC, DEEPSC)
 _SYSTEM_KEYS = {
     "codec",
     "tasks",
@@ -111,7 +112,7 @@ class SweepConfig:
         Tasks and points are told in a row itself, so a sweep may get more or fewer of them, or of systems.
         """
         told = {key: value for key, value in asdict(system).items() if value != "" or key not in _PAIR}
-        if system.codec != "semantic":  # which alone has headers to choose
+        if system.codec not in _OF_SYMBOLS:  # which alone have headers to choose
             del told["protection"]
         return self.settings_digest + _digest({**told, "tasks": ()})
 

@@ -10,6 +10,7 @@ from typing import Any
 from m4sc.data.example import Example
 from m4sc.evaluate.catalogue import test_examples
 from m4sc.evaluate.envelope import choose_scheme, size_of
+from m4sc.evaluate.foreign_system import Foreign
 from m4sc.evaluate.harness import Controls, measure, measure_controls
 from m4sc.evaluate.sweep.config import SweepConfig, SystemSpec
 from m4sc.evaluate.sweep.ground import Ground, Place
@@ -116,7 +117,7 @@ def _measure(way: Way, config: SweepConfig, point: Point, place: Place) -> Rows:
 
 def _protection(system: System, point: Point) -> int | None:
     """Of the headers of symbols; None where bytes are sent, whose scheme says it."""
-    header = system.header if isinstance(system, Semantic) else None
+    header = system.header if isinstance(system, Semantic | Foreign) else None
     return None if header is None else header(point.channel, point.snr_db)
 
 

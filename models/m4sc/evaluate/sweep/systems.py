@@ -14,17 +14,20 @@ from m4sc.codecs.classical import ClassicalCodec, SourceCodec
 from m4sc.codecs.rivals import picture_files, sounds
 from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
 from m4sc.codecs.rivals.deepjscc import DeepJsccCodec
+from m4sc.codecs.rivals.deepsc import DeepScCodec
 from m4sc.codecs.rivals.foreign import ForeignCodec, foreign_pair
+from m4sc.codecs.rivals.llm_words import LlmWordCoder
 from m4sc.codecs.rivals.picture_files import PictureFiles
 from m4sc.codecs.rivals.sounds import SoundCoder
-from m4sc.codecs.rivals.words import WordCoder
+from m4sc.codecs.rivals.words import LLM, WordCoder
 from m4sc.coding.deepjscc.codec import load_deepjscc
+from m4sc.coding.deepsc.codec import load_deepsc
 from m4sc.data.example import Example
 from m4sc.evaluate.envelope import best_scheme, choose_protection
 from m4sc.evaluate.foreign_system import Foreign
 from m4sc.evaluate.harness import CONTROL_SNR_DB
 from m4sc.evaluate.measures import measures_of
-from m4sc.evaluate.sweep.config import DEEPJSCC, FOREIGN, SystemSpec
+from m4sc.evaluate.sweep.config import DEEPJSCC, DEEPSC, FOREIGN, SystemSpec
 from m4sc.evaluate.sweep.ground import Ground
 from m4sc.evaluate.sweep.retrieval import nearest
 from m4sc.evaluate.sweep.training_sets import TRAINED
@@ -61,10 +64,13 @@ def carries(spec: SystemSpec, task: str) -> bool:
         return True
     if spec.codec == DEEPJSCC:
         return task == "reconstruct"
+    if spec.codec == DEEPSC:
+        return task == "text"
     if spec.codec == "first-sentence":
         return task == "summarize"
     if spec.codec in ("constant", "retrieval"):
-        return task in TRAINED and get_task(task).scorer in ("exact", "cider")
+        placed = spec.codec == "constant" or modality != "text"  # no neighbours of texts
+        return placed and task in TRAINED and get_task(task).scorer in ("exact", "cider")
     if spec.codec in ("answer", "blind"):
         return not get_task(task).gives_picture and not get_task(task).verbatim
     return modality == "text"
@@ -95,15 +101,18 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
         return Built(Classical(codec, spec.name, scheme, asked_first=True, way=way), neighbours)
     if spec.codec in ("answer", "first-sentence"):
         answerer = first_sentence if spec.codec == "first-sentence" else _Asked(ground.model)
-        words_codec = AnswerFirstCodec(answerer, WordCoder(spec.words, _sentences(ground.training)))
+        words_codec = AnswerFirstCodec(answerer, _words(spec.words, ground))
         return Built(Classical(words_codec, spec.name, scheme, asked_first=True, way=way), "")
     if spec.codec == FOREIGN:
         pair = foreign_pair(spec.encoder, spec.decoder)
-        foreign = Foreign(ForeignCodec(ground.model.read, *pair), spec.name, scheme, way)
+        foreign = Foreign(ForeignCodec(ground.model.read, *pair), spec.name, scheme, way, _header(spec))
         return Built(foreign, f"{spec.encoder}, {spec.decoder}")
     if spec.codec == DEEPJSCC:
         deepjscc = DeepJsccCodec(load_deepjscc(weights_folder("deepjscc")))
-        return Built(Foreign(deepjscc, spec.name, scheme, way), "")
+        return Built(Foreign(deepjscc, spec.name, scheme, way, _header(spec)), "")
+    if spec.codec == DEEPSC:
+        deepsc = DeepScCodec(load_deepsc(weights_folder("deepsc")))
+        return Built(Foreign(deepsc, spec.name, scheme, way, _header(spec)), "")
     ladder = _ladder(spec, ground)
     chosen, words = _least(ladder, ground)
     return Built(Classical(ClassicalCodec(ground.model.read, chosen), spec.name, scheme, way=way), words)
@@ -157,7 +166,15 @@ def _ladder(spec: SystemSpec, ground: Ground) -> list[tuple[str, SourceCodec]]:
         return [(f"{rate} bit/s", SoundCoder("opus", rate)) for rate in spec.bits_per_s]
     if spec.codec == "flac":
         return [("", SoundCoder("flac"))]
-    return [("", WordCoder(spec.codec, _sentences(ground.training)))]
+    return [("", _words(spec.codec, ground))]
+
+
+def _words(coder: str, ground: Ground) -> SourceCodec:
+    """A coder of words by name; that under the language model uses the one that our texts' receiver has."""
+    if coder == LLM:
+        code = ground.model.codecs["verbatim"].code
+        return LlmWordCoder(code.alphabet, code.prior)
+    return WordCoder(coder, _sentences(ground.training))
 
 
 def _least(ladder: list[tuple[str, SourceCodec]], ground: Ground) -> tuple[SourceCodec, str]:

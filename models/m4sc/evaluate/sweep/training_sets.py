@@ -10,7 +10,7 @@ from m4sc.data import caption_questions, cifar10, coco_text, daquar, flickr8k, s
 from m4sc.data.example import Example
 from m4sc.data.sounds import sound_sets
 
-TRAINED = ("classify", "caption", "vqa", "sound", "text")
+TRAINED = ("classify", "caption", "vqa", "sound", "text", "text-question")
 """Tasks with a training split here."""
 _QUESTIONS, _EVERY_QUESTION = 6, 10_000  # about a picture
 
@@ -45,6 +45,8 @@ def training_pool(task: str, data_dir: Path, seed: int = 0, every_question: bool
             Example(f"made-{i}", "text", "text", "Repeat.", (text,), "numbers", text, f"made-{i}")
             for i, text in enumerate(made_up)
         ]
+    if task == "text-question":
+        return coco_text.text_question_examples(coco_text.load_captions(data_dir, "train"), seed=seed)
     return []
 
 

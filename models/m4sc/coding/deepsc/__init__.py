@@ -1,0 +1,1 @@
+"""DeepSC, a rival: texts to analogue symbols by transformers alone, trained end to end."""
