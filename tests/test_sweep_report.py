@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from m4sc.data.example import Example
+from m4sc.evaluate.sweep.config import load_config
 from m4sc.evaluate.sweep.samples import SAMPLES, samples_of
-from m4sc.evaluate.sweep.store import OLD_FILE, add_point
+from m4sc.evaluate.sweep.store import OLD_FILE, add_point, read_rows
 from m4sc.evaluate.systems import Delivery
 from m4sc_app.cli import main
 from m4sc_app.errors import UserError
@@ -148,3 +149,14 @@ def test_several_users_are_drawn_from_their_benchmark(tmp_path: Path) -> None:
     assert [(one["x"], one["value"]) for one in told] == [("0.0", "0.99"), ("10.0", "0.99")]
     lines.write_text(json.dumps({"name": "other"}), encoding="utf-8")
     assert main(["report", str(tmp_path), "--paper", "--users", str(lines)]) == 2
+
+
+def test_the_rows_of_the_comparison_are_those_of_its_sweep() -> None:
+    results = Path(__file__).parents[1] / "results"
+    config, rows = load_config(results / "sweep.yaml"), read_rows(results)
+    systems = {system.name: system for system in config.systems}
+    points = {str(row["point"]) for row in rows}
+    assert len(points) > 100 and len({row["score"] is not None for row in rows}) == 1
+    for row in rows:
+        assert row["config_hash"] == config.digest_of(systems[row["system"]]), row["point"]
+        assert row["commit"] and row["weights_hash"] and row["n"] <= config.examples
