@@ -363,7 +363,7 @@ def deepsc(
     out: OutOption = Path("runs/deepsc"),
     minutes: MinutesOption = 30.0,
     seed: SeedOption = 0,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=4, help="Texts a batch.")] = 64,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=4, help="Texts a batch.")] = 32,
     bf16: Bf16Option = None,
 ) -> None:
     """Train DeepSC, a rival of `text`: transformers alone, from random weights on.
@@ -385,7 +385,7 @@ def deepsc(
     pieces = Pieces.learned(texts, config.pieces)
     network = DeepScNetwork(config)
     typer.echo(f"{len(texts)} training texts, {len(pieces)} pieces of words", err=True)
-    stage = ReconstructionStage(minutes, batch=batch_size, rate=1e-3, seed=seed, bf16=bool(bf16))
+    stage = ReconstructionStage(minutes, batch=batch_size, rate=2e-3, seed=seed, bf16=bool(bf16))
     loss = StepLoss(network, [pieces.numbers(text) for text in texts], stage)
     train_timed(network, loss, stage, out, "deepsc", figure="log_likelihood")
     DeepScTexts(network, pieces).save(out)
