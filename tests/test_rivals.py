@@ -5,13 +5,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from m4sc.codecs.base import Budget, Received
+from m4sc.codecs.rivals import codec2
 from m4sc.codecs.rivals.answer_first import AnswerFirstCodec, IndexCodec, first_sentence
 from m4sc.codecs.rivals.nearest import Known, Nearest, most_votes
-from m4sc.codecs.rivals.picture_files import FORMATS, PictureFiles
+from m4sc.codecs.rivals.picture_files import FORMATS, JPEG_XL, PictureFiles, has_jpeg_xl
 from m4sc.codecs.rivals.sounds import SoundCoder
 from m4sc.codecs.rivals.words import PLAIN, WordCoder, pack_five_bits, unpack_five_bits
-from m4sc.message import Message
+from m4sc.message import Message, MessageError
 from m4sc.tasks import get_task
+
+HERE = [form for form in FORMATS if form != JPEG_XL or has_jpeg_xl()]
+
+
+@pytest.mark.skipif(has_jpeg_xl(), reason="the package is there")
+def test_a_format_that_is_not_installed_says_what_to_install() -> None:
+    with pytest.raises(ValueError, match="pillow-jxl-plugin"):
+        PictureFiles(JPEG_XL).source_encode(Message("image", smooth_picture(16, 16)))
+    with pytest.raises(ValueError, match="pillow-jxl-plugin"):
+        PictureFiles(JPEG_XL).source_decode(b"abc", "image")
 
 
 def smooth_picture(height: int, width: int) -> np.ndarray:
@@ -23,7 +34,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2)))
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", HERE)
 @pytest.mark.parametrize("shape", [(32, 32), (45, 61), (7, 40)])
 def test_pictures_come_back_in_their_size(form: str, shape: tuple[int, int]) -> None:
     codec, picture = PictureFiles(form, 64, 60), smooth_picture(*shape)
@@ -32,7 +43,7 @@ def test_pictures_come_back_in_their_size(form: str, shape: tuple[int, int]) -> 
     assert back.shape == picture.shape and psnr(back, picture) > 27
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", HERE)
 def test_quality_costs_bytes_and_side_bounds_the_picture(form: str) -> None:
     rng = np.random.default_rng(0)
     picture = np.clip(smooth_picture(96, 128) + rng.normal(0, 20, (96, 128, 3)), 0, 255).astype(np.uint8)
@@ -43,7 +54,7 @@ def test_quality_costs_bytes_and_side_bounds_the_picture(form: str) -> None:
     assert np.asarray(back.data).shape == (48, 64, 3)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", HERE)
 @settings(max_examples=20, deadline=None)
 @given(data=st.binary(min_size=0, max_size=80))
 def test_broken_pictures_are_told(form: str, data: bytes) -> None:
@@ -95,6 +106,24 @@ def test_sounds_come_back(coder: str, tolerance: float) -> None:
     assert back.shape == tone.shape and np.sqrt(np.mean((back - tone) ** 2)) < tolerance
     with pytest.raises(ValueError):
         codec.source_decode(b"no sound", "speech")
+
+
+@pytest.mark.skipif(not codec2.available(), reason="the library codec2 is not there")
+def test_codec2_keeps_the_pitch_of_a_voice_at_3200_bits_a_second() -> None:
+    place = np.arange(16_000) / 16_000
+    voice = sum(0.2 / k * np.cos(2 * np.pi * 150 * k * place) for k in range(1, 20)).astype(np.float32)
+    codec = SoundCoder("codec2")
+    data = codec.source_encode(Message("speech", voice))
+    assert len(data) == codec2.BITS_PER_S // 8
+    back = np.asarray(codec.source_decode(data, "speech").data)
+    assert back.shape == voice.shape
+    spectrum = np.abs(np.fft.rfft(back[8_000:]))[: 8_000 // 4]
+    near = [spectrum[75 * k - 4 : 75 * k + 5].max() for k in range(1, 8)]  # two hertz each
+    between = [spectrum[75 * k + 30 : 75 * k + 45].max() for k in range(1, 8)]
+    assert np.mean(near) > 3 * np.mean(between)
+    for broken in (b"", b"abc"):
+        with pytest.raises(MessageError, match="broken"):
+            codec.source_decode(broken, "speech")
 
 
 def test_opus_pays_for_its_rate() -> None:

@@ -26,7 +26,9 @@ def pictures(
     which: Annotated[str, typer.Option("--set", help="kodak (22 pictures at hand) or cifar10.")] = "kodak",
     systems: Annotated[
         str | None,
-        typer.Option(help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, deepjscc, deepjscc=FOLDER, capacity."),
+        typer.Option(
+            help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, jpegxl, deepjscc, deepjscc=FOLDER, capacity."
+        ),
     ] = None,
     cbr: Annotated[str | None, typer.Option(help="Inverses of the CBR, such as 48,24,16,12,8.")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 in dB, such as 1,4,7,10,13.")] = None,
@@ -44,11 +46,11 @@ def pictures(
 
     Example: m4sc bench pictures --data DATA
     """
-    from m4sc.evaluate.pictures import SYSTEMS, means, measure
+    from m4sc.evaluate.pictures import SYSTEMS, USUAL, means, measure
 
     if which not in _POINTS:
         raise UserError(f"--set {which} is none of {', '.join(_POINTS)}")
-    chosen = (systems or (",".join(SYSTEMS) if which == "kodak" else _SMALL)).split(",")
+    chosen = (systems or (",".join(USUAL) if which == "kodak" else _SMALL)).split(",")
     if unknown := [name for name in chosen if name.partition("=")[0] not in SYSTEMS]:
         raise UserError(f"--systems: {', '.join(unknown)} is none of {', '.join(SYSTEMS)}")
     given_cbr, given_snr = _POINTS[which]

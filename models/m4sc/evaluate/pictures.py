@@ -21,7 +21,7 @@ from m4sc.codecs.base import Budget, Codec, Received
 from m4sc.codecs.fitted_picture import FittedPictureCodec
 from m4sc.codecs.picture import ReconstructionCodec
 from m4sc.codecs.rivals.deepjscc import DeepJsccCodec
-from m4sc.codecs.rivals.picture_files import PictureFiles
+from m4sc.codecs.rivals.picture_files import JPEG_XL, PictureFiles
 from m4sc.coding.deepjscc.codec import load_deepjscc
 from m4sc.coding.reconstruction.codec import load_codec
 from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS
@@ -49,10 +49,13 @@ _FILES = {
     "webp": PictureFiles("webp"),
     "jpeg": PictureFiles("jpeg"),
     "jpeg2000": PictureFiles("jpeg2000"),
+    JPEG_XL: PictureFiles(JPEG_XL),
 }
 DEEPJSCC = "deepjscc"
 SYSTEMS = (OURS, *_FILES, DEEPJSCC, CAPACITY)
 """Names; ``deepjscc=FOLDER`` is DeepJSCC with other weights than those shipped."""
+USUAL = tuple(name for name in SYSTEMS if name != JPEG_XL)
+"""Those that need nothing that is not installed with the project."""
 
 
 @dataclass(frozen=True)

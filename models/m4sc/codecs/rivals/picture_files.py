@@ -1,7 +1,9 @@
-"""Pictures as files: JPEG, JPEG 2000, WebP, AVIF, and a frame of H.265, which stands for HEIC and BPG."""
+"""Pictures as files: JPEG, JPEG 2000, JPEG XL, WebP, AVIF, and a frame of H.265, for HEIC and BPG."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import io
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,8 +15,10 @@ from m4sc.media.limits import Limits
 from m4sc.message import Message, MessageError
 
 MOST_SIDE = 1024
-FORMATS = ("jpeg", "jpeg2000", "webp", "avif", "heic")
-_PILLOW = {"jpeg": "JPEG", "jpeg2000": "JPEG2000", "webp": "WEBP", "avif": "AVIF"}
+JPEG_XL = "jpegxl"
+"""Of Pillow where the package pillow-jxl-plugin is installed, which no other part needs."""
+FORMATS = ("jpeg", "jpeg2000", JPEG_XL, "webp", "avif", "heic")
+_PILLOW = {"jpeg": "JPEG", "jpeg2000": "JPEG2000", JPEG_XL: "JXL", "webp": "WEBP", "avif": "AVIF"}
 _CHROMA = {420: "yuv420p", 444: "yuv444p"}
 _HALF_STEP = 0.15  # of adaptive quantisers' strength
 _WORST_QP = 51  # of H.265; its quality 100 is QP 1
@@ -73,6 +77,9 @@ class PictureFiles:
             )
         elif self.form == "jpeg":
             picture.save(buffer, "JPEG", quality=self.quality, optimize=True)
+        elif self.form == JPEG_XL:
+            _need_jpeg_xl()
+            picture.save(buffer, "JXL", quality=self.quality, effort=7)
         elif self.form == "webp":
             picture.save(buffer, "WEBP", quality=self.quality, method=6)
         else:
@@ -101,10 +108,25 @@ class PictureFiles:
         """
         if self.form == "heic":
             return Message("image", _decode_h265(payload, self.side))
+        if self.form == JPEG_XL:
+            _need_jpeg_xl()
         pixels = self.side**2
         limits = Limits(1 << 20, pixels, pixels, picture_formats=(_PILLOW[self.form],))
         limits.check_bytes(payload, "picture")
         return Message.from_bytes(payload, "image", limits)
+
+
+def has_jpeg_xl() -> bool:
+    """Whether JPEG XL can be written and read."""
+    return importlib.util.find_spec("pillow_jxl") is not None
+
+
+def _need_jpeg_xl() -> None:
+    if not has_jpeg_xl():
+        raise ValueError(
+            "JPEG XL needs the package pillow-jxl-plugin: .venv/bin/pip install pillow-jxl-plugin"
+        )
+    importlib.import_module("pillow_jxl")  # tells Pillow of the format
 
 
 def _encode_h265(pixels: np.ndarray, quantiser: str, chroma: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Sounds as bytes: Opus at a rate of choice, or FLAC, which loses nothing."""
+"""Sounds as bytes: Opus at a rate of choice, Codec2 at its highest, or FLAC, which loses nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from m4sc.codecs import source_coding
+from m4sc.codecs.rivals.codec2 import decode_codec2, encode_codec2
 from m4sc.media.limits import Limits
 from m4sc.message import SAMPLE_RATE_HZ, Message
 
-CODERS = ("opus", "flac")
+CODERS = ("opus", "codec2", "flac")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class SoundCoder:
         samples = np.asarray(message.data, np.float32)
         if self.coder == "opus":
             return source_coding.encode_sound(samples, self.bits_per_s)
+        if self.coder == "codec2":
+            return encode_codec2(samples)
         import soundfile
 
         buffer = io.BytesIO()
@@ -57,5 +60,7 @@ class SoundCoder:
         """
         if self.coder == "opus":
             return source_coding.source_decode(payload, "speech")
+        if self.coder == "codec2":
+            return decode_codec2(payload)
         limits = Limits(file_bytes=1 << 20)
         return Message.from_bytes(payload, "speech", limits)

@@ -164,8 +164,8 @@ def _ladder(spec: SystemSpec, ground: Ground) -> list[tuple[str, SourceCodec]]:
         ]
     if spec.codec == "opus":
         return [(f"{rate} bit/s", SoundCoder("opus", rate)) for rate in spec.bits_per_s]
-    if spec.codec == "flac":
-        return [("", SoundCoder("flac"))]
+    if spec.codec in sounds.CODERS:
+        return [("", SoundCoder(spec.codec))]
     return [("", _words(spec.codec, ground))]
 
 
