@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,12 +133,22 @@ def test_configurations_that_contradict_themselves_are_refused(bad: dict[str, ob
     assert DeepScConfig.from_json(SMALL.to_json()) == SMALL
 
 
-def test_it_carries_texts_alone() -> None:
+def test_the_shipped_weights_repeat_a_text_and_are_a_system_of_the_sweep() -> None:
+    from m4sc.data.example import Example
+    from m4sc.evaluate.link_way import LinkWay
     from m4sc.evaluate.sweep.config import SystemSpec
-    from m4sc.evaluate.sweep.systems import carries
+    from m4sc.evaluate.sweep.ground import Ground
+    from m4sc.evaluate.sweep.systems import build, carries
 
     spec = SystemSpec("rival", "deepsc")
     assert carries(spec, "text") and not carries(spec, "summarize") and not carries(spec, "caption")
+    system = build(spec, "text", Ground(SimpleNamespace(), [], 0, way=LinkWay(), choosing=LinkWay())).system
+    said = "a man is riding a horse on the beach"
+    examples = [Example("1", "text", "text", "", (said,), "", said, "1")]
+    (sent,) = system.send_all(examples, "awgn", 20.0, [np.random.default_rng(0)])
+    assert sent.said == said
+    (sent,) = system.send_all(examples, "awgn", -15.0, [np.random.default_rng(0)])
+    assert sent.said != said
 
 
 def test_it_is_sent_behind_the_header_of_its_channel(texts: DeepScTexts) -> None:
