@@ -172,11 +172,13 @@ def test_each_style_is_searched_as_far_as_its_source_is_likely() -> None:
         for number, speaker in enumerate((network.speaker, network.second)):
             assert speaker is not None
             patch.setattr(speaker, "beam_search", lambda p, *_, s=number: [[(said[s], -0.1)] for _ in p])
-        found = system._beams(points, torch.ones(3), shares)
+        voices = network.voices(shares)
+        found = system._beams(points, torch.ones(3), voices)
+    torch.testing.assert_close(torch.stack([voice.weight for voice in voices]).sum(0), torch.ones(3))
     assert [set(beams) for beams in found] == [{said[1]}, {said[0], said[1]}, {said[0], said[1]}]
     assert found[0] == {said[1]: pytest.approx(1.0, abs=0.01)}  # the last style is the second speaker's alone
-    assert found[1] == {said[0]: pytest.approx(0.5, abs=0.01), said[1]: pytest.approx(0.5, abs=0.01)}
-    assert found[2] == {said[0]: pytest.approx(0.25), said[1]: pytest.approx(0.75)}
+    assert found[1] == {said[0]: pytest.approx(2 / 3, abs=0.01), said[1]: pytest.approx(1 / 3, abs=0.01)}
+    assert found[2] == {said[0]: pytest.approx(1 / 3), said[1]: pytest.approx(2 / 3)}
 
 
 def test_the_probability_of_a_sentence_is_the_product_of_its_words() -> None:

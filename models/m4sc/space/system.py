@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from m4sc.message import Message
 from m4sc.space.channel_codec import SpaceCodec, receive_all
 from m4sc.space.confidence import confidence, evidence
-from m4sc.space.config import ANY_STYLE, SpaceConfig
+from m4sc.space.config import ANY_STYLE, NEAR_STYLE, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
 from m4sc.space.knowledge_base import FILE, KnowledgeBase
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
@@ -29,7 +28,8 @@ from m4sc.tensor_file import load_network, packed, save_network
 NOT_SURE = "Not sure."
 _WORDS = "words.txt"
 _LEAST_QUALITY = 0.1
-_LEAST_SHARE = 0.05  # of a style that is searched
+_BESIDE = 0.5  # weight of the second speaker in the first style beside 1 for what the styles share out
+_LEAST_WEIGHT = 0.02  # of a voice that is searched
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,21 @@ class SpaceAnswer:
     confidence: float
     neighbours: tuple[tuple[str, float], ...]
     seen: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker in a style.
+
+    Attributes:
+        speaker: who speaks.
+        style: index of its styles.
+        weight: of what it says of each point, float (n,).
+    """
+
+    speaker: WordSpeaker
+    style: int
+    weight: Tensor
 
 
 class SpaceNetwork(Naming):
@@ -98,13 +113,25 @@ class SpaceNetwork(Naming):
         found[:, -1] += last
         return found
 
-    def speakers_of(self, style: int) -> tuple[WordSpeaker, ...]:
-        """Who speaks in a style: the last one is the second speaker's alone, which knows the others too."""
+    def voices(self, shares: Tensor) -> list[Voice]:
+        """Who speaks, in which style and with which weight of a point; the weights of a point sum to one.
+
+        Each style's speaker as far as its source is likely: of the last one the second speaker. That speaks
+        in the first style too, whatever the source: what it names there others name in people's usual words.
+
+        shares: of the styles, float (n, styles), as :meth:`style_shares` gives them.
+        """
         assert self.speaker is not None
+        styles = shares.shape[1]
         if self.second is None:
-            return (self.speaker,)
-        last = style == len(self.config.speaker.styles) - 1
-        return (self.second,) if last else (self.speaker, self.second)
+            return [Voice(self.speaker, style, shares[:, style]) for style in range(styles)]
+        last = styles - 1
+        near = self.config.speaking.style == NEAR_STYLE
+        beside = torch.full((len(shares),), _BESIDE) if near else _BESIDE * shares[:, 0]
+        every = 1 / (1 + beside)
+        own = [Voice(self.speaker, style, every * shares[:, style]) for style in range(last)]
+        others = [Voice(self.second, 0, every * beside), Voice(self.second, last, every * shares[:, last])]
+        return own + others
 
     def picture_points(self, features: Tensor, scores: Tensor) -> Tensor:
         """Features, float (n, in_dim), and class scores, float (n, 1000), to unit vectors of the space.
@@ -289,16 +316,16 @@ class SpaceSystem:
     def _spoken(self, points: Tensor, quality: Tensor) -> list[Spoken | None]:
         """The speaker's own sentence for each point; None without a speaker.
 
-        Of the likeliest few of each style's speakers, weighed by how probably the point is of that style's
-        source, the one that agrees most with the others, is near to the point and is likely with all of them:
-        least Bayes risk, as translation has it (Kumar and Byrne, NAACL 2004). What says something twice is
-        worth less.
+        Of the likeliest few of each voice, weighed by how probably the point is of its style's source, the
+        one that agrees most with the others, is near to the point and is likely with all of them: least Bayes
+        risk, as translation has it (Kumar and Byrne, NAACL 2004). What says something twice is worth less.
         """
         if self.network.speaker is None:
             return [None] * len(points)
         shares = self.network.style_shares(points)
-        found = self._beams(points, quality, shares)
-        likely = self._likelihoods(points, quality, shares, found)
+        voices = self.network.voices(shares)
+        found = self._beams(points, quality, voices)
+        likely = self._likelihoods(points, quality, voices, found)
         trained = shares[:, 0].tolist()  # how far what the speakers find likely is to be believed
         kept = [self._compared(*each) for each in zip(found, likely, trained, strict=True)]
         texts = list(dict.fromkeys(text for texts in kept for text in texts))
@@ -325,38 +352,33 @@ class SpaceSystem:
         return {texts[n]: (float(worth[n]), float(accord[n])) for n in best.tolist()}
 
     def _likelihoods(
-        self, points: Tensor, quality: Tensor, shares: Tensor, found: Sequence[dict[str, float]]
+        self, points: Tensor, quality: Tensor, voices: Sequence[Voice], found: Sequence[dict[str, float]]
     ) -> list[np.ndarray]:
-        """Logarithms of how probably any of the speakers says each sentence of a point, over words**0.7."""
-        assert self.network.speaker is not None
+        """Logarithms of how probably any of the voices says each sentence of a point, over words**0.7."""
         row = torch.tensor([n for n, beams in enumerate(found) for _ in beams])
-        said = padded(self.network.speaker, [text for beams in found for text in beams])
+        said = padded(voices[0].speaker, [text for beams in found for text in beams])
         parts = []
-        for style in range(shares.shape[1]):
-            speakers = self.network.speakers_of(style)
-            weight = shares[row, style].clamp_min(_LEAST_SHARE / 10).log() - math.log(len(speakers))
-            each = torch.full((len(row),), style)
-            for speaker in speakers:
-                parts.append(weight + speaker.log_probability(points[row], quality[row], each, said))
+        for voice in voices:
+            each = torch.full((len(row),), voice.style)
+            weight = voice.weight[row].clamp_min(_LEAST_WEIGHT / 10).log()
+            parts.append(weight + voice.speaker.log_probability(points[row], quality[row], each, said))
         words = (said > UNKNOWN).sum(1).clamp_min(1)
         worth = torch.logsumexp(torch.stack(parts), 0) / words**LENGTH_POWER
         return [part.numpy() for part in worth.split([len(beams) for beams in found])]
 
-    def _beams(self, points: Tensor, quality: Tensor, shares: Tensor) -> list[dict[str, float]]:
-        """The likeliest sentences for each point with their weights, in every style that may fit."""
+    def _beams(self, points: Tensor, quality: Tensor, voices: Sequence[Voice]) -> list[dict[str, float]]:
+        """The likeliest sentences for each point with their weights, of every voice that may fit."""
         count = self.config.speaking.beams
         found: list[dict[str, float]] = [{} for _ in points]
-        for style in range(shares.shape[1]):
-            rows = (shares[:, style] >= _LEAST_SHARE).nonzero()[:, 0]
+        for voice in voices:
+            rows = (voice.weight >= _LEAST_WEIGHT).nonzero()[:, 0]
             if not len(rows):
                 continue
-            speakers = self.network.speakers_of(style)
-            for speaker in speakers:
-                searched = speaker.beam_search(points[rows], quality[rows], style, count)
-                for row, beams in zip(rows.tolist(), searched, strict=True):
-                    for text, _ in beams:
-                        weight = float(shares[row, style]) / len(beams) / len(speakers)
-                        found[row][text] = found[row].get(text, 0.0) + weight
+            searched = voice.speaker.beam_search(points[rows], quality[rows], voice.style, count)
+            for row, beams in zip(rows.tolist(), searched, strict=True):
+                for text, _ in beams:
+                    weight = float(voice.weight[row]) / len(beams)
+                    found[row][text] = found[row].get(text, 0.0) + weight
         return found
 
     def save(self, folder: Path) -> None:
