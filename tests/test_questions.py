@@ -22,15 +22,18 @@ from m4sc.evaluate.measures import measures_of
 from m4sc.evaluate.systems import Words
 from m4sc.message import Message
 from m4sc.questions import material as material_module
+from m4sc.questions import training
 from m4sc.questions.facts import tell
 from m4sc.questions.instructed import DetailConfig, DetailLesson, DetailPath, share_right, train_path
 from m4sc.questions.material import Material as LearnedFrom
 from m4sc.questions.material import class_members
-from m4sc.questions.network import TRUSTED, QuestionConfig, QuestionNetwork, answer_odds
+from m4sc.questions.network import INDOORS, TRUSTED, QuestionConfig, QuestionNetwork, answer_odds
+from m4sc.questions.placed_training import PlacedQuestions
 from m4sc.questions.statements import KINDS, ask, thing_statement
 from m4sc.questions.training import Lesson, QuestionPlan, asked_often, made_up_things, trusted
 from m4sc.questions.trial import Questions, answers_of, commonest, neighbour_answers, questions_on
 from m4sc.questions.vocabulary import all_things, things_of
+from m4sc.space.confidence import fit
 from m4sc.tasks import Task, get_task
 from m4sc.training.trust import add_trust
 from torch.nn import functional
@@ -383,6 +386,41 @@ def test_training_learns_what_captions_say_and_balanced_questions_tell(tmp_path:
             material.views[0].float(), network.names(material.scores[0].float(), material.views[0].float())
         )
     assert (neighbour_answers(asked, near, material, near) == asked.right).float().mean() >= 0.5
+
+
+def test_what_people_ask_in_rooms_lowers_trust_there_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SentenceEncoder", Sentences)
+    torch.manual_seed(0)
+    network = QuestionNetwork(QuestionConfig(in_dim=64, hidden=8)).eval().requires_grad_(False)
+    points = functional.normalize(torch.randn(40, 768), dim=-1)
+    network.codec.fit(points)
+    monkeypatch.setattr(network, "indoors", lambda heard, statement: torch.ones(len(heard)))
+    asked = ("How many chairs are there?", "Is there a chair?") * 20
+    rooms = PlacedQuestions(points, torch.arange(40), asked, ("17", "yes") * 20)
+    generator = torch.Generator().manual_seed(0)
+    people = training._people_told(network, rooms, generator, Sentences()((INDOORS,)))
+    assert list(people.right) == ["count"] and people.right["count"] == [False] * 80
+    told = training._Told()
+    for known in people.seen["count"] * 2:  # as sure on captions, outdoors, and right there
+        told.add("count", [*known[:2], 0.0, 1.0], True)
+    assert len(told.balanced("count", people)[1]) == 160  # of so few nothing is learned
+    monkeypatch.setattr(training, "_FEWEST_ASKED", 80)
+    seen, right = told.balanced("count", people)
+    assert len(right) == 320 and right.mean() == 0.5
+    network.config = replace(network.config, trust={**network.config.trust, "count": _four(fit(seen, right))})
+    odds, heard = torch.zeros(2, 9), torch.full((2,), 0.9)
+    (_, outdoors), (_, room) = network.answers("count", odds, torch.randn(9, 384), heard, torch.eye(2)[1])
+    assert room < 0.3 < 0.7 < outdoors
+
+
+def _four(weights: tuple[float, ...]) -> tuple[float, float, float, float]:
+    judge, share, known, one = weights
+    return judge, share, known, one
+
+
+@pytest.mark.parametrize(("said", "meant"), [("3", "three"), ("17", "17"), ("red", "red")])
+def test_people_write_numbers_in_digits(said: str, meant: str) -> None:
+    assert training._in_words(said) == meant
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,10 @@ def measure(
     neighbours: what :func:`by_neighbours` has right of the kind.
     """
     import torch
+    from m4sc.questions.network import INDOORS
     from m4sc.questions.trial import answers_of, commonest, questions_on
     from m4sc.space.confidence import calibration_error
+    from m4sc.space.sentence_encoder import SentenceEncoder
 
     sent = _points(network, material)
     rows = torch.arange(len(material))
@@ -146,10 +148,11 @@ def measure(
     hits: dict[str, list[Tensor]] = {name: [] for name in ("right", "shuffled", "zeros")}
     sure = []
     with torch.inference_mode():
+        indoors = network.indoors(heard, SentenceEncoder()([INDOORS]))
         for group in asked:
             odds = network.judge(heard[group.picture], group.statements)
             sure += [
-                network.answers(own, row[None], said, quality[n : n + 1])[0][1]
+                network.answers(own, row[None], said, quality[n : n + 1], indoors[n : n + 1])[0][1]
                 for row, said, n in zip(odds, group.statements, group.picture.tolist(), strict=True)
             ]
             hits["right"].append(answers_of(odds) == group.right)

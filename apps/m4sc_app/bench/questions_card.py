@@ -27,7 +27,7 @@ and so on does best. Tasks `vqa`, and `classify` of pictures of more than 64 pix
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | judge | low-rank product ({judge}, {hidden} wide) beside both cosines; log odds of a statement |
 | placed | {placed} |
-| confidence | logistic regression a kind of answer: odds, noise, what the detector knows |
+| confidence | logistic regression a kind of answer: odds, noise, what the detector knows, indoors or not |
 | parameters | {parameters:,} trained |
 
 ## Data

@@ -15,7 +15,7 @@ from torch import Tensor
 from m4sc.codecs.base import CLEAN_NOISE_VAR, Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.message import Message
-from m4sc.questions.network import QuestionNetwork
+from m4sc.questions.network import INDOORS, QuestionNetwork
 from m4sc.questions.statements import Asked, ask
 from m4sc.space.channel_codec import receive_all
 from m4sc.space.picture_features import PictureFeatures
@@ -59,6 +59,11 @@ class QuestionCodec(Codec):
     def sentences(self) -> SentenceEncoder:
         """Loaded when the first question comes."""
         return SentenceEncoder(self.config.sentences)
+
+    @cached_property
+    def _indoors(self) -> Tensor:
+        """Vector of the statement that the picture is indoors, float (1, 384)."""
+        return self.sentences([INDOORS]).clone()
 
     @torch.inference_mode()
     def point(self, picture: np.ndarray) -> Tensor:
@@ -137,7 +142,8 @@ class QuestionCodec(Codec):
         if asked.kind == "placed" and self.network.placed is not None:
             odds = self.network.placed(said, points, statements, odds)
         words = ("no", "yes") if asked.yes_no else asked.answers
-        chosen = self.network.answers(asked.kind, odds, statements, quality)
+        indoors = self.network.indoors(points, self._indoors)
+        chosen = self.network.answers(asked.kind, odds, statements, quality, indoors)
         return [(words[best], sure) for best, sure in chosen]
 
     def _embedded(self, question: str) -> tuple[Asked, Tensor, Tensor]:

@@ -23,6 +23,8 @@ from m4sc.tensor_file import load_network, packed, save_network
 JUDGES = ("kan", "mlp")
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
 ABSENCE = "absence"
+INDOORS = "It is indoors."
+"""Indoors the judge answers what has several answers less well: captions tell little of furniture."""
 TRUSTED = (*KINDS, ABSENCE)
 """Kinds of answers whose trust differs: "no" to a question for existence is one of its own."""
 _WEIGHTS = 4
@@ -41,8 +43,9 @@ class QuestionConfig:
         hidden: its width.
         symbols, least_symbols: complex symbols of a message, at most and at least.
         trust: of each kind of answer (`TRUSTED`) the weights of log odds of the judge, of the share of the
-            point that the channel left, of how well the detector knows what is asked for, and of 1, in the
-            log odds that the answer is right.
+            point that the channel left, of what else is known (of a yes-no question how well the detector
+            knows what is asked for, of any other how probably the picture is indoors), and of 1, in the log
+            odds that the answer is right.
         placed: names that answer what is beside, on or in something (:mod:`m4sc.questions.placed_names`);
             without them such questions are answered as any other for a thing.
         placed_hidden: width of the part that names them.
@@ -176,6 +179,13 @@ class QuestionNetwork(Naming):
             return torch.zeros(len(statements))
         return (statements @ nn.functional.normalize(self.things.float(), dim=-1).T).amax(1)
 
+    def indoors(self, points: Tensor, statement: Tensor) -> Tensor:
+        """How probably pictures are indoors, float (n,).
+
+        points: as received, float (n, 768); statement: unit vector of `INDOORS`, float (1, 384).
+        """
+        return torch.sigmoid(self.judge(points, statement)[:, 0])
+
     def confidence(self, kind: str, odds: float, quality: float, known: float = 0.0) -> float:
         """How probably an answer is right.
 
@@ -183,14 +193,14 @@ class QuestionNetwork(Naming):
             kind: of the answer, as of :func:`answer_kind`.
             odds: log odds of the answer, as of :func:`answer_odds`.
             quality: share of the point that the channel left.
-            known: as of :meth:`familiar`, of a yes-no question.
+            known: as of :meth:`familiar`, of a yes-no question; of any other as of :meth:`indoors`.
         """
         by_odds, by_quality, by_known, constant = self.config.trust[kind]
         total = by_odds * odds + by_quality * quality + by_known * known + constant
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
     def answers(
-        self, kind: str, odds: Tensor, statements: Tensor, quality: Tensor
+        self, kind: str, odds: Tensor, statements: Tensor, quality: Tensor, indoors: Tensor
     ) -> list[tuple[int, float]]:
         """The answers to one question, as of :func:`answer_odds`, and how probably each is right.
 
@@ -199,12 +209,15 @@ class QuestionNetwork(Naming):
             odds: log odds of the judge, float (n, m).
             statements: unit vectors of what was judged, float (m, 384).
             quality: share of each point that the channel left, float (n,).
+            indoors: as of :meth:`indoors`, float (n,).
         """
-        known = float(self.familiar(statements)[0]) if len(statements) == 1 else 0.0
-        found = []
-        for (best, sure), left in zip(answer_odds(odds), quality.tolist(), strict=True):
-            found.append((best, self.confidence(answer_kind(kind, best), sure, left, known)))
-        return found
+        yes_no = len(statements) == 1
+        known = self.familiar(statements).expand(len(odds)) if yes_no else indoors
+        each = zip(answer_odds(odds), quality.tolist(), known.tolist(), strict=True)
+        return [
+            (best, self.confidence(answer_kind(kind, best), sure, left, what))
+            for (best, sure), left, what in each
+        ]
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` (large matrices as int8, the rest in float16) and ``config.json``."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from m4sc.data import daquar
 from m4sc.data.example import Example
-from m4sc.questions.network import QuestionNetwork, answer_odds
+from m4sc.questions.network import INDOORS, QuestionNetwork, answer_odds
 from m4sc.questions.placed import all_names, asks_what_is_placed, placed_in
 from m4sc.questions.placed_names import PlacedNames
 from m4sc.questions.statements import thing_statement
@@ -68,18 +68,25 @@ class PlacedQuestions:
         )
 
 
-def rooms(data: Path, network: QuestionNetwork, cache: Path, say: Say) -> PlacedQuestions:
+def rooms(
+    data: Path, network: QuestionNetwork, cache: Path, say: Say, others: bool = False
+) -> PlacedQuestions:
     """People's questions on the train photographs of DAQUAR; features are kept in `cache`.
+
+    others: not those for what is placed somewhere, but the others on the same photographs.
 
     Raises:
         FileNotFoundError: no such data set.
     """
-    examples = [e for e in daquar.vqa_examples(data, "train") if _asks(e)]
+    every = daquar.vqa_examples(data, "train")
+    examples = [e for e in every if _asks(e)]
     pictures = list({e.media_id: e for e in examples}.values())
     views = picture_views(pictures, cache, False, say=say)
     if network.config.things:
         views = torch.cat([views, thing_views(pictures, cache, say)], 1)
     place = {e.media_id: row for row, e in enumerate(pictures)}
+    if others:
+        examples = [e for e in every if e.media_id in place and not _asks(e)]
     return PlacedQuestions(
         points_of(network, views.float()),
         torch.tensor([place[e.media_id] for e in examples], dtype=torch.long),
@@ -212,6 +219,7 @@ def _trust(
     generator = torch.Generator().manual_seed(seed + 7)
     seen: list[list[float]] = []
     right: list[bool] = []
+    indoors = SentenceEncoder()([INDOORS]).clone()
     for source in sources:
         order = torch.arange(len(source.right)).repeat(_TRUST_ROUNDS)
         for part in order[torch.randperm(len(order), generator=generator)].split(25):
@@ -219,9 +227,11 @@ def _trust(
             with torch.inference_mode():
                 heard, quality = through_channel(network.codec, points, generator, TRUST_LEAST_SNR_DB)
                 odds = placed(source.vectors[part], heard, statements, network.judge(heard, statements))
-            each = zip(answer_odds(odds), quality.tolist(), source.right[part].tolist(), strict=True)
-            for (best, sure), share, meant in each:
-                seen.append([sure, share, 0.0, 1.0])
+                inside = network.indoors(heard, indoors)
+            told, meant_each = answer_odds(odds), source.right[part].tolist()
+            each = zip(told, quality.tolist(), inside.tolist(), meant_each, strict=True)
+            for (best, sure), share, room, meant in each:
+                seen.append([sure, share, room, 1.0])
                 right.append(best == meant)
     found = trust.fit(torch.tensor(seen).numpy(), torch.tensor(right).numpy())
     return found[0], found[1], found[2], found[3]

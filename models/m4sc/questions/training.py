@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from m4sc.data.caption_facts import NUMBER_WORDS
 from m4sc.encoders.object_detector import FEATURES
 from m4sc.questions.material import (
     ABSENT,
@@ -26,8 +27,9 @@ from m4sc.questions.material import (
     load_material,
     rows_of,
 )
-from m4sc.questions.network import QuestionConfig, QuestionNetwork, answer_kind, answer_odds
+from m4sc.questions.network import INDOORS, QuestionConfig, QuestionNetwork, answer_kind, answer_odds
 from m4sc.questions.placed_training import (
+    PlacedQuestions,
     PlacedStage,
     captioned,
     points_of,
@@ -35,6 +37,7 @@ from m4sc.questions.placed_training import (
     rooms,
     with_placed,
 )
+from m4sc.questions.statements import ask
 from m4sc.questions.trial import TRIAL_KINDS, questions_on
 from m4sc.questions.vocabulary import things_of
 from m4sc.space import confidence as trust
@@ -43,7 +46,7 @@ from m4sc.space.material import photographs
 from m4sc.space.naming import thing_rarity, thing_scores, thing_sentences
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.prototypes import prototype_features, with_kinds
-from m4sc.space.sentence_encoder import SentenceEncoder
+from m4sc.space.sentence_encoder import RememberedSentences, SentenceEncoder
 from m4sc.space.training import TRUST_LEAST_SNR_DB, Split, split_photographs, through_channel
 
 Say = Callable[[str], None]
@@ -55,6 +58,8 @@ _BALANCE = 0.6  # how far rare statements and answers are drawn as often as comm
 _TRUST_QUESTIONS = 3000
 _MOST_ROUNDS = 40  # that a question is asked through other channels
 _WHAT_ROUNDS = 4
+_PEOPLE_ROUNDS = 4
+_FEWEST_ASKED = 100  # of people's questions of a kind, from which its trust is fitted to them too
 _COPIES = 2  # made-up pictures of a class
 _KIND_COPIES = 8  # of one of the detector's kinds
 _MADE_UP = 128  # a step
@@ -118,7 +123,8 @@ def train_questions(
             scratch.replace(path)
         network.load_state_dict(load_file(str(path)))
         say(f"stage '{name}' done")
-    network = trusted(network, material, split.validate, plan.seed)
+    asked = room_split(rooms(data, network, cache, say, others=True))[1]
+    network = trusted(network, material, split.validate, plan.seed, asked)
     network = _with_placed(network, data, cache, split, plan.seed, say)
     network.save(out)
     say(f"weights in {out}")
@@ -377,16 +383,45 @@ class Lesson:
         return 0.5 * _cross_entropy(odds, self.material.small_right[drawn])
 
 
-def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: int) -> QuestionNetwork:
-    """The same network with its trust fitted on held-out photographs through random channels."""
+@dataclass
+class _Told:
+    """By kind of answer: evidence, as of `QuestionConfig.trust`, and whether the answer was right."""
+
+    seen: dict[str, list[list[float]]] = field(default_factory=dict)
+    right: dict[str, list[bool]] = field(default_factory=dict)
+
+    def add(self, kind: str, evidence: list[float], right: bool) -> None:
+        self.seen.setdefault(kind, []).append(evidence)
+        self.right.setdefault(kind, []).append(right)
+
+    def balanced(self, kind: str, other: _Told) -> tuple[np.ndarray, np.ndarray]:
+        """A kind's evidence and what was right, another source's as often as this one's in all."""
+        seen, right = self.seen[kind], self.right[kind]
+        more, hits = other.seen.get(kind, []), other.right.get(kind, [])
+        if len(more) < _FEWEST_ASKED:
+            return np.array(seen), np.array(right)
+        times = max(1, round(len(seen) / len(more)))
+        return np.array(seen + times * more), np.array(right + times * hits)
+
+
+def trusted(
+    network: QuestionNetwork,
+    material: Material,
+    rows: Tensor,
+    seed: int,
+    people: PlacedQuestions | None = None,
+) -> QuestionNetwork:
+    """The same network with its trust fitted on held-out photographs through random channels.
+
+    people: questions that people asked on other pictures; what captions tell of, they ask about seldom.
+    """
     network.eval()  # stages that were read from a folder have not been through a lesson
     generator = torch.Generator().manual_seed(seed + 7)
     names = network.names(material.scores[0].float(), material.views[0].float())
+    statement = SentenceEncoder()([INDOORS]).clone()
     with torch.inference_mode():
         points = network.points(material.views[0].float(), names)
-    fitted = dict(network.config.trust)
-    seen: dict[str, list[list[float]]] = {}
-    right: dict[str, list[bool]] = {}
+    told = _Told()
     for kind in TRIAL_KINDS:
         own = "existence" if kind == "phrase" else kind
         for asked in questions_on(kind, material, rows, seed):
@@ -397,19 +432,55 @@ def trusted(network: QuestionNetwork, material: Material, rows: Tensor, seed: in
                     )
                     odds = network.judge(heard, asked.statements[part])
                     known = network.familiar(asked.statements[part, 0])
-                known = known if odds.shape[1] == 1 else torch.zeros(len(known))
-                told = answer_odds(odds)
-                each = zip(told, quality.tolist(), known.tolist(), asked.right[part].tolist(), strict=True)
-                for (best, sure), share, familiar, meant in each:
-                    name = answer_kind(own, best)
-                    seen.setdefault(name, []).append([sure, share, familiar, 1.0])
-                    right.setdefault(name, []).append(best == meant)
-    seen["what"], right["what"] = _named_rightly(network, material, points, rows, generator)
-    for kind, values in seen.items():
-        found = trust.fit(np.array(values), np.array(right[kind]))
+                    known = known if odds.shape[1] == 1 else network.indoors(heard, statement)
+                each = zip(
+                    answer_odds(odds),
+                    quality.tolist(),
+                    known.tolist(),
+                    asked.right[part].tolist(),
+                    strict=True,
+                )
+                for (best, sure), share, what, meant in each:
+                    told.add(answer_kind(own, best), [sure, share, what, 1.0], best == meant)
+    _named_rightly(network, material, points, rows, generator, statement, told)
+    others = _Told() if people is None else _people_told(network, people, generator, statement)
+    fitted = dict(network.config.trust)
+    for kind in told.seen:
+        found = trust.fit(*told.balanced(kind, others))
         fitted[kind] = (found[0], found[1], found[2], found[3])
     network.config = replace(network.config, trust=fitted)
     return network
+
+
+@torch.inference_mode()
+def _people_told(
+    network: QuestionNetwork, people: PlacedQuestions, generator: torch.Generator, statement: Tensor
+) -> _Told:
+    """What the judge answers to people's questions with several answers, and whether that is theirs."""
+    told = _Told()
+    sentences = RememberedSentences(SentenceEncoder())
+    for question in dict.fromkeys(people.asked):
+        asked = ask(question)
+        if asked.yes_no:
+            continue
+        statements = sentences(asked.statements)
+        own = [n for n, other in enumerate(people.asked) if other == question]
+        for part in torch.tensor(own).repeat(_PEOPLE_ROUNDS).split(25):
+            points = people.points[people.picture[part]]
+            heard, quality = through_channel(network.codec, points, generator, TRUST_LEAST_SNR_DB)
+            found = answer_odds(network.judge(heard, statements))
+            inside = network.indoors(heard, statement)
+            each = zip(part.tolist(), found, quality.tolist(), inside.tolist(), strict=True)
+            for n, (best, sure), share, room in each:
+                right = asked.answers[best] == _in_words(people.answers[n])
+                told.add(asked.kind, [sure, share, room, 1.0], right)
+    return told
+
+
+def _in_words(answer: str) -> str:
+    """ "3" to "three", as far as there are words for numbers."""
+    number = int(answer) if answer.isdecimal() else len(NUMBER_WORDS)
+    return NUMBER_WORDS[number] if number < len(NUMBER_WORDS) else answer
 
 
 def asked_often(count: int, generator: torch.Generator) -> Tensor:
@@ -421,22 +492,26 @@ def asked_often(count: int, generator: torch.Generator) -> Tensor:
 
 @torch.inference_mode()
 def _named_rightly(
-    network: QuestionNetwork, material: Material, points: Tensor, rows: Tensor, generator: torch.Generator
-) -> tuple[list[list[float]], list[bool]]:
-    """Of "What is in the picture?": what the trust is fitted to, and whether the thing named is there.
+    network: QuestionNetwork,
+    material: Material,
+    points: Tensor,
+    rows: Tensor,
+    generator: torch.Generator,
+    statement: Tensor,
+    into: _Told,
+) -> None:
+    """Of "What is in the picture?": whether the thing named is there.
 
     Of what captions and detector leave open nothing is learned.
     """
-    seen: list[list[float]] = []
-    right: list[bool] = []
     statements = material.table[material.everything]
     for _ in range(_WHAT_ROUNDS):
         for part in rows[torch.randperm(len(rows), generator=generator)].split(25):
             heard, quality = through_channel(network.codec, points[part], generator, TRUST_LEAST_SNR_DB)
             told = answer_odds(network.judge(heard, statements))
-            for row, (best, sure), share in zip(part.tolist(), told, quality.tolist(), strict=True):
+            inside = network.indoors(heard, statement)
+            each = zip(part.tolist(), told, quality.tolist(), inside.tolist(), strict=True)
+            for row, (best, sure), share, room in each:
                 fit = int(material.fits[row, material.everything[best]])
                 if fit != UNKNOWN:
-                    seen.append([sure, share, 0.0, 1.0])
-                    right.append(fit >= TRUE)
-    return seen, right
+                    into.add("what", [sure, share, room, 1.0], fit >= TRUE)
