@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pmt
@@ -14,7 +14,10 @@ from gnuradio import gr
 from .frame_transmitter import DONE_TAG
 from .handover import Handover
 from .outbox import Outbox
-from .pdu import done_pdu, make_pdu
+from .pdu import done_pdu, make_entries, make_pdu
+
+if TYPE_CHECKING:
+    from m4sc.phy.header.fields import FrameHeader
 
 _ESTIMATES = ("sequence", "source_id", "segment", "snr_db", "cfo_hz", "sfo_ppm", "start_sample")
 _HEADER = ("user_id", "n_segments", "payload_kind", "modality")
@@ -29,34 +32,42 @@ _HISTORY = 65_536
 _AT_ONCE = 32_768  # samples: half of what the buffer has room for; the other half is filled meanwhile
 
 
-def meta_of(frame: Any) -> dict[str, Any]:
-    """Metadata of a received frame's symbols PDU: header fields, estimates, noise variances."""
+class Shared(NamedTuple):
+    """What PDUs of many frames have in common.
+
+    meta: metadata; entries: the same as a PMT dictionary, None where there are none.
+    """
+
+    meta: dict[str, Any]
+    entries: Any
+
+
+NOTHING_SHARED = Shared({}, None)
+
+
+@lru_cache(maxsize=1024)
+def _said(header: FrameHeader, message: bytes) -> Shared:
+    """What the header says of a frame's message, but for the message's number."""
     from m4sc.transport.message_header import TransportHeader
 
-    header = TransportHeader.join(frame.header, frame.message)
-    return {
-        "payload_kind": header.payload_kind.name.lower(),
-        "modality": header.modality.label,
-        "sequence": header.sequence,
-        "source_id": header.source_id,
-        "user_id": header.user_id,
-        "task_id": header.task_id,
-        "mcs": header.mcs,
-        "model_fingerprint": header.model_fingerprint,
-        "short_fingerprint": header.short,
-        "public": bool(header.public),
-        "segment": header.segment,
-        "n_segments": header.n_segments,
-        "payload_bytes": header.payload_bytes,
-        "interleaved": bool(header.interleaved),
-        "precoded": bool(header.precoded),
-        "noise_var": np.asarray(frame.noise_var, dtype=np.float32),
-        "snr_db": float(frame.snr_db),
-        "cfo_hz": float(frame.cfo_hz),
-        "sfo_ppm": float(frame.sfo_ppm),
-        "h_hat": np.asarray(frame.h_hat, dtype=np.complex64),
-        "start_sample": int(frame.start_sample),
+    joined = TransportHeader.join(header, message)
+    meta = {
+        "payload_kind": joined.payload_kind.name.lower(),
+        "modality": joined.modality.label,
+        "source_id": joined.source_id,
+        "user_id": joined.user_id,
+        "task_id": joined.task_id,
+        "mcs": joined.mcs,
+        "model_fingerprint": joined.model_fingerprint,
+        "short_fingerprint": joined.short,
+        "public": bool(joined.public),
+        "segment": joined.segment,
+        "n_segments": joined.n_segments,
+        "payload_bytes": joined.payload_bytes,
+        "interleaved": bool(joined.interleaved),
+        "precoded": bool(joined.precoded),
     }
+    return Shared(meta, make_entries(meta))
 
 
 class frame_receiver(gr.sync_block):  # noqa: N801
@@ -115,16 +126,16 @@ class frame_receiver(gr.sync_block):  # noqa: N801
     def _fresh(self) -> Any:
         from m4sc.phy.receiver import BurstReceiver
 
-        return BurstReceiver(self.waveform, self._demodulator())
+        return BurstReceiver(self.waveform, self._demodulator(), at_work=self._handover.proceed)
 
     def _demodulator(self) -> Any:
         """Of the frames that this block receives; None for the project's own."""
         return None
 
     def _warm_up(self) -> None:
-        from m4sc.phy.warm_up import warm_up_frames
+        from m4sc.phy.warm_up import frames_are_warm
 
-        warm_up_frames(self._fresh())
+        frames_are_warm(self.waveform)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -191,31 +202,48 @@ class frame_receiver(gr.sync_block):  # noqa: N801
             self._failed(exc)
             return
         self._report_faults()
-        self._handover.put(*(partial(self._publish, frame) for frame in frames))
+        if not frames:
+            return
+        heard = self._is_heard(self._csi) or self._is_heard(self._status)
+        self._handover.put(*(partial(self._publish, frame, heard) for frame in frames))
 
     def _failed(self, exc: Exception) -> None:
         self._counts["errors"] += 1
         self._fault(f"{type(exc).__name__}: {exc}")
 
+    def _shared(self, frame: Any) -> Shared:
+        """Metadata that other frames have as well."""
+        return _said(frame.header._replace(message_id=0, n_symbols=0), frame.message)
+
     def _meta(self, frame: Any) -> dict[str, Any]:
-        return meta_of(frame)
+        """Metadata of one frame: its number, estimates, noise variances."""
+        return {
+            "sequence": frame.header.message_id,
+            "snr_db": float(frame.snr_db),
+            "cfo_hz": float(frame.cfo_hz),
+            "sfo_ppm": float(frame.sfo_ppm),
+            "start_sample": int(frame.start_sample),
+            "noise_var": np.asarray(frame.noise_var, dtype=np.float32),
+            "h_hat": np.asarray(frame.h_hat, dtype=np.complex64),
+        }
 
     def _payload(self, frame: Any) -> np.ndarray:
         return np.ascontiguousarray(frame.symbols, dtype=np.complex64)
 
-    def _publish(self, frame: Any) -> None:
-        """One received frame on every port."""
-        meta = self._meta(frame)
+    def _publish(self, frame: Any, heard: bool) -> None:
+        """One received frame on every port; heard: whether anybody listens to its estimates."""
+        shared, meta = self._shared(frame), self._meta(frame)
         if self._on_full == "drop" and self._outbox.full:
             self._lost(1)
         else:
-            self._outbox.offer(make_pdu(meta, self._payload(frame)))
+            self._outbox.offer(make_pdu(meta, self._payload(frame), shared.entries))
         self._counts["frames"] += 1
-        if not (self._is_heard(self._csi) or self._is_heard(self._status)):
+        if not heard:
             return
-        known = {key: meta.get(key) for key in _ESTIMATES}
+        every = shared.meta | meta
+        known = {key: every.get(key) for key in _ESTIMATES}
         self.message_port_pub(self._csi, make_pdu(known, meta["h_hat"]))
-        told = {key: meta.get(key) for key in _HEADER} | {"n_symbols": len(frame.symbols)}
+        told = {key: every.get(key) for key in _HEADER} | {"n_symbols": len(frame.symbols)}
         status = {"block": self._block_name, "event": "received", **known, **told}
         self.message_port_pub(self._status, make_pdu(status, b""))
 

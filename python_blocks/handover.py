@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Callable
 
 _JOIN_S = 5.0
+_MOMENT_S = 1e-3  # that calls wait where the block does not say when
 
 
 class Handover:
     """Calls, made one after another on a thread of its own.
 
-    Calls that wait are made all at once: the block is in compiled code meanwhile, without the GIL, and each
-    turn of the GIL between the two threads would cost more than a call.
+    Calls that wait are made all at once, when the block says that it turns to compiled code, which runs
+    without the GIL. Made before that, they would hold the GIL until the last of them, and the block would
+    wait for it; each turn of the GIL between the two threads would cost more than a call.
 
     Before :meth:`start` and behind :meth:`stop` a call is made at once, on the caller's thread.
 
@@ -25,7 +27,7 @@ class Handover:
         self._failed = failed
         self._changed = threading.Condition()
         self._calls: deque[Callable[[], None]] = deque()
-        self._stopping = False
+        self._stopping = self._now = False
         self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
@@ -33,7 +35,7 @@ class Handover:
         return len(self._calls)
 
     def put(self, *calls: Callable[[], None]) -> None:
-        """Have calls made behind all before them."""
+        """Have calls made behind all before them: from :meth:`proceed` on, or a moment later."""
         if self._thread is None:
             for call in calls:
                 self._make(call)
@@ -48,12 +50,20 @@ class Handover:
         """Whether no more than `most` calls are left, after up to `timeout` seconds."""
         if len(self._calls) <= most:
             return True
+        self.proceed()
         with self._changed:
             return self._changed.wait_for(lambda: len(self._calls) <= most, timeout)
 
+    def proceed(self) -> None:
+        """The caller turns to compiled code, or waits: now is the time to make calls."""
+        if self._calls and not self._now:
+            with self._changed:
+                self._now = True
+                self._changed.notify_all()
+
     def start(self) -> None:
         """The flowgraph starts."""
-        self._stopping = False
+        self._stopping = self._now = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -73,6 +83,8 @@ class Handover:
                 self._changed.wait_for(lambda: bool(self._calls) or self._stopping)
                 if not self._calls:
                     return
+                self._changed.wait_for(lambda: self._now or self._stopping, _MOMENT_S)
+                self._now = False
                 calls = list(self._calls)  # they stay there until made: who waits for none waits for them too
             for call in calls:
                 self._make(call)

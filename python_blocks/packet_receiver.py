@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .frame_receiver import frame_receiver
+from .frame_receiver import NOTHING_SHARED, Shared, frame_receiver
 
 
 class packet_receiver(frame_receiver):  # noqa: N801
@@ -47,9 +47,12 @@ class packet_receiver(frame_receiver):  # noqa: N801
         return PacketDemodulator(self.waveform or WaveformConfig(), self._format)
 
     def _warm_up(self) -> None:
-        from m4sc.phy.warm_up import warm_up_packets
+        from m4sc.phy.warm_up import packets_are_warm
 
-        warm_up_packets(self._fresh(), self._format)
+        packets_are_warm(self.waveform, self._format)
+
+    def _shared(self, frame: Any) -> Shared:
+        return NOTHING_SHARED
 
     def _meta(self, frame: Any) -> dict[str, Any]:
         return {
@@ -64,11 +67,11 @@ class packet_receiver(frame_receiver):  # noqa: N801
     def _payload(self, frame: Any) -> np.ndarray:
         return np.frombuffer(frame.payload, np.uint8)
 
-    def _publish(self, frame: Any) -> None:
+    def _publish(self, frame: Any, heard: bool) -> None:
         from m4sc.phy.receiver import Fault
 
         if frame.valid:
-            frame_receiver._publish(self, frame)
+            frame_receiver._publish(self, frame, heard)
             return
         self._counts["crc_errors"] += 1
         reason = f"packet {frame.number} has a wrong CRC-32; dropped"

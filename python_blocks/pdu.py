@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import ctypes
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,50 +10,49 @@ from typing import Any
 import numpy as np
 import pmt
 
-# pmt::serialize's format: one call that reads bytes costs a fraction of a call for each entry and element.
-_NULL, _PAIR, _ENTRY, _SYMBOL = b"\x06", b"\x07", b"\x09\x07", b"\x02"
-_TRUE, _FALSE = b"\x00", b"\x01"
-_INT32, _INT64, _DOUBLE = struct.Struct(">Bi"), struct.Struct(">Bq"), struct.Struct(">Bd")
-_UNIFORM = struct.Struct(">BBIBB")  # tag, kind, number of items, padding: one byte of 0
-_FEW = 256  # numbers from 0 on whose entries are kept
-_LONG = 250  # characters; pmt reads no symbol that is much longer than 1000 bytes
 _DONE = pmt.intern("done")
-_KINDS = {"u1": (0, "u1"), "f4": (8, ">f4"), "c8": (10, ">c8")}
+_address = ctypes.pythonapi.PyCapsule_GetPointer
+_address.restype, _address.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+# By dtype: what makes a vector of so many, and the value to fill it with.
+_VECTORS: dict[Any, tuple[Callable[[int, Any], Any], Any]] = {
+    np.dtype(np.uint8): (pmt.make_u8vector, 0),
+    np.dtype(np.float32): (pmt.make_f32vector, 0.0),
+    np.dtype(np.complex64): (pmt.make_c32vector, 0j),
+}
+_DTYPES: tuple[tuple[Callable[[Any], bool], Any], ...] = (
+    (pmt.is_c32vector, np.complex64),
+    (pmt.is_f32vector, np.float32),
+    (pmt.is_u8vector, np.uint8),
+)
 
 
 class PduError(ValueError):
     """The message is not a PDU of the kind that the block reads."""
 
 
-def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes) -> Any:
+def make_pdu(meta: Mapping[str, Any], payload: np.ndarray | bytes, shared: Any = None) -> Any:
     """Build a PDU.
 
     Args:
         meta: plain values; None entries are left out; NumPy scalars become Python's.
         payload: bytes, or an array of dtype uint8, float32 or complex64.
+        shared: a dictionary of :func:`make_entries` that many PDUs have in common, None for an empty one;
+            `meta` has none of its keys.
 
     Raises:
         TypeError: a payload of another dtype.
     """
-    entries, others = [], []
+    return pmt.cons(make_entries(meta, shared), _vector(payload))
+
+
+def make_entries(meta: Mapping[str, Any], shared: Any = None) -> Any:
+    """A PDU's dictionary; see :func:`make_pdu`."""
+    # A dictionary is a list that begins with the newest entry, so that those of many PDUs may share its end.
+    pairs = pmt.make_dict() if shared is None else shared
     for key, value in meta.items():
-        kind = type(value)
-        if kind is bool or (kind is int and 0 <= value < _FEW) or (kind is str and len(value) < _LONG):
-            entries.append(_entry(key, value))
-        elif value is not None:
-            item = _ENCODERS.get(kind, _item)(value)
-            if item is None:
-                others.append((key, value))
-            else:
-                entries.append(_key(key) + item)
-    # pmt's dictionaries have the newest entry first
-    pdu = pmt.deserialize_str(b"".join([_PAIR, *reversed(entries), _NULL, _vector(payload)]))
-    if others:
-        pairs = pmt.car(pdu)
-        for key, value in others:
-            pairs = pmt.dict_add(pairs, pmt.intern(key), pmt.to_pmt(value))
-        pdu = pmt.cons(pairs, pmt.cdr(pdu))
-    return pdu
+        if value is not None:
+            pairs = pmt.acons(_key(key), _MAKERS.get(type(value), _item)(value), pairs)
+    return pairs
 
 
 def check_pdu(message: Any) -> None:
@@ -73,10 +72,22 @@ def read_pdu(message: Any) -> tuple[dict[str, Any], np.ndarray]:
     """
     check_pdu(message)
     data = pmt.cdr(message)
-    meta = {} if pmt.is_null(pmt.car(message)) else pmt.to_python(pmt.car(message))
+    meta = _read_entries(pmt.car(message))
     if pmt.is_null(data) or pmt.length(data) == 0:
         return meta, np.zeros(0, np.uint8)
-    return meta, np.asarray(pmt.to_python(data))
+    return meta, np.asarray(_value(data))
+
+
+def _read_entries(pairs: Any) -> dict[Any, Any]:
+    """A dictionary's values; of a key that is there twice the newer one, as GNU Radio has it."""
+    meta: dict[Any, Any] = {}
+    try:
+        while not pmt.is_null(pairs):
+            entry, pairs = pmt.car(pairs), pmt.cdr(pairs)
+            meta.setdefault(pmt.to_python(pmt.car(entry)), _value(pmt.cdr(entry)))
+    except (RuntimeError, TypeError, ValueError) as exc:  # whatever PMT's own checks throw
+        raise PduError(f"the PDU's metadata are no dictionary: {pmt.write_string(pairs)[:80]}") from exc
+    return meta
 
 
 def done_pdu(last_block: str = "") -> Any:
@@ -101,60 +112,63 @@ def carries_done(message: Any) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _symbol(text: str) -> bytes:
-    data = text.encode()
-    return _SYMBOL + struct.pack(">H", len(data)) + data
+def _key(text: str) -> Any:
+    return pmt.intern(text)
 
 
-@lru_cache(maxsize=1024)
-def _key(text: str) -> bytes:
-    """What comes before an entry's value."""
-    return _ENTRY + _symbol(text)
+def _item(value: Any) -> Any:
+    """Of a value that is of no plain kind."""
+    return pmt.to_pmt(value.item() if isinstance(value, np.generic) else value)
 
 
-@lru_cache(maxsize=4096, typed=True)
-def _entry(key: str, value: bool | int | str) -> bytes:
-    """An entry whose value is one of few: most of a message's metadata are those of the message before."""
-    return _key(key) + (_ENCODERS[type(value)](value) or b"")
+def _integer(value: int) -> Any:
+    return pmt.from_long(value) if -(2**63) <= value < 2**63 else pmt.to_pmt(value)
 
 
-def _item(value: Any) -> bytes | None:
-    """A value's bytes; None for one that the format has no bytes for."""
-    encode = _ENCODERS.get(type(value))
-    if encode is not None:
-        return encode(value)
-    return _item(value.item()) if isinstance(value, np.generic) else None
-
-
-def _integer(value: int) -> bytes | None:
-    if -(2**31) <= value < 2**31:
-        return _INT32.pack(3, value)
-    return _INT64.pack(13, value) if -(2**63) <= value < 2**63 else None
-
-
-def _text(value: str) -> bytes | None:
-    return _symbol(value) if len(value) < _LONG else None
-
-
-def _array(value: np.ndarray) -> bytes:
+def _array(value: np.ndarray) -> Any:
     if value.dtype != np.uint8:
         value = value.astype(np.complex64 if np.iscomplexobj(value) else np.float32, copy=False)
     return _vector(value)
 
 
-def _vector(payload: np.ndarray | bytes) -> bytes:
-    if isinstance(payload, bytes | bytearray):
-        return _UNIFORM.pack(10, 0, len(payload), 1, 0) + bytes(payload)
-    kind = _KINDS.get(payload.dtype.str[1:])
-    if kind is None:
-        raise TypeError(f"PDU payloads are uint8, float32 or complex64; got {payload.dtype}")
-    return _UNIFORM.pack(10, kind[0], payload.size, 1, 0) + payload.astype(kind[1]).tobytes()
+def _vector(payload: np.ndarray | bytes) -> Any:
+    """A uniform vector by one copy of memory: GNU Radio's own calls make a Python object of each element."""
+    values = np.frombuffer(payload, np.uint8) if isinstance(payload, bytes | bytearray) else payload
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    known = _VECTORS.get(values.dtype)
+    if known is None:
+        raise TypeError(f"PDU payloads are uint8, float32 or complex64; got {values.dtype}")
+    make, fill = known
+    vector = make(values.size, fill)
+    if values.size:
+        ctypes.memmove(_place(vector), values.tobytes(), values.nbytes)
+    return vector
 
 
-_ENCODERS: dict[type, Callable[[Any], bytes | None]] = {
-    bool: lambda value: _TRUE if value else _FALSE,
+def _place(vector: Any) -> int:
+    """Address of a uniform vector's first element."""
+    place: int = _address(pmt.uniform_vector_elements(vector, 0), None)
+    return place
+
+
+def _value(value: Any) -> Any:
+    """A Python value; an array of a uniform vector, copied at once like :func:`_vector`."""
+    if not pmt.is_uniform_vector(value):
+        return pmt.to_python(value)
+    for is_one, dtype in _DTYPES:
+        if is_one(value):
+            found = np.empty(pmt.length(value), dtype)
+            if found.size:
+                ctypes.memmove(found.ctypes.data, _place(value), found.nbytes)
+            return found
+    return pmt.to_python(value)
+
+
+_MAKERS: dict[type, Callable[[Any], Any]] = {
+    bool: pmt.from_bool,
     int: _integer,
-    float: lambda value: _DOUBLE.pack(4, value),
-    str: _text,
+    float: pmt.from_double,
+    str: pmt.intern,
     np.ndarray: _array,
 }

@@ -232,9 +232,9 @@ def test_what_a_stream_that_ends_has_brought_is_published_before_the_blocks_behi
     """PDUs are built slowly here; a block that has heard of the end takes no messages any more."""
 
     class Slow(m4sc.frame_receiver):
-        def _publish(self, frame: Any) -> None:
+        def _publish(self, frame: Any, heard: bool) -> None:
             time.sleep(0.02)
-            super()._publish(frame)
+            super()._publish(frame, heard)
 
     samples, _, _ = transmit([symbols_pdu(number, signature("cat")) for number in range(12)])
     tb, store, receiver = gr.top_block("end", catch_exceptions=True), blocks.message_debug(False), Slow()

@@ -69,7 +69,7 @@ def test_a_digital_header_says_bytes_and_so_symbols(n_bytes: int, mcs: int) -> N
     header = FrameHeader(PayloadKind.DIGITAL, n_symbols(n_bytes, mcs), mcs=mcs, payload_bytes=n_bytes)
     assert FrameHeader.unpack(header.pack()) == header
     with pytest.raises(ValueError, match="do not take"):
-        replace(header, n_symbols=header.n_symbols + 1).pack()
+        header._replace(n_symbols=header.n_symbols + 1).pack()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_headers_that_contradict_themselves_are_refused(data: bytes, reason: str
 )
 def test_header_field_too_wide_is_refused(field: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"does not fit|is none of"):
-        replace(FrameHeader(PayloadKind.ANALOG, 1), **field).pack()
+        FrameHeader(PayloadKind.ANALOG, 1)._replace(**field).pack()
 
 
 @pytest.mark.parametrize("chunk", [97, 5000, 10**6])

@@ -20,8 +20,10 @@ from m4sc.phy.frame_reader import (
 from m4sc.phy.frame_run import (
     FOUND,
     MORE,
+    MOST,
     OPENED,
     PLAIN,
+    SEARCHING,
     SHORT,
     SIZES,
     FrameTables,
@@ -78,6 +80,8 @@ class FrameDemodulator:
         burst, opening = (Burst(start, cfo, match, repeats) if how in (FOUND, OPENED) else None), None
         if burst is not None and how == OPENED:
             opening, burst = self._opened(burst, *opened), None
+        if how == SEARCHING and len(found[0]) < MOST:
+            wanted = len(samples) + 1
         return Run(self._frames(found, origin), Search(place, block), burst, opening, wanted)
 
     def _frames(self, found: tuple[np.ndarray, ...], origin: int) -> list[ReceivedFrame]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4sc.phy.burst_kernels import close_frame, read_preamble, spectra, undo_phase
+from m4sc.phy.burst_kernels import close_frame, read_preamble, undo_phase, with_body
 from m4sc.phy.fec.compiled import compiled
 from m4sc.phy.header.code import binary_share, code_symbols, decide_spectra
 from m4sc.phy.header.fields import HEADER_BYTES, VERSION
@@ -111,7 +111,8 @@ def open_frame(samples, start, cfo, tables):  # type: ignore[no-untyped-def]
         kind, normal = tables.normal, True
         if start + (first + kind.rows) * shape[0] > len(samples):
             return MORE, normal, fine, head, h, noise, none
-        head = spectra(samples, start, fine, 0, first + kind.rows, shape[0], shape[1], known[0], known[1])
+        read, more = len(head), first + kind.rows - len(head)
+        head = with_body(head, samples, start, fine, read, more, shape[0], shape[1], known[0], known[1])
         straight = _header_straight(head, kind.rows, pilot_bins, h, tables)
     bits, valid = decide_spectra(straight, data_bins, h, noise, kind.step, kind.code)
     return PLAIN if valid else OTHER, normal, fine, head, h, noise, bits

@@ -39,7 +39,7 @@ class Run:
     """What a demodulator found by itself: frames, and how things stand behind them.
 
     search: where it goes on; burst: found, its header not read yet; opening: header read, payload under way;
-    wanted: samples from which on there is more to find, 0 where none are known to be missing.
+    wanted: samples from which on there is more to find, 0 where there may be more already.
     """
 
     frames: list[Any]

@@ -99,6 +99,7 @@ class BurstReceiver:
         waveform: of both ends.
         demodulator: of the frames; None for the project's own.
         diagnose: whether to say what is wrong with samples, where something is.
+        at_work: called before compiled code that takes long and needs no GIL.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class BurstReceiver:
         waveform: WaveformConfig | None = None,
         demodulator: BurstDemodulator | None = None,
         diagnose: bool = True,
+        at_work: Callable[[], None] | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter(
             frames=0,
@@ -122,6 +124,7 @@ class BurstReceiver:
         )
         self._demodulator = demodulator or FrameDemodulator(waveform or WaveformConfig())
         self.waveform = self._demodulator.waveform
+        self._at_work = at_work or (lambda: None)
         self._buffer, self._search = SampleBuffer(), BurstSearch(self.waveform, self._demodulator.repeats)
         self._wanted = self._demodulator.opening_samples  # of the burst whose header is to be read
         self._origin = 0  # sample number of the buffer's first sample
@@ -274,6 +277,7 @@ class BurstReceiver:
         if self._last is None:
             if len(samples) < self._missing:
                 return []
+            self._at_work()
             run = self._demodulator.run(samples, self._next, self._search, self._origin)
         if run is None:
             burst, search = self._search.find(samples, self._next, final=self._last is not None)

@@ -6,6 +6,7 @@ has removed what an update has left behind.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,18 @@ def warm_up_interference(receiver: BurstReceiver) -> int:
     cells = np.ones((4, 16))
     find_sweep(cells, cells, cells > 0, 1.0)
     return found
+
+
+@lru_cache(maxsize=16)
+def frames_are_warm(waveform: WaveformConfig) -> bool:
+    """Warm up for a waveform's frames, once in a process; whether one was received."""
+    return warm_up_frames(BurstReceiver(waveform)) == 1
+
+
+@lru_cache(maxsize=16)
+def packets_are_warm(waveform: WaveformConfig, packet_format: PacketFormat) -> bool:
+    """The same for gr-digital's packets."""
+    return warm_up_packets(packet_receiver(waveform, packet_format), packet_format) == 1
 
 
 def _receive(receiver: BurstReceiver, burst: np.ndarray) -> int:

@@ -45,7 +45,7 @@ def stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head, sid
         every, count = every + total, count + len(pilot_bins)
         if is_over(total, len(pilot_bins), noise):
             return True
-    if count > 0 and every > noise * (count + 3.2 * np.sqrt(count) + 3.0):
+    if count > 0 and every > noise * (count + 3.7 * np.sqrt(count) + 4.0):
         return True
     if _empty_rows(straight, used, _LEAST_SHARE * power):
         return True

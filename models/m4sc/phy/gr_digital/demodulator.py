@@ -22,7 +22,7 @@ from m4sc.phy.gr_digital.packet import (
     header_scrambler,
     parse_header,
 )
-from m4sc.phy.gr_digital.run import FOUND, OPENED, SHORT, run_packets
+from m4sc.phy.gr_digital.run import FOUND, MOST, OPENED, SEARCHING, SHORT, run_packets
 from m4sc.phy.preamble_demodulator import TAIL_LOST, TAIL_SYMBOLS, PreambleDemodulator, Run
 from m4sc.phy.receiver import BurstReceiver
 from m4sc.phy.sync.detector import Burst, BurstSearch, Search
@@ -154,6 +154,8 @@ class PacketDemodulator(PreambleDemodulator):
         if burst is not None and how == OPENED:
             bins, h, noise, n_bytes, number = opened
             opening, burst = PacketOpening(burst, PacketHeader(n_bytes, number), bins, h, noise), None
+        if how == SEARCHING and len(packets) < MOST:
+            wanted = len(samples) + 1
         return Run(packets, Search(place, block), burst, opening, wanted)
 
     @cached_property

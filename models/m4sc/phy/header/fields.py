@@ -22,8 +22,8 @@ short message of one frame, in the tag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 VERSION = 3
 HEADER_BYTES = 9
@@ -52,8 +52,7 @@ class PayloadKind(IntEnum):
 _KINDS = tuple(PayloadKind)  # each value of the header's two bits
 
 
-@dataclass(frozen=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """Header fields.
 
     Attributes:
