@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 _JOIN_S = 5.0
-_MOMENT_S = 1e-3  # that calls wait where the block does not say when
+_MOMENT_S = 3e-3  # that calls wait where the block does not say when
 
 
 class Handover:
