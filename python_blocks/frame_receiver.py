@@ -122,16 +122,19 @@ class frame_receiver(gr.sync_block):  # noqa: N801
         self._on_full, self._outbox = on_full, Outbox(self, "symbols", _WAITING)
         self._handover = Handover(self._failed)
         self._untold, self._last_told = 0, float("-inf")
+        self._tables = self._demodulator()  # what it keeps is the same for every stream
         self._receiver = self._fresh()
 
     def _fresh(self) -> Any:
         from m4sc.phy.receiver import BurstReceiver
 
-        return BurstReceiver(self.waveform, self._demodulator(), at_work=self._handover.proceed)
+        return BurstReceiver(self.waveform, self._tables, at_work=self._handover.proceed)
 
     def _demodulator(self) -> Any:
-        """Of the frames that this block receives; None for the project's own."""
-        return None
+        """Of the frames that this block receives."""
+        from m4sc.phy.demodulator import FrameDemodulator
+
+        return FrameDemodulator(self.waveform)
 
     def _warm_up(self) -> None:
         from m4sc.phy.warm_up import frames_are_warm

@@ -42,9 +42,8 @@ class packet_receiver(frame_receiver):  # noqa: N801
 
     def _demodulator(self) -> Any:
         from m4sc.phy.gr_digital.demodulator import PacketDemodulator
-        from m4sc.phy.waveform import WaveformConfig
 
-        return PacketDemodulator(self.waveform or WaveformConfig(), self._format)
+        return PacketDemodulator(self.waveform, self._format)
 
     def _warm_up(self) -> None:
         from m4sc.phy.warm_up import packets_are_warm

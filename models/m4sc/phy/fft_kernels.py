@@ -25,27 +25,40 @@ def transform(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untype
     re, im: float32 (length * batch,); destroyed, as are the scratch arrays `more_re` and `more_im`.
     Returns two of the four arrays, which hold the result, (length, batch), flat.
     """
-    length, stride = len(roots), batch
+    length, stride, there = len(roots), batch, False
     while length > 1:
         turn = roots[:: len(roots) // length]
-        if length % 4 == 0:
-            radix = 4
-            if stride == 1:
-                _first_of_4(re, im, more_re, more_im, turn)
-            else:
-                _pass_of_4(re, im, more_re, more_im, stride, turn)
-        elif length % 2 == 0:
-            radix = 2
-            _pass_of_2(re, im, more_re, more_im, stride, turn)
+        # To and fro by a branch: arrays that change their names would be counted at every pass.
+        if there:
+            radix = _pass(more_re, more_im, re, im, length, stride, turn)
         else:
-            radix = 3
-            while length % radix:
-                radix += 2
-            _pass_of(radix, re, im, more_re, more_im, stride, turn)
-        re, im, more_re, more_im = more_re, more_im, re, im
+            radix = _pass(re, im, more_re, more_im, length, stride, turn)
+        there = not there
         stride *= radix
         length //= radix
+    if there:
+        return more_re, more_im
     return re, im
+
+
+@vectorized
+def _pass(re, im, out_re, out_im, length, stride, turn):  # type: ignore[no-untyped-def]
+    """One pass, of the radix that is returned."""
+    radix = 4
+    if length % 4 == 0:
+        if stride == 1:
+            _first_of_4(re, im, out_re, out_im, turn)
+        else:
+            _pass_of_4(re, im, out_re, out_im, stride, turn)
+    elif length % 2 == 0:
+        radix = 2
+        _pass_of_2(re, im, out_re, out_im, stride, turn)
+    else:
+        radix = 3
+        while length % radix:
+            radix += 2
+        _pass_of(radix, re, im, out_re, out_im, stride, turn)
+    return radix
 
 
 @vectorized

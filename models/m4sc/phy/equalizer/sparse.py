@@ -129,7 +129,7 @@ def sparse_channel(sums, weight, training, noise_var, rounds):  # type: ignore[n
     matched, power = np.zeros(taps, np.complex128), 0.0
     for place in places:
         seen = np.complex128(sums[place])
-        _add_matched(matched, basis[place], seen)
+        _add_matched(matched, basis, place, seen)
         power += (seen.real**2 + seen.imag**2) / weight[place] ** 2
     eigen = eigenvalues, vectors
     mean, determined = sparse_taps(gram, eigen, matched, noise_var, power / len(places), rounds)
@@ -137,10 +137,10 @@ def sparse_channel(sums, weight, training, noise_var, rounds):  # type: ignore[n
 
 
 @vectorized
-def _add_matched(matched, row, seen):  # type: ignore[no-untyped-def]
-    """Add conj(row) * seen; row: complex64 (taps,), of the basis."""
-    for j in range(len(row)):
-        matched[j] += np.conj(row[j]) * seen
+def _add_matched(matched, basis, place, seen):  # type: ignore[no-untyped-def]
+    """Add conj(basis[place]) * seen; basis: complex64 (fft_len, taps)."""
+    for j in range(len(matched)):
+        matched[j] += np.conj(basis[place, j]) * seen
 
 
 @reordered
