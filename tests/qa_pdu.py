@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
-from gnuradio.m4sc.pdu import make_pdu, read_pdu
+from gnuradio.m4sc.pdu import PduError, make_entries, make_pdu, read_pdu
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +71,28 @@ def test_values_that_are_equal_keep_their_types() -> None:
         for _ in range(2):
             found, _ = read_pdu(make_pdu({"key": value}, b""))
             assert found["key"] == value and type(found["key"]) is type(value)
+
+
+def test_entries_that_many_pdus_share_stay_as_they_are() -> None:
+    shared = make_entries({"a": 1, "b": "x"})
+    first, second = make_pdu({"c": 2.5}, b"1", shared), make_pdu({"c": 3.5}, b"2", shared)
+    assert read_pdu(first)[0] == {"a": 1, "b": "x", "c": 2.5} and read_pdu(second)[0]["c"] == 3.5
+    assert pmt.equal(shared, make_entries({"a": 1, "b": "x"}))
+
+
+def test_of_a_key_that_is_there_twice_the_newer_value_counts() -> None:
+    pairs = make_entries({"a": 2}, make_entries({"a": 1}))
+    assert read_pdu(pmt.cons(pairs, pmt.make_u8vector(1, 7)))[0] == {"a": 2}
+
+
+@pytest.mark.parametrize("entry", [(1, "no list"), ("no pair", None), (1.5, {"a": 1})], ids=str)
+def test_a_list_that_is_no_dictionary_is_told(entry: tuple[Any, Any]) -> None:
+    first, rest = (pmt.to_pmt(part) for part in entry)
+    with pytest.raises(PduError):
+        read_pdu(pmt.cons(pmt.cons(first, rest), pmt.make_u8vector(1, 7)))
+
+
+def test_parts_of_arrays_and_another_byte_order() -> None:
+    values = np.arange(12, dtype=np.complex64)
+    assert np.array_equal(read_pdu(make_pdu({}, values[::3]))[1], values[::3])
+    assert np.array_equal(read_pdu(make_pdu({}, values.astype(">c8")))[1], values)

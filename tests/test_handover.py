@@ -56,3 +56,18 @@ def test_without_a_thread_calls_are_made_at_once_and_it_can_start_again() -> Non
     handover.put(lambda: made.append(threading.current_thread().name))
     own = threading.current_thread().name
     assert made[0] == made[3] == own and own not in made[1:3]
+
+
+def test_calls_are_made_when_the_block_says_so_and_soon_where_it_does_not() -> None:
+    made = threading.Event()
+    handover = Handover(lambda exc: None)
+    handover.start()
+    handover.put(made.set)
+    assert made.wait(10.0)
+    made.clear()
+    handover.put(made.set)
+    handover.proceed()
+    assert made.wait(10.0) and handover.wait(0, 10.0)
+    handover.proceed()  # with nothing to do, this says nothing of the calls to come
+    assert not handover._now
+    handover.stop()

@@ -250,6 +250,8 @@ def _stock(work: Work, seed: int) -> Iterator[dict[str, Any]]:
             name, speed.msps, "Msps", f"{what}; received {speed.received} of {speed.sent}; {detail}"
         )
     yield _figure("rx_speedup", slower.msps / theirs_rx.msps, "x", f"of rx_msps; {detail}")
+    same_speedup = same.msps / theirs_rx.msps
+    yield _figure("rx_same_samples_speedup", same_speedup, "x", f"of rx_same_samples_msps; {detail}")
     yield _figure("rx_loop_speedup", alone.msps / theirs_rx.msps, "x", f"of rx_loop_msps; {detail}")
     spent = min(own.cpu_msps, same.cpu_msps) / theirs_rx.cpu_msps
     yield _figure("rx_cpu_speedup", spent, "x", f"samples a second of processor time, all threads; {detail}")
