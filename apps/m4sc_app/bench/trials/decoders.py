@@ -72,12 +72,12 @@ def classical_payloads() -> Inputs:
 
 
 def rival_pictures() -> Inputs:
-    """JPEG, JPEG 2000, WebP, AVIF and an H.265 frame from the air."""
-    from m4sc.codecs.rivals.picture_files import FORMATS, PictureFiles
+    """JPEG, JPEG 2000, WebP, AVIF, an H.265 frame and, where its package is there, JPEG XL from the air."""
+    from m4sc.codecs.rivals.picture_files import FORMATS, JPEG_XL, PictureFiles, has_jpeg_xl
     from m4sc.message import Message
 
     message = Message("image", np.asarray(sample_files.noise_picture()))
-    coders = [PictureFiles(form) for form in FORMATS]
+    coders = [PictureFiles(form) for form in FORMATS if form != JPEG_XL or has_jpeg_xl()]
     return [(partial(one.source_decode, modality="image"), one.source_encode(message)) for one in coders]
 
 
@@ -93,11 +93,11 @@ def rival_sounds() -> Inputs:
 
 def rival_texts() -> Inputs:
     """Brotli, Zstandard and five bits a letter from the air."""
-    from m4sc.codecs.rivals.words import CODERS, WordCoder
+    from m4sc.codecs.rivals.words import PLAIN, WordCoder
     from m4sc.message import Message
 
     message = Message("text", "the train from platform 4 leaves at 17.05; take the red bag. " * 3)
-    coders = [WordCoder(coder) for coder in CODERS]
+    coders = [WordCoder(coder) for coder in PLAIN]
     return [(partial(one.source_decode, modality="text"), one.source_encode(message)) for one in coders]
 
 
