@@ -7,6 +7,7 @@ A Qt one is closed when its flowgraph has ended; with PICTURE in the environment
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -67,6 +68,18 @@ def close_at_the_end(keep: list[Any]) -> None:
     Qt.QApplication.exec_ = exec_
 
 
+def let_go(window: Any) -> None:
+    """Destroy the sockets of a window whose flowgraph has ended, as :func:`release` does, and no display.
+
+    GNU Radio's sinks close their widgets when they are destroyed, which Qt may have deleted before.
+    """
+    window.disconnect_all()
+    kinds = {name: type(block).__module__ for name, block in vars(window).items()}
+    for name in [name for name, kind in kinds.items() if kind.startswith("gnuradio.zeromq")]:
+        delattr(window, name)
+    gc.collect()
+
+
 def main() -> None:
     script = Path(sys.argv.pop(1))
     if script.suffix == ".grc":
@@ -78,7 +91,10 @@ def main() -> None:
         close_at_the_end(keep)
     main_of(stand_in(cls, keep))
     print("ended", flush=True)
-    release(keep, handlers)
+    if script.stem.endswith("_grc"):
+        let_go(keep[0])
+    else:
+        release(keep, handlers)
     os._exit(0)
 
 
