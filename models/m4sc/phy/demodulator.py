@@ -81,7 +81,7 @@ class FrameDemodulator:
         if burst is not None and how == OPENED:
             opening, burst = self._opened(burst, *opened), None
         if how == SEARCHING and len(found[0]) < MOST:
-            wanted = len(samples) + 1
+            wanted = len(samples) + 1  # all is searched: the same samples need no second call
         return Run(self._frames(found, origin), Search(place, block), burst, opening, wanted)
 
     def _frames(self, found: tuple[np.ndarray, ...], origin: int) -> list[ReceivedFrame]:

@@ -82,12 +82,13 @@ def rival_pictures() -> Inputs:
 
 
 def rival_sounds() -> Inputs:
-    """Opus and FLAC from the air."""
+    """Opus, FLAC and, where its library is there, Codec2 from the air."""
+    from m4sc.codecs.rivals import codec2
     from m4sc.codecs.rivals.sounds import CODERS, SoundCoder
     from m4sc.message import Message
 
     message = Message("speech", sample_files.tone(seconds=0.3))
-    coders = [SoundCoder(coder) for coder in CODERS]
+    coders = [SoundCoder(coder) for coder in CODERS if coder != "codec2" or codec2.available()]
     return [(partial(one.source_decode, modality="speech"), one.source_encode(message)) for one in coders]
 
 

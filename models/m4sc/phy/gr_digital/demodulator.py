@@ -155,7 +155,7 @@ class PacketDemodulator(PreambleDemodulator):
             bins, h, noise, n_bytes, number = opened
             opening, burst = PacketOpening(burst, PacketHeader(n_bytes, number), bins, h, noise), None
         if how == SEARCHING and len(packets) < MOST:
-            wanted = len(samples) + 1
+            wanted = len(samples) + 1  # all is searched: the same samples need no second call
         return Run(packets, Search(place, block), burst, opening, wanted)
 
     @cached_property
