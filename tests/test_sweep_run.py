@@ -164,8 +164,9 @@ def cluster(port: int, after_s: float = 0) -> Iterator[None]:
         yield
 
 
+@pytest.mark.parametrize("pause_s", [0, 8], ids=["seen to go", "back before it was missed"])
 @pytest.mark.timeout(180)
-def test_a_scheduler_that_goes_away_is_waited_for(tmp_path: Path) -> None:
+def test_a_scheduler_that_goes_away_is_waited_for(tmp_path: Path, pause_s: float) -> None:
     config, port = many_points(60), free_ports(1)[0]
     address = f"tcp://127.0.0.1:{port}"
     told: list[str] = []
@@ -178,6 +179,7 @@ def test_a_scheduler_that_goes_away_is_waited_for(tmp_path: Path) -> None:
             if done == 20:
                 break
     with cluster(port, after_s=3):  # another one, which knows nothing of the jobs
+        time.sleep(pause_s)
         assert [done for done, _, _ in steps][-1] == 60
     assert any("went away" in text for text in told)
     swept(config, tmp_path / "calm")

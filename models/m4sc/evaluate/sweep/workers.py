@@ -141,9 +141,10 @@ def _results(
     waiting = list(jobs.items())
     running: dict[str, tuple[str, Any]] = {}
     idle_since = time.monotonic()
+    scheduler_id = _scheduler_id(client)
     try:
         while waiting or running:
-            threads = _threads(client)
+            threads = _threads(client, scheduler_id)
             # one for each thread, so that a death is blamed on the job that ran
             while waiting and len(running) < max(1, threads):
                 name, job = waiting.pop(0)
@@ -179,12 +180,22 @@ def _mind_the_idle(threads: int, since: float, workers: Workers, tell: Tell) -> 
     return since
 
 
-def _threads(client: Any) -> int:
-    """Threads of all workers."""
-    if client.status != "running":
+def _threads(client: Any, scheduler_id: str) -> int:
+    """Threads of all workers of the scheduler that the jobs were given to."""
+    if _scheduler_id(client) != scheduler_id:  # a client connects again by itself, to one that knows no job
         raise _AwayError
     try:
         return sum(client.nthreads().values())
+    except (OSError, TimeoutError) as exc:
+        raise _AwayError from exc
+
+
+def _scheduler_id(client: Any) -> str:
+    """Another one at the same address has another."""
+    if client.status != "running":
+        raise _AwayError
+    try:
+        return str(client.sync(client.scheduler.identity)["id"])
     except (OSError, TimeoutError) as exc:
         raise _AwayError from exc
 
