@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from m4sc.data.example import Example
 from m4sc.evaluate.crossing import cross
-from m4sc.evaluate.envelope import best_scheme, choose_protection, choose_scheme
+from m4sc.evaluate.envelope import assured_snr_db, best_scheme, choose_protection, choose_scheme
 from m4sc.evaluate.metrics.bootstrap import crossed_interval, share_interval
 from m4sc.evaluate.sweep.config import SweepConfigError, SystemSpec, load_config
 from m4sc.evaluate.sweep.ground import Ground, Place
@@ -266,6 +266,42 @@ def test_headers_of_symbols_are_as_short_as_channel_and_snr_allow() -> None:
     clean, noisy, fading = (choose_protection(*at) for at in (("awgn", 10.0), ("awgn", 0.0), ("tdl-a", 10.0)))
     assert (clean.index, noisy.index, fading.index) == (0, 1, 1)
     assert clean.draws == 200 and clean.lost <= 5
+
+
+def test_a_sender_of_words_reckons_with_what_fades_leave() -> None:
+    assert assured_snr_db("awgn", 5.0) == 5.0
+    fading, interleaved, worse = (
+        assured_snr_db(*at) for at in (("tdl-a", 10.0), ("rayleigh", 10.0), ("tdl-a", 5.0))
+    )
+    assert worse < fading < interleaved < 9.0
+    assert fading - worse == pytest.approx(5.0, abs=1.5)
+    with pytest.raises(ValueError, match="none of"):
+        assured_snr_db("tdl-z", 5.0)
+
+
+def test_only_a_sweep_tells_senders_of_words_the_snr() -> None:
+    from m4sc.codecs.base import Payload
+    from m4sc.evaluate.systems import Semantic
+
+    told: list[float | None] = []
+
+    class Model:
+        def encode(self, message, task, asked=None, snr_db=None) -> Payload:
+            told.append(snr_db)
+            return Payload(1, "image", latents=np.full((8, 2), 0.5**0.5, np.float32))
+
+        def decode_many(self, received, task, instructions) -> list:
+            return [_answer("seen") for _ in received]
+
+    rngs = [np.random.default_rng(0)] * 2
+    Semantic(Model()).send_all(examples(2), "awgn", 3.0, rngs)
+    assert told == [None, None]
+    knowing = Semantic(Model(), told=lambda channel, snr_db: snr_db - 1.0)
+    for _ in range(2):  # each message is encoded once for what is known
+        knowing.send_all(examples(2), "awgn", 3.0, rngs)
+    knowing.send_all(examples(2), "awgn", 5.0, rngs)
+    knowing.symbols(examples(2)[0])
+    assert told[2:] == [2.0, 2.0, 4.0, 4.0, None]
 
 
 def test_a_row_of_symbols_costs_what_its_header_does() -> None:

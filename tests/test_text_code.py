@@ -11,9 +11,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from m4sc.codecs.text_code import TextCode, VerbatimText
 from m4sc.codecs.text_code.alphabet import Alphabet
-from m4sc.codecs.text_code.code_book import code_book, gains, most_gain, permutations
+from m4sc.codecs.text_code.code_book import code_book, effective_snr_db, gains, most_gain, permutations
 from m4sc.codecs.text_code.codec import DOUBTFUL
-from m4sc.codecs.text_code.plan import LEAST_SYMBOLS, RATES, Sharing, order_of, rate_for, usual_rate
+from m4sc.codecs.text_code.plan import (
+    DEFAULT_RATE,
+    ENOUGH_SNR_DB,
+    LEAST_SYMBOLS,
+    RATES,
+    Sharing,
+    enough_rate,
+    order_of,
+    rate_for,
+    usual_rate,
+)
 from m4sc.codecs.text_code.prior import OPENING
 from m4sc.codecs.text_code.search import Effort
 from m4sc.codecs.text_code.tokenizer_file import tokenizer_of
@@ -152,10 +162,53 @@ def test_a_known_good_channel_saves_symbols() -> None:
 
 @given(tokens=st.integers(1, 60), snr_db=st.none() | st.floats(-20, 40))
 def test_a_short_text_is_sent_at_a_higher_rate(tokens: int, snr_db: float | None) -> None:
-    rate, plain = usual_rate(tokens, snr_db), rate_for(6.0, snr_db)
+    rate, plain = usual_rate(tokens, snr_db), enough_rate(snr_db)
+    least = LEAST_SYMBOLS * max(1.0, plain / DEFAULT_RATE)
     assert rate in RATES and rate >= plain
-    assert rate == RATES[-1] or rate * tokens >= LEAST_SYMBOLS
-    assert rate == plain or plain * tokens < LEAST_SYMBOLS
+    assert rate == RATES[-1] or rate * tokens >= least
+    assert rate == plain or plain * tokens < least
+
+
+def test_the_worse_the_channel_the_more_symbols_a_token() -> None:
+    assert usual_rate(40) == enough_rate(None) == DEFAULT_RATE == enough_rate(10.0)
+    rates = [enough_rate(snr_db) for snr_db in np.arange(-30.0, 40.0, 0.5)]
+    assert rates == sorted(rates, reverse=True) and rates[0] == RATES[-1]
+    assert set(rates) == {*ENOUGH_SNR_DB, RATES[-1]} <= set(RATES)
+    assert rate_for(12.0, -20.0) == 12  # no more than is allowed
+
+
+def test_a_text_comes_whole_where_it_is_known_how_bad_the_channel_is(alphabet: Alphabet) -> None:
+    """The receiver, which is told no rate, tries what is enough first: one quick look finds the text."""
+    code, asked = counted(alphabet)
+    text, snr_db = "we meet by the old pier", 0.0
+    power, rate = 10 ** (-snr_db / 10), usual_rate(code.tokens(text), snr_db)
+    sent = as_complex(code.encode(text, rate))
+    for seed in range(3):
+        asked.clear()
+        said = received(code, sent + noise(len(sent), power, np.random.default_rng(seed)), power)
+        assert said.verified and said.text == text
+        assert len(asked) == code.tokens(text) - 1
+    usual = as_complex(code.encode(text))
+    lost = [
+        received(code, usual + noise(len(usual), power, np.random.default_rng(seed)), power)
+        for seed in range(3)
+    ]
+    assert not any(one.verified for one in lost)
+
+
+@settings(max_examples=30, deadline=None)
+@given(snr_db=st.floats(-10, 25), count=st.integers(1, 200), lost=st.integers(0, 3))
+def test_the_snr_of_what_is_heard_is_that_of_as_good_a_plain_channel(
+    snr_db: float, count: int, lost: int
+) -> None:
+    noise_var = np.full(count, 10 ** (-snr_db / 10), np.float32)
+    assert effective_snr_db(noise_var) == pytest.approx(snr_db, abs=1e-3)
+    with_gaps = np.concatenate([noise_var, np.full(lost, np.inf, np.float32)])
+    assert effective_snr_db(with_gaps) <= effective_snr_db(noise_var) + 1e-6
+    assert effective_snr_db(np.full(count, np.inf, np.float32)) == -np.inf
+    faded = noise_var.copy()
+    faded[0] *= 100
+    assert effective_snr_db(faded) < snr_db
 
 
 @pytest.mark.parametrize("text", ["hello", "no", "a b", "1"])

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
-from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES
+from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES, enough_rate
 from m4sc.codecs.verbatim import VerbatimCodec
 from m4sc.message import Message
 from m4sc.tasks import Task
@@ -88,7 +88,8 @@ class GistCodec(Codec):
         sentences = sentences_of(text)
         if budget.symbols is None:
             return sentences
-        most = min(budget.rate or DEFAULT_RATE, DEFAULT_RATE)
+        enough = max(enough_rate(budget.snr_db), DEFAULT_RATE)
+        most = min(budget.rate or enough, enough)
         for rate in sorted((r for r in RATES if r <= most), reverse=True):
             room = budget.symbols // rate
             found = [part for sentence in sentences for part in self._parts(sentence, room)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.gist import GistCodec, is_general, sentences_of
-from m4sc.codecs.text_code.plan import RATES
+from m4sc.codecs.text_code.plan import DEFAULT_RATE, enough_rate
 from m4sc.message import Message
 from m4sc.reading.network import PART, Reader, Reading, read
 from m4sc.space.sentence_encoder import SentenceEncoder
@@ -18,7 +18,10 @@ from m4sc.tasks import Task
 
 TASKS = ("text-question",)
 SYMBOLS = 128
-"""Complex symbols at most of the part that answers a question, unless a budget says otherwise."""
+"""Complex symbols at most of the part that answers a question, unless a budget says otherwise; more where
+the SNR is known to be low."""
+_UNTOLD_RATE = 12
+"""Symbols a token at most of a part whose sender does not know the SNR: a short one is protected more."""
 
 
 class ReadingCodec(Codec):
@@ -54,10 +57,12 @@ class ReadingCodec(Codec):
             whole = budget.symbols is None
             return (self.gist.words if whole else self.gist).encode(message, task, budget, instruction)
         text = self.gist.words.senses.words(message)
-        budget = replace(budget, symbols=budget.symbols or SYMBOLS)
+        more = max(enough_rate(budget.snr_db) / DEFAULT_RATE, 1.0)
+        budget = replace(budget, symbols=budget.symbols or round(SYMBOLS * more))
         chosen = self._chosen(text, instruction, budget)
-        spent = replace(budget, rate=budget.rate or max(RATES))
-        return self.gist.words.encode(Message(message.modality, chosen), task, spent)
+        if budget.snr_db is None:
+            budget = replace(budget, rate=budget.rate or _UNTOLD_RATE)
+        return self.gist.words.encode(Message(message.modality, chosen), task, budget)
 
     def decode_many(
         self, received: Sequence[Received], task: Task, instructions: Sequence[str | None]

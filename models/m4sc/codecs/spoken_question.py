@@ -47,7 +47,7 @@ class SpokenQuestionCodec(Codec):
         picture, sound = message.data
         parts = [
             self.pictures.encode(Message("image", picture), get_task(_PICTURE_TASK), Budget()),
-            self.words.encode(Message("speech", sound), get_task(_VOICE_TASK), Budget()),
+            self.words.encode(Message("speech", sound), get_task(_VOICE_TASK), Budget(snr_db=budget.snr_db)),
         ]
         latents = np.concatenate([part.latents for part in parts if part.latents is not None])
         return Payload(task.task_id, message.modality, self.pictures.fingerprint, latents)

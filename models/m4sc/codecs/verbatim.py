@@ -10,7 +10,7 @@ import numpy as np
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
 from m4sc.codecs.text_code import TextCode, VerbatimText
-from m4sc.codecs.text_code.plan import DEFAULT_RATE, rate_for, usual_rate
+from m4sc.codecs.text_code.plan import rate_for, usual_rate
 from m4sc.encoders.senses import Senses
 from m4sc.message import Message
 from m4sc.tasks import Task
@@ -48,11 +48,9 @@ class VerbatimCodec(Codec):
         text = self.senses.words(message)
         tokens = self.code.tokens(text)
         # without an SNR every channel is thought of: the receiver tells what did not come through
-        if budget.rate is None and budget.symbols is None and tokens:
-            rate = usual_rate(tokens, budget.snr_db)
-        else:
-            most = budget.symbols / tokens if budget.symbols is not None and tokens else np.inf
-            rate = rate_for(min(float(budget.rate or DEFAULT_RATE), most), budget.snr_db)
+        rate = usual_rate(tokens, budget.snr_db) if budget.rate is None else rate_for(budget.rate)
+        if budget.symbols is not None and tokens:
+            rate = rate_for(min(rate, budget.symbols / tokens))
         latents = self.code.encode(text, rate)
         return Payload(task.task_id, message.modality, self.fingerprint, latents)
 

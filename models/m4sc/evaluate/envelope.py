@@ -1,4 +1,4 @@
-"""Which scheme, and which header of symbols, a channel carries best, found by sending random messages."""
+"""What a channel carries, by which scheme and which header of symbols: found by sending random messages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from m4sc.codecs.base import Payload
+from m4sc.codecs.text_code.code_book import effective_snr_db
 from m4sc.evaluate.as_samples import hear_samples
 from m4sc.evaluate.metrics.bootstrap import share_interval
 from m4sc.evaluate.ways import SymbolWay, Way
@@ -24,6 +25,7 @@ _SEED = 71_993  # of draws that no evaluation sees
 _SYMBOLS = SymbolWay()
 _AT_ONCE = 10  # draws that a way of frames takes together; divides `DRAWS`
 _HEADERS, _LATENTS, _FINGERPRINT = 200, 64, 0xABCD  # messages of symbols
+_SYMBOLS_HEARD = 192  # of a message whose noise is looked at
 _MARGINS_DB = (-8.0, 2.0)  # of AWGN: schemes below carry less for nothing, those above carry nothing
 
 
@@ -119,6 +121,34 @@ def _headers_lost(channel: str, snr_db: float, protection: int) -> int:
         (frame,) = to_frames(Payload(1, "image", _FINGERPRINT, latents), Address(), config)
         lost += hear_samples(frame, channel, snr_db, rng, config.waveform) is None
     return lost
+
+
+def assured_snr_db(channel: str, snr_db: float, way: Way = _SYMBOLS) -> float:
+    """What a sender of symbols may reckon with who knows channel and SNR, as a rival's scheme does.
+
+    The Es/N0 of AWGN, dB, under which symbols carry as much as of all but `TOLERANCE` of 200 random messages:
+    in AWGN the SNR itself, in fading what is left in all but the deepest fades.
+
+    Raises:
+        ValueError: unknown channel.
+    """
+    return float(snr_db) if channel == "awgn" else _assured(channel, float(snr_db), way)
+
+
+@lru_cache(maxsize=256)
+def _assured(channel: str, snr_db: float, way: Way) -> float:
+    rngs = [np.random.default_rng([_SEED, draw, 1]) for draw in range(_HEADERS)]
+    config = TransportConfig(PayloadFormat(snr_db=snr_db), interleave=way.framed)
+    payloads = [
+        Payload(
+            1, "image", _FINGERPRINT, rng.normal(scale=0.5**0.5, size=(_SYMBOLS_HEARD, 2)).astype(np.float32)
+        )
+        for rng in rngs
+    ]
+    crossings = way.cross_all(payloads, channel, snr_db, rngs, [config] * len(rngs))
+    heard = [c.received.noise_var for c in crossings if c.received is not None]  # others: no rate helps them
+    found = sorted(effective_snr_db(noise_var) for noise_var in heard)
+    return found[int(TOLERANCE * len(found))] if found else -np.inf
 
 
 def size_of(n_bytes: int) -> int:

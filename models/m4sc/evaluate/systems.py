@@ -87,7 +87,7 @@ def frames_for(
 class Semantic:
     """The semantic system. The transmitter is told a question only where the task has none of its own.
 
-    model: as `m4sc.load` returns it. Latents are kept by message, so that every SNR sends the same ones.
+    model: as `m4sc.load` returns it. Latents are kept by message and by the SNR that its sender knows.
     payload: how they are sent; the scheme of a digital payload is chosen for each SNR. A code that the
     channel breaks is a lost message.
     symbols: complex symbols of a message at most; None: what the task takes.
@@ -95,6 +95,8 @@ class Semantic:
     way: across the channel.
     header: number of the headers' protection by channel and SNR; None: what a sender takes that knows the SNR
         alone.
+    told: Es/N0 in dB that the sender reckons with, by channel and SNR (words get more symbols where it is
+        low); None: it is told nothing.
     """
 
     def __init__(
@@ -105,19 +107,21 @@ class Semantic:
         name: str = "semantic",
         way: Way | None = None,
         header: Callable[[str, float], int] | None = None,
+        told: Callable[[str, float], float] | None = None,
     ) -> None:
         self.model, self.payload, self.name = model, payload or PayloadFormat(), name
-        self.way, self.header = way or SymbolWay(), header
+        self.way, self.header, self.told = way or SymbolWay(), header, told
         self._more: dict[str, int] = {} if symbols is None else {"symbols": symbols}
-        self._sent: dict[tuple[str, str], Payload] = {}
+        self._sent: dict[tuple[str, str, float | None], Payload] = {}
 
-    def encoded(self, example: Example) -> Payload:
-        """Return the payload of a message."""
-        key = (example.task, example.media_id)
+    def encoded(self, example: Example, snr_db: float | None = None) -> Payload:
+        """Return the payload of a message; snr_db: Es/N0 that its sender reckons with, dB, if it knows."""
+        key = (example.task, example.media_id, snr_db)
         if key not in self._sent:
             message = Message(example.modality, example.load())
-            told = None if get_task(example.task).needs_question else example.instruction
-            self._sent[key] = self.model.encode(message, example.task, told, **self._more)
+            asked = None if get_task(example.task).needs_question else example.instruction
+            more = self._more if snr_db is None else {**self._more, "snr_db": snr_db}
+            self._sent[key] = self.model.encode(message, example.task, asked, **more)
         return self._sent[key]
 
     def symbols(self, example: Example) -> np.ndarray:
@@ -179,7 +183,8 @@ class Semantic:
         """As `System.send_all`."""
         protection = AUTO if self.header is None else self.header(channel, snr_db)
         configs = [frames_for(snr_db, self.payload, self.way.framed, protection)] * len(examples)
-        payloads = [self.encoded(example) for example in examples]
+        known = None if self.told is None else self.told(channel, snr_db)
+        payloads = [self.encoded(example, known) for example in examples]
         crossings = self.way.cross_all(payloads, channel, snr_db, rngs, configs)
         heard = {n: (c.received.symbols, c.received.noise_var) for n, c in enumerate(crossings) if c.received}
         told = self.read_all(list(heard.values()), [examples[n] for n in heard])

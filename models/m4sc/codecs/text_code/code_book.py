@@ -113,6 +113,17 @@ def most_gain(noise_var: np.ndarray, deviations: float = 3.0) -> float:
     return float(np.log1p(1 / n).sum() + deviations * np.sqrt((2 / (1 + n)).sum()))
 
 
+def effective_snr_db(noise_var: np.ndarray) -> float:
+    """Es/N0 of AWGN under which as many Gaussian symbols carry as much, dB: minus infinity of nothing.
+
+    Args:
+        noise_var: float32 (s,), complex, infinite where nothing was received.
+    """
+    n = np.maximum(noise_var.astype(np.float64), 1e-9)
+    carried = np.mean(np.log1p(1 / n)) if n.size else 0.0
+    return float(10 * np.log10(np.expm1(carried))) if carried > 0 else -np.inf
+
+
 def symbols_of(words: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     """The first `counts` symbols of each word, one behind the other: float32 (sum of counts, 2)."""
     book = code_book(size, _book_width(int(np.max(counts))))
@@ -121,4 +132,4 @@ def symbols_of(words: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
 
 def _book_width(count: int) -> int:
     """Few widths, so that few books are made."""
-    return 16 if count <= 16 else 64
+    return next(width for width in (16, 64, 128) if count <= width)

@@ -9,8 +9,16 @@ from functools import cached_property
 import numpy as np
 
 from m4sc.codecs.text_code.alphabet import Alphabet
-from m4sc.codecs.text_code.code_book import following, gains, mixed, most_gain, symbols_of, words_of
-from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES, Sharing, order_of, rate_for
+from m4sc.codecs.text_code.code_book import (
+    effective_snr_db,
+    following,
+    gains,
+    mixed,
+    most_gain,
+    symbols_of,
+    words_of,
+)
+from m4sc.codecs.text_code.plan import DEFAULT_RATE, RATES, Sharing, enough_rate, order_of, rate_for
 from m4sc.codecs.text_code.search import Effort, Found, Prior, search
 
 _LEAST_BOOK = 1 << 16
@@ -134,8 +142,8 @@ class TextCode:
 
         Args:
             symbols: complex64 (k,), unbiased; noise_var: float32 (k,), complex, infinite where erased.
-            symbols_per_token: as the transmitter sent; None tries all rates that make whole tokens, the
-                default first.
+            symbols_per_token: as the transmitter sent; None tries all rates that make whole tokens, first
+                the one that is enough for noise like this, the default one at least.
             min_confidence: of use to the caller. A search that will most probably stay below it ends early,
                 with an empty text.
 
@@ -146,8 +154,7 @@ class TextCode:
         if count == 0 or count != len(noise_var):
             raise ValueError(f"{count} symbols with {len(noise_var)} noise variances are no text")
         given = RATES if symbols_per_token is None else (rate_for(symbols_per_token),)
-        rates = sorted((rate for rate in given if count % rate == 0), key=lambda rate: rate != DEFAULT_RATE)
-        rates = [rate for rate in rates if rate == rates[0] or _likely(rate, noise_var)]
+        rates = _by_likelihood([rate for rate in given if count % rate == 0], noise_var)
         if not rates:
             raise ValueError(f"{count} symbols do not make whole tokens of {given[0]} symbols")
         back = np.argsort(order_of(count))
@@ -159,7 +166,8 @@ class TextCode:
             if readings[rate].said.verified:
                 return readings[rate].said
         best = max(rates, key=lambda rate: readings[rate].gain)
-        for rate in dict.fromkeys([rates[0], best]):
+        usual = [rate for rate in rates if rate == DEFAULT_RATE]
+        for rate in dict.fromkeys([rates[0], *usual, best]):
             readings[rate] = self._receive(y, n, rate, self.effort, min_confidence)
             if readings[rate].said.verified:
                 return readings[rate].said
@@ -241,8 +249,11 @@ def _likeliest(readings: Sequence[_Reading]) -> VerbatimText:
     return replace(best.said, confidence=best.said.confidence / (1.0 + float(others)))
 
 
-def _likely(rate: int, noise_var: np.ndarray) -> bool:
-    """Whether a sender who knew of noise like this may have chosen a rate."""
-    heard = noise_var[np.isfinite(noise_var)]
-    snr_db = -10 * np.log10(np.mean(heard) + 1e-9) if heard.size else -np.inf
-    return rate >= DEFAULT_RATE or snr_db >= _LEAST_SNR_DB
+def _by_likelihood(rates: Sequence[int], noise_var: np.ndarray) -> list[int]:
+    """Rates that a sender may have chosen: enough for noise like this, the default, then the others."""
+    snr_db = effective_snr_db(noise_var)
+    expected = max(enough_rate(snr_db), DEFAULT_RATE)  # most senders do not know the SNR
+    order = sorted(
+        rates, key=lambda rate: (rate != expected, rate != DEFAULT_RATE, abs(np.log(rate / expected)))
+    )
+    return [rate for rate in order if rate == order[0] or rate >= DEFAULT_RATE or snr_db >= _LEAST_SNR_DB]

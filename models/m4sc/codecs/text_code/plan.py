@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RATES = (2, 3, 4, 6, 8, 12)
+RATES = (2, 3, 4, 6, 8, 12, 16, 24)
 """Symbols a token, of the whole text with all that protects it."""
 DEFAULT_RATE = 6
-ENOUGH_SNR_DB = {3: 18.0, 4: 14.0}
-"""Es/N0 from which a rate below the default is enough."""
+"""Of a sender who does not know the SNR."""
+ENOUGH_SNR_DB = {3: 18.0, 4: 14.0, 6: 9.0, 8: 7.0, 12: 4.0, 16: 2.0}
+"""Es/N0 of AWGN from which a rate is enough; the highest rate is for all below. There each from 6 up brought
+at least 99 % of 200 texts whole, captions of the training split and messages that a program made up."""
 LEAST_SYMBOLS = 16
-"""Of a text whose sender was given no rate: a word or two at the usual one hold too little to be sure of."""
+"""Of a text whose sender was given no rate: a word or two at the default one hold too little to be sure of.
+Where more than that is enough it is more, in proportion."""
 
 
 def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
@@ -28,19 +31,30 @@ def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
     allowed = [rate for rate in RATES if rate <= symbols_per_token]
     if not allowed:
         raise ValueError(f"{symbols_per_token:g} symbols a token are too few; use at least {RATES[0]}")
-    enough = [rate for rate, least in ENOUGH_SNR_DB.items() if snr_db is not None and snr_db >= least]
-    return min(allowed[-1], *enough) if enough else allowed[-1]
+    return allowed[-1] if snr_db is None else min(allowed[-1], enough_rate(snr_db))
+
+
+def enough_rate(snr_db: float | None) -> int:
+    """The lowest rate that brings nearly every text whole; the default one where the SNR is unknown.
+
+    Args:
+        snr_db: Es/N0 of AWGN, dB, or of AWGN that carries as much.
+    """
+    if snr_db is None:
+        return DEFAULT_RATE
+    return next((rate for rate, least in sorted(ENOUGH_SNR_DB.items()) if snr_db >= least), RATES[-1])
 
 
 def usual_rate(tokens: int, snr_db: float | None = None) -> int:
-    """The rate of a text whose sender was given none.
+    """The rate of a text whose sender was given none: that which is enough, or more where the text is short.
 
     Args:
         tokens: of the text.
-        snr_db: as in :func:`rate_for`.
+        snr_db: as in :func:`enough_rate`.
     """
-    rate = rate_for(DEFAULT_RATE, snr_db)
-    return next((more for more in RATES if more >= rate and more * tokens >= LEAST_SYMBOLS), RATES[-1])
+    rate = enough_rate(snr_db)
+    least = LEAST_SYMBOLS * max(rate, DEFAULT_RATE) / DEFAULT_RATE
+    return next((more for more in RATES if more >= rate and more * tokens >= least), RATES[-1])
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,8 @@ class Sharing:
 
     Attributes:
         chunk_tokens: most tokens of a chunk.
-        tail: symbols of a chunk's tail; fewer where it has few tokens.
+        tail: symbols of a chunk's tail up to the default rate, and in proportion above it; fewer where it
+            has few tokens.
         first, second, last: shares of a chunk's first two tokens and of its last, where another has 1.
             Nothing before the first ones tells the language model what to expect, and a search that keeps
             few beginnings must not lose the right one there; the last is protected by the tail as well.
@@ -88,7 +103,7 @@ class Sharing:
         """Of a chunk of `tokens` at `rate` symbols a token."""
         total = tokens * rate
         spare = total - tokens  # each token has one symbol at least
-        tail = min(self.tail, max(spare // 4, 3), spare)
+        tail = min(round(self.tail * max(rate / DEFAULT_RATE, 1.0)), max(spare // 4, 3), spare)
         weights = np.ones(tokens)
         weights[-1] = self.last
         weights[:2] = (self.first, self.second)[:tokens]

@@ -23,7 +23,7 @@ from m4sc.codecs.rivals.words import LLM, WordCoder
 from m4sc.coding.deepjscc.codec import load_deepjscc
 from m4sc.coding.deepsc.codec import load_deepsc
 from m4sc.data.example import Example
-from m4sc.evaluate.envelope import best_scheme, choose_protection
+from m4sc.evaluate.envelope import assured_snr_db, best_scheme, choose_protection
 from m4sc.evaluate.foreign_system import Foreign
 from m4sc.evaluate.harness import CONTROL_SNR_DB
 from m4sc.evaluate.measures import measures_of
@@ -41,6 +41,8 @@ from m4sc.tasks import Task, get_task
 TOLERANCE = 0.02
 """Score below that of the highest quality at which the receiver's model still counts as answering."""
 _CAPTIONS = 2000  # of which the constant one is chosen
+_WORDS = ("text", "transcribe", "summarize", "text-question", "spoken-question")
+"""Tasks that send words, which get more symbols where the SNR is known to be low."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,8 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
         raise ValueError(f"system '{spec.name}' cannot carry the task '{task}'")
     if spec.codec == "semantic":
         header = _header(spec)
-        own = Semantic(
-            ground.model, symbols=spec.symbols or None, name=spec.name, way=ground.way, header=header
-        )
+        told = _assured(ground.choosing) if task in _WORDS else None
+        own = Semantic(ground.model, None, spec.symbols or None, spec.name, ground.way, header, told)
         return Built(own, "")
     if spec.codec == "blind":
         return Built(Blind(Semantic(ground.model), CONTROL_SNR_DB), "")
@@ -149,6 +150,10 @@ def _header(spec: SystemSpec) -> Callable[[str, float], int]:
     if spec.protection < 0:
         return lambda channel, snr_db: choose_protection(channel, snr_db).index
     return lambda channel, snr_db: spec.protection
+
+
+def _assured(way: Way) -> Callable[[str, float], float]:
+    return lambda channel, snr_db: assured_snr_db(channel, snr_db, way)
 
 
 def _scheme(spec: SystemSpec, way: Way) -> Scheme:
