@@ -13,7 +13,6 @@ import soundfile
 import torch
 from m4sc.codecs.base import Budget, Received
 from m4sc.codecs.sound import SoundCodec, load_sound, named_in
-from m4sc.data import esc50
 from m4sc.data.sounds import sound_sets
 from m4sc.encoders import yamnet
 from m4sc.encoders.sound import DIM, FEATURES, SoundPatches
@@ -22,7 +21,7 @@ from m4sc.pretrained.onnx_weights import read_graph
 from m4sc.space.sound_names import IN_FULL, sentences_of
 from m4sc.space.sound_network import SoundConfig, SoundNetwork
 from m4sc.tasks import get_task
-from m4sc.training.sound import Heard, SoundStage, train_sound
+from m4sc.training.sound import Heard, SoundStage, _fitted, named, train_sound
 
 CLASSES = tuple(f"thing {n}" for n in range(yamnet.CLASSES))
 TRAINED = ("dog", "rain", "siren")
@@ -59,7 +58,6 @@ def sound_of(kind: int, rng: np.random.Generator) -> SoundPatches:
 def trained() -> SoundNetwork:
     rng = np.random.default_rng(1)
     labels = [n % 3 for n in range(90)]
-    # half of the recordings are held out for calibration by their hash
     heard = Heard(
         tuple(sound_of(label, rng) for label in labels),
         tuple(TRAINED[label] for label in labels),
@@ -203,11 +201,53 @@ def test_yamnet_has_the_shape_of_its_weights() -> None:
     assert features.shape == (2, 1024) and logits.shape == (2, 521)
 
 
-def test_no_recording_is_held_out_and_tested() -> None:
-    for n in range(2000):
-        assert not (esc50.is_validation(str(n)) and esc50.split_of(str(n)) == "test")
-    share = np.mean([esc50.is_validation(str(n)) for n in range(2000)])
-    assert share == pytest.approx(esc50.VALIDATION_SHARE, abs=0.03)
+def heard_sounds(count: int) -> Heard:
+    rng = np.random.default_rng(1)
+    labels = [n % 3 for n in range(count)]
+    patches = tuple(sound_of(label, rng) for label in labels)
+    return Heard(patches, tuple(TRAINED[n] for n in labels), tuple(str(n // 2) for n in range(count)))
+
+
+def test_what_confidence_is_fitted_to_was_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = heard_sounds(60)
+    seen: list[set[str]] = []
+    parts = []
+    config = SoundConfig(names=CLASSES, answers=CLASSES)
+
+    def fitted(config: SoundConfig, said: torch.Tensor, part: Heard, *_: object) -> SoundNetwork:
+        seen.append(set(part.recordings))
+        return SoundNetwork(config)
+
+    def calibrated(
+        found: list[tuple[SoundNetwork, torch.Tensor, tuple[str, ...]]], *_: object
+    ) -> SoundConfig:
+        parts.extend(found)
+        return config
+
+    monkeypatch.setattr("m4sc.training.sound._fitted", fitted)
+    monkeypatch.setattr("m4sc.training.sound.calibrated", calibrated)
+    train_sound(heard, CLASSES, SoundStage(symbols=16), Sentences())  # type: ignore[arg-type]
+    pooled = heard.pooled()
+    assert sum(len(labels) for _, _, labels in parts) == 60 and len(parts) == 3
+    for trained_on, (_, unseen, _) in zip(seen, parts, strict=False):
+        rows = (unseen[:, None] == pooled).all(-1).nonzero()[:, 1]
+        assert not trained_on & {heard.recordings[int(row)] for row in rows}
+    assert seen[-1] == set(heard.recordings)
+
+
+def test_the_projector_is_the_mean_of_its_start_and_of_what_training_makes_of_it() -> None:
+    heard = heard_sounds(30)
+    kinds = ((0, 0.0), (2, 0.0), (2, 0.5))
+    found = []
+    for epochs, share in kinds:
+        stage = SoundStage(
+            epochs=epochs, start_share=share, batch=32, views=1, symbols=16, codec_steps=0, starting_rows=600
+        )
+        config, said = named(heard.labels, CLASSES, stage, Sentences())  # type: ignore[arg-type]
+        found.append(_fitted(config, said, heard, stage, lambda _: None).projector.linear.weight)
+    start, end, half = found
+    assert (end - start).abs().max() > 1e-3
+    torch.testing.assert_close(half, (start + end) / 2)
 
 
 def test_every_name_has_several_wordings() -> None:

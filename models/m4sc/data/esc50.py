@@ -16,7 +16,7 @@ from m4sc.data.example import Data, Example, check_split
 from m4sc.data.sound_archive import clips
 from m4sc.data.wordings import pick, wordings_of
 
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.12
+TEST_SHARE = 0.2
 # What the two sets of sounds call differently; either name is right.
 _ALSO = {"dog": "dog bark", "engine": "engine idling"}
 _ALSO |= {other: name for name, other in _ALSO.items()}
@@ -51,11 +51,6 @@ def share_of(clip_id: str) -> float:
 def split_of(clip_id: str) -> str:
     """Split "train" or "test" of a recording."""
     return "test" if share_of(clip_id) < TEST_SHARE else "train"
-
-
-def is_validation(clip_id: str) -> bool:
-    """Whether a recording is of the part of the training split that choices are made on."""
-    return TEST_SHARE <= share_of(clip_id) < TEST_SHARE + VALIDATION_SHARE
 
 
 def names_of(category: str) -> tuple[str, ...]:

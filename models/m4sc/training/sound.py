@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +16,20 @@ import torch
 from torch import Tensor
 
 from m4sc.coding.torch_link.link import transmit
-from m4sc.data import esc50
 from m4sc.data.example import Example
 from m4sc.encoders.sound import FEATURES, SoundEncoder, SoundPatches
 from m4sc.encoders.yamnet import CLASSES
 from m4sc.space.channel_codec import SpaceCodecStage, train_space_codec
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
+from m4sc.space.projector import Projector
 from m4sc.space.sentence_encoder import SentenceEncoder
 from m4sc.space.sound_names import middles, nearest_names, sentence_points
 from m4sc.space.sound_network import SoundConfig, SoundNetwork
 
 Progress = Callable[[str], None]
 _RIDGE = 0.3
+_FOLDS = 3
+_Parts = Sequence[tuple[SoundNetwork, Tensor, Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class SoundStage:
         recording_balance: a recording that n sounds were cut from, with n^(1 - recording_balance).
         names_share: how often a name of YAMNet's classes is drawn in place of a sound.
         starting_rows: sounds and names that the projector's linear start is fitted to.
+        start_share: weight of that start in the mean of weights with what training makes of it: the mean
+            knows recordings better that neither has seen (Wortsman et al., "Robust fine-tuning of zero-shot
+            models", CVPR 2022).
         same: cosine from which a name of YAMNet's means a trained class.
         symbols: complex symbols of a message, at most.
         codec_steps: of the channel codec.
@@ -59,6 +66,7 @@ class SoundStage:
     recording_balance: float = 0.3
     names_share: float = 0.05
     starting_rows: int = 4000
+    start_share: float = 0.5
     same: float = 0.85
     symbols: int = 128
     codec_steps: int = 600
@@ -135,8 +143,8 @@ def train_sound(
 ) -> SoundNetwork:
     """Train a network.
 
-    What needs sounds that training has not seen (scale, prior, confidence) is found with a network that has
-    not seen the held-out recordings; the one returned has seen all.
+    What needs sounds that training has not seen (scale, prior, confidence) is found with three networks, each
+    of which has not seen a third of the recordings; the one returned has seen all.
 
     Args:
         heard: sounds of the training split.
@@ -146,12 +154,21 @@ def train_sound(
         progress: called with a word on each step.
     """
     config, said = named(heard.labels, classes, stage, sentences)
-    chosen = np.array([esc50.is_validation(recording) for recording in heard.recordings])
-    first = _fitted(config, said, heard.of(~chosen), stage, progress)
-    held_out = heard.of(chosen)
-    config = calibrated(first, held_out.pooled(), held_out.labels, stage, progress)
-    progress("training again with the held-out recordings")
+    fold = np.array([_fold_of(recording) for recording in heard.recordings])
+    parts = []
+    for k in range(_FOLDS):
+        progress(f"training without part {k + 1} of {_FOLDS} of the recordings")
+        unseen = heard.of(fold == k)
+        network = _fitted(config, said, heard.of(fold != k), stage, progress)
+        parts.append((network, unseen.pooled(), unseen.labels))
+    config = calibrated([part for part in parts if part[2]], stage, progress)
+    progress("training with all recordings")
     return _fitted(config, said, heard, stage, progress)
+
+
+def _fold_of(recording: str) -> int:
+    """Third of the recordings that one is of, by its name alone."""
+    return zlib.crc32(f"f{recording}".encode()) % _FOLDS
 
 
 def named(
@@ -193,6 +210,7 @@ def _fitted(
     rows = torch.multinomial(pairs.weight, stage.starting_rows, replacement=True, generator=generator)
     if stage.projector != "mlp":
         projector.start_linear(pairs.views[0, rows], pairs.sentences[rows].mean(1), _RIDGE)
+    start = copy.deepcopy(projector)
     contrast = ContrastiveStage(
         epochs=stage.epochs,
         batch=stage.batch,
@@ -206,6 +224,8 @@ def _fitted(
         train_contrastive(
             projector, pairs, contrast, lambda n, loss: progress(f"projector: step {n}, loss {loss:.3f}")
         )
+    if stage.projector != "mlp":
+        _towards(projector, start, stage.start_share)
     projector.eval()
     with torch.no_grad():
         sent = torch.cat([projector(view) for view in pairs.views])
@@ -220,6 +240,13 @@ def _fitted(
             lambda n, loss: progress(f"channel codec: step {n}, loss {loss:.3f}"),
         )
     return network.eval()
+
+
+@torch.no_grad()
+def _towards(projector: Projector, start: Projector, share: float) -> None:
+    """Take the mean of weights with those of the start, which counts `share`, in place."""
+    for own, first in zip(projector.parameters(), start.parameters(), strict=True):
+        own.lerp_(first, share)
 
 
 def _pairs(network: SoundNetwork, said: Tensor, heard: Heard, stage: SoundStage) -> Pairs:
@@ -257,9 +284,7 @@ def _pairs(network: SoundNetwork, said: Tensor, heard: Heard, stage: SoundStage)
 
 
 @torch.inference_mode()
-def calibrated(
-    network: SoundNetwork, heard: Tensor, labels: Sequence[str], stage: SoundStage, progress: Progress
-) -> SoundConfig:
+def calibrated(parts: _Parts, stage: SoundStage, progress: Progress) -> SoundConfig:
     """Scale and prior of the names, and the weights of the confidence, from sounds not trained on.
 
     The scale gives the least cross entropy without a channel, the prior is the least by which the other names
@@ -267,60 +292,68 @@ def calibrated(
     received at -5 to 20 dB with 8 symbols to all.
 
     Args:
-        network: trained without these sounds.
-        heard: what the encoders say, float (n, DIM).
-        labels: what is right.
+        parts: networks of one configuration, each with what the encoders say of sounds that it was not
+            trained on, float (n, DIM), and what is right.
         stage: of the training.
         progress: as of training.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    config = network.config
-    points = network.point(heard)
+    config = parts[0][0].config
+    sent = [(network, network.point(heard), labels) for network, heard, labels in parts]
     place = {name: n for n, name in enumerate(config.names[: config.trained])}
-    right = torch.tensor([place[name] for name in labels])
-    cosine = points @ network.points.T
-    known = cosine[:, : config.trained]
+    right = torch.tensor([place[name] for _, _, labels in sent for name in labels])
+    known = torch.cat([points @ network.points[: config.trained].T for network, points, _ in sent])
     scales = 5.0 * 1.15 ** torch.arange(20)
     losses = [float(torch.nn.functional.cross_entropy(known * s, right)) for s in scales]
-    config = replace(config, scale=float(scales[int(np.argmin(losses))]))
+    config = replace(config, scale=float(scales[int(np.argmin(losses))]), confidence=(1.0, 0.0, 0.0))
     best = float((known.argmax(1) == right).float().mean())
     for prior in np.arange(0.0, 20.0, 0.25):
-        network.config = replace(config, prior=float(prior))
-        if _accuracy(network, points, torch.ones(len(points)), labels) >= best - 1e-6:
+        config = replace(config, prior=float(prior))
+        for network, _, _ in sent:
+            network.config = config
+        if _accuracy(sent) >= best - 1e-6:
             break
-    config = network.config
-    generator = torch.Generator().manual_seed(stage.seed + 1)
-    rows, hits = [], []
-    network.config = replace(config, confidence=(1.0, 0.0, 0.0))
-    counts = [n for n in (8, 16, 32, 64, 128) if n <= config.symbols]
-    for count in counts:
-        for snr_db in range(-5, 21, 5):
-            sent = network.codec.send(points, count)
-            y, noise_var = transmit(
-                sent[:, :, None], torch.full((len(sent),), float(snr_db)), "awgn", generator
-            )
-            received = network.codec.receive(y[:, :, 0], noise_var[:, :, 0])
-            quality = network.codec.quality(noise_var[:, :, 0])
-            told = network.name(received, quality)
-            odds = [math.log(t.confidence / (1 - t.confidence)) for t in told]
-            left = (quality / (1 - quality).clamp_min(1e-4)).clamp_min(1e-4).log().tolist()
-            rows += list(zip(odds, left, strict=True))
-            hits += [t.name == label for t, label in zip(told, labels, strict=True)]
-    seen, right_ones = np.array(rows), np.array(hits)
-    fit = LogisticRegression(C=100.0).fit(seen, right_ones)
-    a, b = (float(w) for w in fit.coef_[0])
-    if b < 0:  # a worse channel must not make an answer surer
-        fit = LogisticRegression(C=100.0).fit(seen[:, :1], right_ones)
-        a, b = float(fit.coef_[0, 0]), 0.0
-    config = replace(config, confidence=(a, b, float(fit.intercept_[0])))
-    network.config = config
-    progress(
-        f"held out: {best:.3f} of {len(labels)} right; scale {config.scale:.1f}, prior {config.prior:.2f}"
-    )
+    seen, hits = _answers(sent, torch.Generator().manual_seed(stage.seed + 1))
+    config = replace(config, confidence=_confidence(seen, hits))
+    progress(f"unseen: {best:.3f} of {len(right)} right; scale {config.scale:.1f}, prior {config.prior:.2f}")
     return config
 
 
-def _accuracy(network: SoundNetwork, points: Tensor, quality: Tensor, labels: Sequence[str]) -> float:
-    told = network.name(points, quality)
-    return float(np.mean([t.name == label for t, label in zip(told, labels, strict=True)]))
+def _answers(sent: _Parts, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Log odds by the names and by the channel, float (n, 2), of answers, and whether they are right (n,)."""
+    rows: list[tuple[float, float]] = []
+    hits: list[bool] = []
+    most = sent[0][0].config.symbols
+    for count in (n for n in (8, 16, 32, 64, 128) if n <= most):
+        for snr_db in range(-5, 21, 5):
+            for network, points, labels in sent:
+                codec, snr = network.codec, torch.full((len(points),), float(snr_db))
+                y, noise_var = transmit(codec.send(points, count)[:, :, None], snr, "awgn", generator)
+                quality = codec.quality(noise_var[:, :, 0])
+                told = network.name(codec.receive(y[:, :, 0], noise_var[:, :, 0]), quality)
+                odds = [math.log(t.confidence / (1 - t.confidence)) for t in told]
+                left = (quality / (1 - quality).clamp_min(1e-4)).clamp_min(1e-4).log().tolist()
+                rows += list(zip(odds, left, strict=True))
+                hits += [t.name == label for t, label in zip(told, labels, strict=True)]
+    return np.array(rows), np.array(hits)
+
+
+def _confidence(seen: np.ndarray, right: np.ndarray) -> tuple[float, float, float]:
+    """Weights of a logistic regression; see :class:`SoundConfig`."""
+    from sklearn.linear_model import LogisticRegression
+
+    fit = LogisticRegression(C=100.0).fit(seen, right)
+    a, b = (float(w) for w in fit.coef_[0])
+    if b < 0:  # a worse channel must not make an answer surer
+        fit = LogisticRegression(C=100.0).fit(seen[:, :1], right)
+        a, b = float(fit.coef_[0, 0]), 0.0
+    return a, b, float(fit.intercept_[0])
+
+
+def _accuracy(sent: _Parts) -> float:
+    told = [network.name(points, torch.ones(len(points))) for network, points, _ in sent]
+    right = [
+        t.name == label
+        for part, names in zip(sent, told, strict=True)
+        for t, label in zip(names, part[2], strict=True)
+    ]
+    return float(np.mean(right))
