@@ -500,7 +500,7 @@ def sound(
 ) -> None:
     """Train the task `sound`: features of sounds into the space of sentences, and over the channel.
 
-    The encoders run once over the sounds (minutes); training takes seconds.
+    The encoders run once over the sounds (minutes); four trainings take minutes, too.
 
     Example: m4sc train sound --data DATA --out runs/sound
     """

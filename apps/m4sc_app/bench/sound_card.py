@@ -23,6 +23,8 @@ What makes a sound (task `sound`), as a point of the shared sentence space over 
 | names | {trained} classes trained on; YAMNet's {known} of AudioSet, with which no sound was labelled |
 | data | ESC-50 and UrbanSound8K (parts; CC BY-NC 3.0), rest of ESC-10 (CC BY 3.0); by recording |
 | how | `m4sc train sound --data DATA --out runs/sound`; figures: `m4sc bench sound --data DATA` |
+| chosen | scale, prior, confidence and the start's weight in the projector: on training recordings in three \
+parts, each named by a network that has not seen it |
 
 ## Without a channel, simpler ways
 
