@@ -28,8 +28,8 @@ _IDLE_S = 0.002
 _TELL_S = 1.0
 # Samples of the past that GNU Radio shall keep. None of them is looked at; but to keep them, it gives the
 # block in front a buffer of twice as many, from which the receiver takes dozens of frames at once.
-_HISTORY = 131_072
-_AT_ONCE = 65_536  # samples: half of what the buffer has room for; the other half is filled meanwhile
+_HISTORY = 262_144
+_AT_ONCE = 131_072  # samples: half of what the buffer has room for; the other half is filled meanwhile
 
 
 class Shared(NamedTuple):
@@ -94,7 +94,7 @@ class frame_receiver(gr.sync_block):  # noqa: N801
 
     The scheduler's thread runs the compiled receiver, without the GIL; a second one builds and publishes
     PDUs. Of a stream that ends, all that is received is published before the blocks behind hear of the end.
-    The block in front gets an output buffer of 262,144 samples, of which none waits for others. PDUs of
+    The block in front gets an output buffer of 524,288 samples, of which none waits for others. PDUs of
     frames are published while the samples behind them are looked at, 3 ms later where none come.
 
     Counters: ``frames``, ``dropped`` (received, but no room behind), ``errors`` and those of

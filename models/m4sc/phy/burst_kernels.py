@@ -14,8 +14,8 @@ from m4sc.phy.equalizer.kernels import (
 )
 from m4sc.phy.equalizer.sparse import sparse_channel
 from m4sc.phy.equalizer.strange import decisions_differ, stands_out
-from m4sc.phy.fec.compiled import compiled, reordered, vectorized
-from m4sc.phy.fft_kernels import transform
+from m4sc.phy.fec.compiled import borrowing, compiled, reordered, vectorized
+from m4sc.phy.fft_kernels import transformed
 
 _LEAST_GAIN = 1e-12  # of the mean
 _LINEAR_TURN = 0.5  # rad over a frame, of the outer carriers, that a phase's sine still shows
@@ -23,7 +23,7 @@ _CLOCK_ROUNDS = 4  # where there is more
 _FAR_PPM = 100.0  # more may be a wrong estimate
 
 
-@compiled
+@borrowing(compiled)
 def all_finite(samples):  # type: ignore[no-untyped-def]
     """Whether no sample of complex64 (n,) is NaN or infinite: only of those, x - x is not 0."""
     strange = 0
@@ -32,15 +32,35 @@ def all_finite(samples):  # type: ignore[no-untyped-def]
     return strange == 0
 
 
-@vectorized
+@compiled
 def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots):  # type: ignore[no-untyped-def]
     """Orthonormal FFTs of OFDM symbols `first` to `first + count` of a burst, complex64 (count, fft_len).
 
     samples: complex64; start, cfo: of the burst; skip: samples of each symbol before the FFT's window;
-    advance: complex64 (fft_len,), applied to each spectrum; roots: see :func:`transform`.
+    advance: complex64 (fft_len,), applied to each spectrum; roots: see
+    :func:`m4sc.phy.fft_kernels.transform`.
     """
-    fft_len = len(roots)
-    re, im = np.empty(fft_len * count, np.float32), np.empty(fft_len * count, np.float32)
+    found = np.empty((count, len(roots)), np.complex64)
+    room = np.empty((4, len(roots) * count), np.float32)
+    _fill_spectra(samples, start, cfo, first, symbol_len, skip, advance, roots, room, found)
+    return found
+
+
+@compiled
+def with_body(head, samples, start, cfo, first, count, symbol_len, skip, advance, roots):  # type: ignore[no-untyped-def]
+    """Spectra `head` and those of :func:`spectra` behind them, complex64 (len(head) + count, fft_len)."""
+    bins = np.empty((len(head) + count, head.shape[1]), np.complex64)
+    bins[: len(head)] = head
+    room = np.empty((4, len(roots) * count), np.float32)
+    _fill_spectra(samples, start, cfo, first, symbol_len, skip, advance, roots, room, bins[len(head) :])
+    return bins
+
+
+@borrowing(vectorized)
+def _fill_spectra(samples, start, cfo, first, symbol_len, skip, advance, roots, room, found):  # type: ignore[no-untyped-def]
+    """:func:`spectra` into `found`; room: float32 (4, count * fft_len)."""
+    count, fft_len = found.shape
+    re, im = room[0], room[1]
     step = np.exp(-2j * np.pi * cfo)
     turn = np.exp(-2j * np.pi * cfo * skip) / np.sqrt(fft_len)
     place = start + first * symbol_len + skip
@@ -50,24 +70,14 @@ def spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots)
             x = samples[place + row * symbol_len + m]
             re[m * count + row], im[m * count + row] = x.real * c - x.imag * s, x.real * s + x.imag * c
         turn *= step
-    re, im = transform(re, im, np.empty_like(re), np.empty_like(im), count, roots)
-    found = np.empty((count, fft_len), np.complex64)
+    at = 2 if transformed(re, im, room[2], room[3], count, roots) else 0
+    re, im = room[at], room[at + 1]
     for row in range(count):
         common = np.complex64(np.exp(-2j * np.pi * cfo * symbol_len * (first + row)))
         for k in range(fft_len):
             found[row, k] = np.complex64(complex(re[k * count + row], im[k * count + row])) * (
                 advance[k] * common
             )
-    return found
-
-
-@compiled
-def with_body(head, samples, start, cfo, first, count, symbol_len, skip, advance, roots):  # type: ignore[no-untyped-def]
-    """Spectra `head` and those of :func:`spectra` behind them, complex64 (len(head) + count, fft_len)."""
-    bins = np.empty((len(head) + count, head.shape[1]), np.complex64)
-    bins[: len(head)] = head
-    bins[len(head) :] = spectra(samples, start, cfo, first, count, symbol_len, skip, advance, roots)
-    return bins
 
 
 @compiled
@@ -98,7 +108,7 @@ def read_preamble(samples, start, cfo, count, lag, shape, tables, estimation, sm
     return cfo, bins, h, noise, noisy
 
 
-@compiled
+@borrowing(compiled)
 def angle_between(words, sync, lag):  # type: ignore[no-untyped-def]
     """Phase by which received sync words are ahead of those `lag` before, rad; complex64 (words, fft_len)."""
     total = 0j
@@ -125,7 +135,7 @@ def least_squares(seen, sent, scale):  # type: ignore[no-untyped-def]
     return total
 
 
-@compiled
+@borrowing(compiled)
 def power_at(values, places):  # type: ignore[no-untyped-def]
     """Mean of |x|^2 of complex64 (n,) at `places`, float64."""
     total = 0.0
@@ -134,7 +144,7 @@ def power_at(values, places):  # type: ignore[no-untyped-def]
     return total / max(len(places), 1)
 
 
-@reordered
+@reordered  # not borrowing: small enough then to be inlined, and rounded otherwise in each caller
 def error_power(seen, sent, h, places):  # type: ignore[no-untyped-def]
     """Mean of |seen - h sent|^2 at the bins `places` of all symbols, float64."""
     total = 0.0
@@ -169,7 +179,7 @@ def equalize(straight, first, data_bins, h, doubt, turn):  # type: ignore[no-unt
     return symbols, gain, power
 
 
-@compiled
+@borrowing(compiled)
 def pilot_share(straight, first, pilot_bins, h, pilots):  # type: ignore[no-untyped-def]
     """Mean of the pilots from row `first` on over what they should be, and the pilots' mean power.
 
@@ -407,11 +417,17 @@ def steady_frequency(common, roots, most):  # type: ignore[no-untyped-def]
     By a padded FFT of the length of `roots`. Noise makes a false peak the likelier the more there is to
     search.
     """
+    return _steadiest(common, roots, most, np.zeros((4, len(roots)), np.float32))
+
+
+@borrowing(compiled)
+def _steadiest(common, roots, most, room):  # type: ignore[no-untyped-def]
+    """:func:`steady_frequency`; room: zeros, float32 (4, len(roots))."""
     size = len(roots)
-    re, im = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for row in range(len(common)):
-        re[row], im[row] = common[row].real, common[row].imag
-    re, im = transform(re, im, np.empty_like(re), np.empty_like(im), 1, roots)
+        room[0, row], room[1, row] = common[row].real, common[row].imag
+    at = 2 if transformed(room[0], room[1], room[2], room[3], 1, roots) else 0
+    re, im = room[at], room[at + 1]
     best, last = 0, most * size / (2 * np.pi)
     for k in range(size):
         if min(k, size - k) <= last and re[k] ** 2 + im[k] ** 2 > re[best] ** 2 + im[best] ** 2:

@@ -27,6 +27,7 @@ from m4sc.phy.frame_run import (
     SHORT,
     SIZES,
     FrameTables,
+    OpeningTables,
     open_frame,
     run_frames,
 )
@@ -120,16 +121,25 @@ class FrameDemodulator:
         w, light, normal = self.waveform, self._light.tables, self._normal.tables
         if not self._light.pilot_bins.size or max(light.rows, normal.rows) >= SFO_SYMBOLS:
             return None  # it knows neither how to do without pilots nor long headers
-        return FrameTables(
-            light=light,
-            normal=normal,
+        pilots, phases = w.pilots(SFO_SYMBOLS), (phase_tables(SHORT), phase_tables(SFO_SYMBOLS))
+        opening = OpeningTables(
+            light=(light.rows, light.step, light.code),
+            normal=(normal.rows, normal.step, normal.code),
             binary=_BINARY,
             preamble=w.preamble_symbols,
             read=self._light.opening_tables[1:],
+            bins=(self._light.data_bins, self._light.pilot_bins),
+            pilots=pilots,
+            phases=phases,
+        )
+        return FrameTables(
+            opening=opening,
+            light=light,
+            normal=normal,
             bins=(self._light.data_bins, self._light.pilot_bins, self._light.used_bins),
             clock=self._light.clock,
-            pilots=w.pilots(SFO_SYMBOLS),
-            phases=(phase_tables(SHORT), phase_tables(SFO_SYMBOLS)),
+            pilots=pilots,
+            phases=phases,
             rounds=(1, ROUNDS),
             least_match=_CLEAR_MATCH,
             most=w.max_payload_symbols,
@@ -156,7 +166,7 @@ class FrameDemodulator:
         if burst.match <= _CLEAR_MATCH:
             return self._normal.open(samples, burst)
         if self._tables is not None:
-            how, normal, fine, *opened = open_frame(samples, burst.start, burst.cfo, self._tables)
+            how, normal, fine, *opened = open_frame(samples, burst.start, burst.cfo, self._tables.opening)
             if how == MORE:
                 raise MoreSamplesError(self._normal.opening_samples)
             if how == PLAIN:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import vectorized
+from m4sc.phy.fec.compiled import borrowing, vectorized
 
 
 def roots_of_unity(length: int) -> np.ndarray:
@@ -25,10 +25,17 @@ def transform(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untype
     re, im: float32 (length * batch,); destroyed, as are the scratch arrays `more_re` and `more_im`.
     Returns two of the four arrays, which hold the result, (length, batch), flat.
     """
+    if transformed(re, im, more_re, more_im, batch, roots):
+        return more_re, more_im
+    return re, im
+
+
+@borrowing(vectorized)
+def transformed(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untyped-def]
+    """As :func:`transform`, for a caller that borrows arrays: whether the result is in the scratch ones."""
     length, stride, there = len(roots), batch, False
     while length > 1:
         turn = roots[:: len(roots) // length]
-        # To and fro by a branch: arrays that change their names would be counted at every pass.
         if there:
             radix = _pass(more_re, more_im, re, im, length, stride, turn)
         else:
@@ -36,12 +43,10 @@ def transform(re, im, more_re, more_im, batch, roots):  # type: ignore[no-untype
         there = not there
         stride *= radix
         length //= radix
-    if there:
-        return more_re, more_im
-    return re, im
+    return there
 
 
-@vectorized
+@borrowing(vectorized)
 def _pass(re, im, out_re, out_im, length, stride, turn):  # type: ignore[no-untyped-def]
     """One pass, of the radix that is returned."""
     radix = 4
@@ -61,7 +66,7 @@ def _pass(re, im, out_re, out_im, length, stride, turn):  # type: ignore[no-unty
     return radix
 
 
-@vectorized
+@borrowing(vectorized)
 def _pass_of_4(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped-def]
     part = len(turn) // 4
     for p in range(part):
@@ -87,7 +92,7 @@ def _pass_of_4(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped
             wr[q], wi[q] = w3r * r - w3i * i, w3r * i + w3i * r
 
 
-@vectorized
+@borrowing(vectorized)
 def _first_of_4(re, im, out_re, out_im, turn):  # type: ignore[no-untyped-def]
     """The pass of a single FFT whose inner loop would have one turn: here the butterflies are the loop."""
     part = len(turn) // 4
@@ -108,7 +113,7 @@ def _first_of_4(re, im, out_re, out_im, turn):  # type: ignore[no-untyped-def]
         out_re[4 * p + 3], out_im[4 * p + 3] = w3r * r - w3i * i, w3r * i + w3i * r
 
 
-@vectorized
+@borrowing(vectorized)
 def _pass_of_2(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped-def]
     part = len(turn) // 2
     for p in range(part):
@@ -123,7 +128,7 @@ def _pass_of_2(re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped
             ur[q], ui[q] = wr * r - wi * i, wr * i + wi * r
 
 
-@vectorized
+@borrowing(vectorized)
 def _pass_of(radix, re, im, out_re, out_im, stride, turn):  # type: ignore[no-untyped-def]
     length = len(turn)
     part = length // radix
@@ -137,7 +142,7 @@ def _pass_of(radix, re, im, out_re, out_im, stride, turn):  # type: ignore[no-un
                 _add_product(to_re, to_im, re, im, stride * (p + part * j), w)
 
 
-@vectorized
+@borrowing(vectorized)
 def _add_product(to_re, to_im, re, im, first, w):  # type: ignore[no-untyped-def]
     wr, wi = w.real, w.imag
     from_re, from_im = re[first : first + len(to_re)], im[first : first + len(to_re)]

@@ -49,13 +49,34 @@ class HeaderTables(NamedTuple):
     training: tuple[Any, ...]
 
 
+class OpeningTables(NamedTuple):
+    """What a header is read by: apart from the rest, since each array of an argument is counted in and out.
+
+    Attributes:
+        light, normal: OFDM symbols, bits a symbol and code of the headers that there may be, of which a
+            light one is the shorter.
+        binary: share of Re^2 - Im^2 from which a header is taken for a normal one.
+        preamble: OFDM symbols; read: what :func:`read_preamble` takes behind their number and the header's.
+        bins: of data and pilots.
+        pilots, phases: as of `FrameTables`.
+    """
+
+    light: tuple[int, int, tuple[Any, ...]]
+    normal: tuple[int, int, tuple[Any, ...]]
+    binary: float
+    preamble: int
+    read: tuple[Any, ...]
+    bins: tuple[np.ndarray, np.ndarray]
+    pilots: np.ndarray
+    phases: tuple[Any, Any]
+
+
 class FrameTables(NamedTuple):
     """What a waveform's frames with one preamble have in common.
 
     Attributes:
-        light, normal: the headers that there may be, of which a light one is the shorter.
-        binary: share of Re^2 - Im^2 from which a header is taken for a normal one.
-        preamble: OFDM symbols; read: what :func:`read_preamble` takes behind their number and the header's.
+        opening: what a header is read by.
+        light, normal: the two headers.
         bins, clock, pilots: as of :func:`close_frame`, pilots of the longest frame.
         phases: tables of phases for up to `SHORT` symbols, and for more.
         rounds: of the second channel estimate, in short frames and in longer ones.
@@ -68,11 +89,9 @@ class FrameTables(NamedTuple):
         sides: by scheme, points of a digital payload's grid in one dimension, int64 (16,).
     """
 
+    opening: OpeningTables
     light: HeaderTables
     normal: HeaderTables
-    binary: float
-    preamble: int
-    read: tuple[Any, ...]
     bins: tuple[np.ndarray, np.ndarray, np.ndarray]
     clock: tuple[np.ndarray, float]
     pilots: np.ndarray
@@ -93,37 +112,39 @@ class FrameTables(NamedTuple):
 def open_frame(samples, start, cfo, tables):  # type: ignore[no-untyped-def]
     """Read the header of a burst with one preamble, where that is plain.
 
-    samples: complex64 (n,), with those of a light header; start, cfo: of the burst; tables: `FrameTables`.
+    samples: complex64 (n,), with those of a light header; start, cfo: of the burst; tables: `OpeningTables`.
     Returns how it went; whether the header is a normal one; fine offset, spectra of preamble and header,
     channel, noise of a bin, and the header's bits, uint8, CRC included.
     """
     lag, shape, known, estimation, smoother, low_snr = tables.read
-    data_bins, pilot_bins, _ = tables.bins
-    kind, normal, first = tables.light, False, tables.preamble
+    data_bins, pilot_bins = tables.bins
+    first, (light, step, _) = tables.preamble, tables.light
     fine, head, h, noise, noisy = read_preamble(
-        samples, start, cfo, first + kind.rows, lag, shape, known, estimation, smoother, low_snr
+        samples, start, cfo, first + light, lag, shape, known, estimation, smoother, low_snr
     )
     none = np.zeros(0, np.uint8)
     if noisy:
-        return OTHER, normal, fine, head, h, noise, none
-    straight = _header_straight(head, kind.rows, pilot_bins, h, tables)
-    if binary_share(straight, kind.rows, data_bins, h) > tables.binary:
-        kind, normal = tables.normal, True
-        if start + (first + kind.rows) * shape[0] > len(samples):
-            return MORE, normal, fine, head, h, noise, none
-        read, more = len(head), first + kind.rows - len(head)
-        head = with_body(head, samples, start, fine, read, more, shape[0], shape[1], known[0], known[1])
-        straight = _header_straight(head, kind.rows, pilot_bins, h, tables)
-    bits, valid = decide_spectra(straight, data_bins, h, noise, kind.step, kind.code)
-    return PLAIN if valid else OTHER, normal, fine, head, h, noise, bits
+        return OTHER, False, fine, head, h, noise, none
+    straight = _header_straight(head, first, light, pilot_bins, h, tables.pilots, tables.phases)
+    if binary_share(straight, light, data_bins, h) <= tables.binary:
+        bits, valid = decide_spectra(straight, data_bins, h, noise, step, tables.light[2])
+        return PLAIN if valid else OTHER, False, fine, head, h, noise, bits
+    rows, step = tables.normal[0], tables.normal[1]
+    if start + (first + rows) * shape[0] > len(samples):
+        return MORE, True, fine, head, h, noise, none
+    read, more = len(head), first + rows - len(head)
+    head = with_body(head, samples, start, fine, read, more, shape[0], shape[1], known[0], known[1])
+    straight = _header_straight(head, first, rows, pilot_bins, h, tables.pilots, tables.phases)
+    bits, valid = decide_spectra(straight, data_bins, h, noise, step, tables.normal[2])
+    return PLAIN if valid else OTHER, True, fine, head, h, noise, bits
 
 
 @compiled
-def _header_straight(head, rows, pilot_bins, h, tables):  # type: ignore[no-untyped-def]
-    """Spectra of the header behind a preamble, phases undone, complex64 (rows, fft_len)."""
-    phase = tables.phases[0] if rows <= SHORT else tables.phases[1]
-    bins = head[tables.preamble :].copy()
-    return undo_phase(bins, pilot_bins, h, tables.pilots[:rows], phase[0], phase[1], phase[2], phase[3])
+def _header_straight(head, first, rows, pilot_bins, h, pilots, phases):  # type: ignore[no-untyped-def]
+    """Spectra of the header behind `first` symbols, phases undone, complex64 (rows, fft_len)."""
+    phase = phases[0] if rows <= SHORT else phases[1]
+    bins = head[first:].copy()
+    return undo_phase(bins, pilot_bins, h, pilots[:rows], phase[0], phase[1], phase[2], phase[3])
 
 
 @compiled
@@ -145,8 +166,8 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         bits, uint8; symbols, complex64, and their noise variances, those of message fields first; channels at
         the data carriers, complex64.
     """
-    data_bins, _, _ = tables.bins
-    _, shape, known, _, _, _ = tables.read
+    data_bins, opening, first = tables.bins[0], tables.opening, tables.opening.preamble
+    light, other, shape, known = tables.light, tables.normal, opening.read[1], opening.read[2]
     symbol_len, fft_len = shape[0], len(known[1])
     numbers, headers = np.empty((MOST, 8)), np.empty((MOST, 8 * HEADER_BYTES), np.uint8)
     channels = np.empty((MOST, len(data_bins)), np.complex64)
@@ -155,26 +176,26 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
     how, start, cfo, match, repeats, noise, normal = SEARCHING, 0, 0.0, 0.0, 1, 0.0, False
     head = np.zeros((0, fft_len), np.complex64)
     h, bits, used, count, wanted = np.zeros(0, np.complex64), np.zeros(0, np.uint8), 0, 0, 0
-    begin = place, block
+    begin, (banks, length, threshold, timing, repeated, look) = (place, block), search
     while count < MOST:
         begin = place, block
         found, start, cfo, match, repeats, place, block = search_blocks(
-            samples, place, block, search[0], search[1], search[2], search[3], search[4], search[5], False
+            samples, place, block, banks, length, threshold, timing, repeated, look, False
         )
         if not found:
             break
         how = FOUND
         if repeats > 1 or match <= tables.least_match:
             break
-        if start + (tables.preamble + tables.light.rows) * symbol_len > len(samples):
-            wanted = start + (tables.preamble + tables.light.rows) * symbol_len
+        if start + (first + light.rows) * symbol_len > len(samples):
+            wanted = start + (first + light.rows) * symbol_len
             break
-        read, normal, fine, head, h, noise, bits = open_frame(samples, start, cfo, tables)
+        read, normal, fine, head, h, noise, bits = open_frame(samples, start, cfo, opening)
         if read == MORE:
-            wanted = start + (tables.preamble + tables.normal.rows) * symbol_len
+            wanted = start + (first + other.rows) * symbol_len
         if read != PLAIN:
             break
-        kind = tables.normal if normal else tables.light
+        kind = other if normal else light
         n_symbols, announced = _payload_size(bits, sizes)
         if not 0 < n_symbols <= tables.most:
             break
@@ -184,7 +205,7 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         fields = kind.fields if announced else 0
         body = fields + (n_symbols + len(data_bins) - 1) // len(data_bins)
         rows = kind.rows + body
-        end = start + (tables.preamble + rows) * symbol_len
+        end = start + (first + rows) * symbol_len
         if rows >= tables.long:
             how, cfo = OPENED, fine
             break
@@ -194,11 +215,11 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
         n_values = fields * len(data_bins) + n_symbols
         y, noise_var, channel, power, floor, ppm, tail, strange = close_frame(
             (
-                head[tables.preamble :].copy(),
-                (head[: tables.preamble].copy(), h, sent, noise),
+                head[first:].copy(),
+                (head[:first].copy(), h, sent, noise),
             ),
             (samples, start, fine),
-            (tables.preamble + kind.rows, body, symbol_len, shape[1]),
+            (first + kind.rows, body, symbol_len, shape[1]),
             known,
             tables.phases[0] if rows <= SHORT else tables.phases[1],
             tables.pilots[:rows],
@@ -208,7 +229,7 @@ def run_frames(samples, place, block, search, tables, sizes):  # type: ignore[no
                 kind.training[0],
                 kind.training[1],
                 kind.training[2],
-                tables.rounds[1] if body > tables.preamble + kind.rows else tables.rounds[0],
+                tables.rounds[1] if body > first + kind.rows else tables.rounds[0],
             ),
             (
                 n_values,

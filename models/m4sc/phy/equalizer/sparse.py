@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled, reordered, vectorized
+from m4sc.phy.fec.compiled import borrowing, compiled, reordered, vectorized
 
 # Of a tap over its noise: one of noise alone has an exponential energy of mean 1, and the updates by
 # themselves keep one of three such taps. The first round's taps are not judged: they hide each other.
@@ -136,7 +136,7 @@ def sparse_channel(sums, weight, training, noise_var, rounds):  # type: ignore[n
     return _on_bins(basis, mean), determined
 
 
-@vectorized
+@borrowing(vectorized)
 def _add_matched(matched, basis, place, seen):  # type: ignore[no-untyped-def]
     """Add conj(basis[place]) * seen; basis: complex64 (fft_len, taps)."""
     for j in range(len(matched)):

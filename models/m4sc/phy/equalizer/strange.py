@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled
+from m4sc.phy.fec.compiled import borrowing, compiled
 
 _LEAST_SHARE = 1e-6  # of the signal: what lies below is rounding, not noise of several levels
 
@@ -71,7 +71,7 @@ def stands_out(seen, wanted, h, noise, straight, turn, pilots, bins, n_head, sid
     return loud > 0
 
 
-@compiled
+@borrowing(compiled)
 def decisions_differ(symbols, variances, first, side):  # type: ignore[no-untyped-def]
     """Whether errors of decisions are on the whole not what was told of them.
 

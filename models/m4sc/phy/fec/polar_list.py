@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled, reordered
+from m4sc.phy.fec.compiled import borrowing, compiled, reordered
 
 FROZEN, REPETITION = 0, 1
 
@@ -228,7 +228,7 @@ def _choose(bits, parents, metric, active, k, check_bits, polynomial):  # type: 
     return best, check_bits == 0
 
 
-@compiled
+@borrowing(compiled)
 def passes(bits, check_bits, polynomial):  # type: ignore[no-untyped-def]
     """Whether the last `check_bits` of uint8 (n,) are the CRC of those before; True of no CRC."""
     if check_bits == 0:

@@ -52,11 +52,11 @@ def run_packets(samples, place, block, search, opening, header, body, form, limi
     how, start, cfo, match, noise = SEARCHING, 0, 0.0, 0.0, 0.0
     bins, h = np.zeros((0, fft_len), np.complex64), np.zeros(0, np.complex64)
     n_bytes, number, used, count, wanted = 0, 0, 0, 0, 0
-    begin = place, block
+    begin, (banks, length, threshold, timing, repeated, look) = (place, block), search
     while count < MOST:
         begin = place, block
         found, start, cfo, match, _, place, block = search_blocks(
-            samples, place, block, search[0], search[1], search[2], search[3], search[4], search[5], False
+            samples, place, block, banks, length, threshold, timing, repeated, look, False
         )
         if not found:
             break

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from m4sc.phy.air_time import block_ofdm_symbols
-from m4sc.phy.fec.compiled import compiled, reordered
+from m4sc.phy.fec.compiled import borrowing, compiled, reordered
 from m4sc.phy.fec.crc import CRC24C
 from m4sc.phy.fec.polar import PolarCode
 from m4sc.phy.fec.polar_list import decode_clean, decode_list
@@ -110,17 +110,29 @@ def header_code(waveform: WaveformConfig, protection: Protection, n_bytes: int =
 def code_symbols(bits, generator, signs, step):  # type: ignore[no-untyped-def]
     """Symbols of the code word of `bits`, complex64 (len(signs) / step,); generator: uint8 (bits, bytes)."""
     word = np.zeros(generator.shape[1], np.uint8)
+    symbols = np.zeros(len(signs) // step, np.complex64)
+    _add_rows(bits, generator, word)
+    _place_symbols(word, signs, step, symbols)
+    return symbols
+
+
+@borrowing(compiled)
+def _add_rows(bits, generator, word):  # type: ignore[no-untyped-def]
+    """Sum of the generator's rows whose bits are 1."""
     for i in range(len(bits)):
         if bits[i]:
             row = generator[i]
             for k in range(len(word)):
                 word[k] ^= row[k]
+
+
+@borrowing(compiled)
+def _place_symbols(word, signs, step, symbols):  # type: ignore[no-untyped-def]
+    """The bits of a packed code word on their symbols."""
     scale = np.float32(1.0 / np.sqrt(step))
-    symbols = np.zeros(len(signs) // step, np.complex64)
     for i in range(len(signs)):
         value = scale * signs[i] * (1 - 2 * (word[i // 8] >> (7 - i % 8) & 1))
         symbols[i // step] += np.complex64(complex(value, 0.0) if i % step == 0 else complex(0.0, value))
-    return symbols
 
 
 @compiled
@@ -171,7 +183,7 @@ def _decide(llr, tables):  # type: ignore[no-untyped-def]
     return bits, valid
 
 
-@reordered
+@borrowing(reordered)
 def binary_share(straight, rows, data_bins, h):  # type: ignore[no-untyped-def]
     """How much of the first `rows` symbols' power is in phase with the channel: 1 of BPSK, 0 of QPSK, less
     in noise.

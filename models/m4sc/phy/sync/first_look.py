@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled, reordered, vectorized
+from m4sc.phy.fec.compiled import borrowing, compiled, reordered, vectorized
 from m4sc.phy.sync.repeats import AHEAD, alignment, correlation
 from m4sc.phy.waveform import WaveformConfig
 
@@ -155,7 +155,7 @@ def _halves(samples, look):  # type: ignore[no-untyped-def]
     return re, im, level
 
 
-@compiled
+@borrowing(compiled)
 def _clear_place(re, im, level, look):  # type: ignore[no-untyped-def]
     """Where samples repeat themselves best, next to the first place where they clearly do; -1 where they do
     so nowhere, or a weak preamble may be more than an OFDM symbol before it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled, vectorized
+from m4sc.phy.fec.compiled import borrowing, compiled, vectorized
 from m4sc.phy.fft_kernels import roots_of_unity, transform
 from m4sc.phy.frame import add_prefix
 from m4sc.phy.sync.first_look import look_first
@@ -218,7 +218,7 @@ def _aligned(samples, place, match, first, peak, reach, length, found, repeats):
     return count, shift, other, share
 
 
-@compiled
+@borrowing(compiled)
 def _peak(match, first, reach):  # type: ignore[no-untyped-def]
     """The strongest place from `first` up to `reach` behind it; -1 if it is not known yet."""
     peak, place = first, first + 1
@@ -295,7 +295,7 @@ def _share(block, best):  # type: ignore[no-untyped-def]
     return best
 
 
-@compiled
+@borrowing(compiled)
 def _power(re, im, place, half, rows, half_gain):  # type: ignore[no-untyped-def]
     """|correlation|^2 at offset number `half`, in half steps of the grid."""
     at = place * rows + half // 2
@@ -313,7 +313,7 @@ def _powers(re, im, place, rows, half_gain):  # type: ignore[no-untyped-def]
     return found
 
 
-@compiled
+@borrowing(compiled)
 def _vertex(powers, best):  # type: ignore[no-untyped-def]
     """Where the parabola through the best amplitude and its neighbours is highest, from `best` on."""
     if best == 0 or best == len(powers) - 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from m4sc.phy.fec.compiled import compiled, reordered
+from m4sc.phy.fec.compiled import borrowing, compiled, reordered
 
 MOST = 3  # repetitions that are looked for
 BEHIND, AHEAD = MOST - 1, MOST  # preambles looked at before and after the one that stood out
@@ -40,7 +40,7 @@ def repeat_tables(
     return least, signs
 
 
-@reordered
+@borrowing(reordered)
 def correlation(samples, at, known_re, known_im):  # type: ignore[no-untyped-def]
     """Sum of samples from `at` on times a known sequence, and their energy: real, imaginary, energy,
     float32.
@@ -55,7 +55,7 @@ def correlation(samples, at, known_re, known_im):  # type: ignore[no-untyped-def
     return re, im, energy
 
 
-@compiled
+@borrowing(compiled)
 def stands_out(samples, at, known, length):  # type: ignore[no-untyped-def]
     """Whether the preamble before or behind the place `at` correlates as well.
 
@@ -82,17 +82,18 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
     """
     least, signs = tables
     count = BEHIND + AHEAD + 1
-    value, energy = np.zeros(count, np.complex128), np.zeros(count)
+    value, energy, square = np.zeros(count, np.complex128), np.zeros(count), np.zeros(count)
     there = np.zeros(count, np.bool_)
     for i in range(count):
         place = at + (i - BEHIND) * length
         if place >= 0 and place + length <= len(samples):
             re, im, power = correlation(samples, place, known[0], known[1])
             value[i], energy[i], there[i] = complex(re, im), power + 1e-30, True
-    best, shift, most, share = 1, 0, abs(value[BEHIND]) ** 2, abs(value[BEHIND]) ** 2 / energy[BEHIND]
+            square[i] = np.float64(re) ** 2 + np.float64(im) ** 2
+    best, shift, most, share = 1, 0, square[BEHIND], square[BEHIND] / energy[BEHIND]
     for i in range(count):
-        if i > BEHIND and there[i] and abs(value[i]) ** 2 > most:  # a single one later
-            best, shift, most, share = 1, i - BEHIND, abs(value[i]) ** 2, abs(value[i]) ** 2 / energy[i]
+        if i > BEHIND and there[i] and square[i] > most:  # a single one later
+            best, shift, most, share = 1, i - BEHIND, square[i], square[i] / energy[i]
     for repeats in range(2, MOST + 1):
         if least[repeats] > 1.0:
             continue
@@ -102,7 +103,7 @@ def alignment(samples, at, known, length, tables):  # type: ignore[no-untyped-de
             turn, total, every = 0j, 0.0, 0.0
             for k in range(repeats):
                 total += energy[first + k]
-                every += abs(value[first + k]) ** 2
+                every += square[first + k]
                 if k > 0:
                     turn += (
                         np.conj(signs[repeats, k - 1] * value[first + k - 1])
