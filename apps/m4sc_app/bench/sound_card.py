@@ -17,7 +17,7 @@ What makes a sound (task `sound`), as a point of the shared sentence space over 
 
 | | |
 |---|---|
-| file | `model.safetensors` ({size:.1f} MB, matrices in float16), `config.json` (`SoundConfig`) |
+| file | `model.safetensors` ({size:.1f} MB, large matrices as int8 rows), `config.json` (`SoundConfig`) |
 | what | {projector} projector and channel codec, {least} to {most} symbols a sound; points of the names |
 | frozen encoders | YAMNet (Apache-2.0), Whisper tiny.en's encoder (MIT), by `m4sc.pretrained` |
 | names | {trained} classes trained on; YAMNet's {known} of AudioSet, with which no sound was labelled |

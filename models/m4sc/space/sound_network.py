@@ -16,7 +16,7 @@ from m4sc.json_fields import from_json
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecConfig
 from m4sc.space.projector import Projector, ProjectorConfig
 from m4sc.space.sentence_encoder import SPACE_DIM
-from m4sc.tensor_file import load_network, save_network
+from m4sc.tensor_file import load_network, packed, save_network
 
 _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities are kept between these
 
@@ -132,12 +132,12 @@ class SoundNetwork(nn.Module):
         ]
 
     def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` (matrices in float16) and ``config.json``."""
-        state = {
-            # variances of weak components are too small for float16
-            key: (value.half() if value.ndim > 1 else value.float()).detach().contiguous()
-            for key, value in self.state_dict().items()
-        }
+        """Write ``model.safetensors``, large matrices as int8 rows, and ``config.json``."""
+        whole = self.state_dict()
+        state = packed({key: value.detach() for key, value in whole.items() if value.ndim > 1})
+        for key, value in whole.items():
+            if value.ndim <= 1:  # variances of weak components are too small for float16
+                state[key] = value.detach().float().contiguous()
         save_network(state, self.config.to_json(), folder)
 
     @classmethod
