@@ -112,6 +112,23 @@ def test_fewer_symbols_are_asked_for(place: str, capsys: pytest.CaptureFixture[s
     assert [row["answer"] for row in rows(out, "answer")] == list(WORDS)
 
 
+@pytest.mark.parametrize("place", ["sim:?snr_db=15", "file"])
+@pytest.mark.parametrize(("more", "told"), [([], None), (["--snr-db", "7"], 7.0)])
+def test_the_codec_is_told_what_the_sender_knows_of_the_link(
+    place: str, more: list[str], told: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard, encode = [], FakeSystem.encode
+
+    def noted(self: FakeSystem, *args: Any, **options: Any) -> Any:
+        heard.append(options["snr_db"])
+        return encode(self, *args, **options)
+
+    monkeypatch.setattr(FakeSystem, "encode", noted)
+    address = f"file:{tmp_path / 'air'}?snr_db=15" if place == "file" else place
+    assert main(["tx", address, *TEXTS[:2], *more, "--json"]) == 0
+    assert heard == [told, told]
+
+
 def test_symbols_that_cannot_be_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["tx", f"file:{tmp_path / 'air'}", TEXTS[0], "--symbols", "4", "--json"]) == 2
     (fault,) = rows(capsys.readouterr().out, "fault")

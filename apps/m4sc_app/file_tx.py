@@ -129,7 +129,7 @@ class FileSender:
     def _encode(self, outgoing: OutgoingMessage) -> Payload:
         task = get_task(outgoing.task)
         message = Message.from_bytes(outgoing.payload, outgoing.modality)
-        snr_db = self._sending.expected_snr_db
+        snr_db = self._sending.snr_db  # where nobody tells it, the codec thinks of every link
         if self._sending.classical:
             return ClassicalCodec().encode(message, task, Budget(snr_db=snr_db))
         # a free question belongs to the receiver; the transmitter encodes for any question

@@ -54,7 +54,7 @@ class Sending:
 
     @property
     def expected_snr_db(self) -> float:
-        """What encoders and the choice of a scheme reckon with, dB."""
+        """What the choice of a scheme reckons with, dB."""
         return _EXPECTED_SNR_DB if self.snr_db is None else self.snr_db
 
 

@@ -29,7 +29,7 @@ def open_station(where: Address, sending: Sending, waveform: WaveformConfig) -> 
 
     s, events = sending, Events()
     config = StationConfig(
-        s.classical, s.payload_kind, s.qam_order, s.expected_snr_db, s.mcs, s.source_id, s.instruction,
+        s.classical, s.payload_kind, s.qam_order, s.snr_db, s.mcs, s.source_id, s.instruction,
         s.levels, s.user_id,
     )  # fmt: skip
     if where.kind == "sim":
