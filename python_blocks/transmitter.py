@@ -10,6 +10,8 @@ from .frame_transmitter import frame_transmitter
 from .message_encoder import message_encoder
 from .symbol_mapper import symbol_mapper
 
+_EXPECTED_SNR_DB = 15.0  # that a scheme is chosen for where nobody says what the link has
+
 
 class transmitter(gr.hier_block2):  # noqa: N801
     """M4SC transmitter: message PDU in, complex baseband samples out.
@@ -20,7 +22,8 @@ class transmitter(gr.hier_block2):  # noqa: N801
     Args:
         model: semantic system, or the name or folder of one.
         system: ``semantic`` or ``classical``.
-        snr_db: SNR (Es/N0 per data subcarrier, dB) that the encoder may assume.
+        snr_db: SNR (Es/N0 per data subcarrier, dB) that the encoder may assume; None where unknown: it
+            thinks of every link then, and the scheme of digital payloads is chosen for 15 dB.
         payload_kind: ``analog``, ``qam`` or ``digital``, for the semantic system.
         qam_order: points of the grid for ``qam``.
         mcs: fixed scheme of digital payloads, -1 to choose by ``snr_db``.
@@ -34,7 +37,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
         self,
         model: Any = "default",
         system: str = "semantic",
-        snr_db: float = 15.0,
+        snr_db: float | None = None,
         payload_kind: str = "analog",
         qam_order: int = 256,
         mcs: int = -1,
@@ -62,7 +65,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
         )
         order = {"interleave": interleave, "precode": precode, "waveform": waveform}
         self.encoder = message_encoder(model, system, snr_db)
-        digital = {"levels": levels, "mcs": mcs, "snr_db": snr_db}
+        digital = {"levels": levels, "mcs": mcs, "snr_db": _EXPECTED_SNR_DB if snr_db is None else snr_db}
         self.mapper = symbol_mapper(payload_kind, qam_order, **digital, **order)
         self.msg_connect(self.encoder, "payload", self.mapper, "payload")
         self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
@@ -79,7 +82,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
         """Hand a message in from Python, waiting for room; see ``message_worker.put``."""
         return bool(self.encoder.put(message, timeout))
 
-    def set_snr_db(self, snr_db: float) -> None:
-        """Tell the encoder another SNR, dB; safe while running."""
+    def set_snr_db(self, snr_db: float | None) -> None:
+        """Tell the encoder another SNR, dB, None for an unknown one; safe while running."""
         self.encoder.set_snr_db(snr_db)
-        self.mapper.set_snr_db(snr_db)
+        self.mapper.set_snr_db(_EXPECTED_SNR_DB if snr_db is None else snr_db)

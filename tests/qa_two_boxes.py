@@ -79,6 +79,21 @@ def test_both_boxes_use_the_waveform_given(system: str) -> None:
     assert all(meta["h_hat"].size == narrow.n_data_carriers for meta in sink.frames)
 
 
+@pytest.mark.parametrize(("options", "told"), [({}, None), ({"snr_db": 7.0}, 7.0)])
+def test_the_codec_is_told_what_the_box_knows_of_the_link(
+    options: dict[str, float], told: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, encode = [], FakeSystem.encode
+
+    def noted(self: FakeSystem, *args: Any, **more: Any) -> Any:
+        heard.append(more["snr_db"])
+        return encode(self, *args, **more)
+
+    monkeypatch.setattr(FakeSystem, "encode", noted)
+    sink = two_boxes(WORDS[:2], "semantic", sender_options=options)
+    assert heard == [told, told] and len(sink.pdus) == 2
+
+
 def test_the_box_clips_as_asked() -> None:
     peaks = {}
     for clip_db in (float("inf"), 4.0):

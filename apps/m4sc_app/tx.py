@@ -60,7 +60,7 @@ def tx_command(
         float | None,
         typer.Option(
             help="SNR of the link, dB: reckoned with, and made by sim: and recordings. Default: unknown; "
-            "a text is sent for about 9 dB, the scheme of bytes chosen for 15."
+            "a text is sent for about 9 dB, a picture that --symbols limits for 10, other bytes for 15."
         ),
     ] = None,
     cfo_hz: Annotated[float | None, typer.Option(help="Carrier offset of sim: and recordings, Hz.")] = None,

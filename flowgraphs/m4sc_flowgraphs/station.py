@@ -36,7 +36,8 @@ class StationConfig:
         classical: send by source codec, LDPC and QAM instead of semantic latents.
         payload_kind, qam_order, levels: of semantic frames, as of ``gnuradio.m4sc.symbol_mapper``.
         snr_db: of the link, dB, told to the encoders; the scheme of digital payloads is chosen by it. None
-            where unknown: encoders think of every link, and the scheme is that of `EXPECTED_SNR_DB`.
+            where unknown: encoders think of every link, and the scheme is that of
+            `EXPECTED_SNR_DB` unless the codec chose one.
         mcs: scheme of digital payloads, -1: the best for ``snr_db``.
         source_id: in the header of what is sent.
         query: the receiver's question for every message, None for the task's own wording.

@@ -36,7 +36,7 @@ def rate_for(symbols_per_token: float, snr_db: float | None = None) -> int:
 
 
 def enough_rate(snr_db: float | None) -> int:
-    """The lowest rate that brings nearly every text whole; the default one where the SNR is unknown.
+    """The lowest rate of `ENOUGH_SNR_DB` for an SNR; the default one where it is unknown.
 
     Args:
         snr_db: Es/N0 of AWGN, dB, or of AWGN that carries as much.

@@ -33,7 +33,8 @@ def reordered(function: Callable[..., Any], **options: Any) -> Callable[..., Any
 
 def borrowing(kind: Callable[..., Any]) -> Callable[..., Any]:
     """One of the three above, for a function that neither makes arrays nor returns any: it borrows those of
-    its caller and counts no references, of which each costs as much as dozens of sums.
+    its caller and counts no references, of which each costs as much as dozens of sums. Nor may it call a
+    function that does: what is compiled for it is kept without counting, too.
     """
 
     def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
