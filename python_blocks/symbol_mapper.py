@@ -33,7 +33,8 @@ class symbol_mapper(pdu_worker):  # noqa: N801
         qam_order: points of the grid of ``qam``, 4 to 4096.
         levels: of a real of ``digital``, 2 to 256.
         mcs: scheme of ``digital``, -1: the fastest that ``snr_db`` less ``margin_db`` carries.
-        snr_db, margin_db: Es/N0 per data subcarrier and safety, dB, for that choice.
+        snr_db, margin_db: Es/N0 per data subcarrier and safety, dB, for that choice; an SNR of None is
+            unknown, and 15 dB are reckoned with.
         interleave: permute symbols over carriers and time.
         precode: DFT-spread the data of each OFDM symbol; see ``m4sc bench papr`` for what it is worth.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default; its data carriers count.
@@ -54,25 +55,28 @@ class symbol_mapper(pdu_worker):  # noqa: N801
         waveform: Any = None,
         levels: int = 16,
         mcs: int = -1,
-        snr_db: float = 15.0,
+        snr_db: float | None = 15.0,
         margin_db: float = 1.0,
         segment_symbols: int = 8192,
         segment_bytes: int = 1024,
         protection: int = -1,
     ) -> None:
         super().__init__("m4sc_symbol_mapper", "payload", "symbols", queue_len)
-        from m4sc.phy.modulation.payload import PayloadFormat
+        from m4sc.phy.modulation.payload import PayloadFormat, expected_snr_db
         from m4sc.phy.waveform import WaveformConfig
         from m4sc.transport.config import TransportConfig
 
-        form = PayloadFormat(kind, qam_order, levels, mcs, float(snr_db), float(margin_db))
+        form = PayloadFormat(kind, qam_order, levels, mcs, expected_snr_db(snr_db), float(margin_db))
         shape = WaveformConfig() if waveform is None else waveform
         sizes = (int(segment_symbols), int(segment_bytes))
         self._config = TransportConfig(form, shape, bool(interleave), bool(precode), int(protection), *sizes)
 
-    def set_snr_db(self, snr_db: float) -> None:
-        """Choose the schemes of ``digital`` for another SNR, dB; safe while running."""
-        self._config = replace(self._config, form=replace(self._config.form, snr_db=float(snr_db)))
+    def set_snr_db(self, snr_db: float | None) -> None:
+        """Choose the schemes of ``digital`` for another SNR, dB, None as above; safe while running."""
+        from m4sc.phy.modulation.payload import expected_snr_db
+
+        form = replace(self._config.form, snr_db=expected_snr_db(snr_db))
+        self._config = replace(self._config, form=form)
 
     def process(self, meta: dict[str, Any], payload: np.ndarray) -> Iterable[tuple[dict[str, Any], Any]]:
         """One message's payload to its frames."""

@@ -10,8 +10,6 @@ from .frame_transmitter import frame_transmitter
 from .message_encoder import message_encoder
 from .symbol_mapper import symbol_mapper
 
-_EXPECTED_SNR_DB = 15.0  # that a scheme is chosen for where nobody says what the link has
-
 
 class transmitter(gr.hier_block2):  # noqa: N801
     """M4SC transmitter: message PDU in, complex baseband samples out.
@@ -65,7 +63,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
         )
         order = {"interleave": interleave, "precode": precode, "waveform": waveform}
         self.encoder = message_encoder(model, system, snr_db)
-        digital = {"levels": levels, "mcs": mcs, "snr_db": _EXPECTED_SNR_DB if snr_db is None else snr_db}
+        digital = {"levels": levels, "mcs": mcs, "snr_db": snr_db}
         self.mapper = symbol_mapper(payload_kind, qam_order, **digital, **order)
         self.msg_connect(self.encoder, "payload", self.mapper, "payload")
         self.msg_connect(self.mapper, "symbols", self.frames, "symbols")
@@ -85,4 +83,4 @@ class transmitter(gr.hier_block2):  # noqa: N801
     def set_snr_db(self, snr_db: float | None) -> None:
         """Tell the encoder another SNR, dB, None for an unknown one; safe while running."""
         self.encoder.set_snr_db(snr_db)
-        self.mapper.set_snr_db(_EXPECTED_SNR_DB if snr_db is None else snr_db)
+        self.mapper.set_snr_db(snr_db)

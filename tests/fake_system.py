@@ -75,3 +75,16 @@ class FakeSystem:
         if message.modality == "image":
             return self.words[int(np.mean(message.data) / 256 * len(self.words))]
         return "seven"
+
+
+def snr_told(monkeypatch: Any) -> list[float | None]:
+    """What every system of this kind is told of the link from now on, a value an encoded message."""
+    told: list[float | None] = []
+    encode = FakeSystem.encode
+
+    def noted(self: FakeSystem, *args: Any, **options: Any) -> Any:
+        told.append(options["snr_db"])
+        return encode(self, *args, **options)
+
+    monkeypatch.setattr(FakeSystem, "encode", noted)
+    return told

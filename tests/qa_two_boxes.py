@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
-from fake_system import WORDS, FakeSystem
+from fake_system import WORDS, FakeSystem, snr_told
 from flow import Sink, post, run_block, wait_until
 from gnuradio import blocks, gr, m4sc
 from gnuradio.m4sc.pdu import done_pdu, make_pdu
@@ -83,13 +83,7 @@ def test_both_boxes_use_the_waveform_given(system: str) -> None:
 def test_the_codec_is_told_what_the_box_knows_of_the_link(
     options: dict[str, float], told: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard, encode = [], FakeSystem.encode
-
-    def noted(self: FakeSystem, *args: Any, **more: Any) -> Any:
-        heard.append(more["snr_db"])
-        return encode(self, *args, **more)
-
-    monkeypatch.setattr(FakeSystem, "encode", noted)
+    heard = snr_told(monkeypatch)
     sink = two_boxes(WORDS[:2], "semantic", sender_options=options)
     assert heard == [told, told] and len(sink.pdus) == 2
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 from child import child_env
-from fake_system import WORDS, FakeSystem
+from fake_system import WORDS, FakeSystem, snr_told
 from m4sc.recordings import RecordingWriter, open_recording
 from m4sc_app.calibrate import GainStep, best_step
 from m4sc_app.cli import main
@@ -117,13 +117,7 @@ def test_fewer_symbols_are_asked_for(place: str, capsys: pytest.CaptureFixture[s
 def test_the_codec_is_told_what_the_sender_knows_of_the_link(
     place: str, more: list[str], told: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    heard, encode = [], FakeSystem.encode
-
-    def noted(self: FakeSystem, *args: Any, **options: Any) -> Any:
-        heard.append(options["snr_db"])
-        return encode(self, *args, **options)
-
-    monkeypatch.setattr(FakeSystem, "encode", noted)
+    heard = snr_told(monkeypatch)
     address = f"file:{tmp_path / 'air'}?snr_db=15" if place == "file" else place
     assert main(["tx", address, *TEXTS[:2], *more, "--json"]) == 0
     assert heard == [told, told]

@@ -11,7 +11,7 @@ import numpy as np
 from m4sc.codecs.base import Budget, Payload
 from m4sc.codecs.classical import ClassicalCodec
 from m4sc.message import Message
-from m4sc.phy.modulation.payload import PayloadFormat
+from m4sc.phy.modulation.payload import PayloadFormat, expected_snr_db
 from m4sc.phy.waveform import WaveformConfig
 from m4sc.recordings import RecordingError, RecordingWriter, recording_paths
 from m4sc.tasks import get_task
@@ -53,7 +53,7 @@ class FileSender:
         rest, channel = split_channel(where)
         self._options = read_options(rest, FileOptions, channel=channel)
         self._channel = None if channel.is_clear else simulator(channel, waveform)
-        form = PayloadFormat(s.payload_kind, s.qam_order, s.levels, s.mcs, s.expected_snr_db)
+        form = PayloadFormat(s.payload_kind, s.qam_order, s.levels, s.mcs, expected_snr_db(s.snr_db))
         self._config = TransportConfig(form, waveform)
         self._place, self._view, self._waveform = where.place, view, waveform
         self._model: Any = None

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from m4sc.sharing.privacy import UserKey
 
-_EXPECTED_SNR_DB = 15.0
-
 
 @dataclass(frozen=True)
 class Sending:
@@ -51,11 +49,6 @@ class Sending:
     waveform: Path | None = None
     model: object = "default"
     as_json: bool = False
-
-    @property
-    def expected_snr_db(self) -> float:
-        """What the choice of a scheme reckons with, dB."""
-        return _EXPECTED_SNR_DB if self.snr_db is None else self.snr_db
 
 
 @dataclass(frozen=True)

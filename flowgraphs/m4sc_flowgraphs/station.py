@@ -24,10 +24,6 @@ Emit = Callable[[LinkEvent], None]
 _ROOM_S = 30.0  # a message waits for a place in the transmit chain
 
 
-EXPECTED_SNR_DB = 15.0
-"""What a scheme is chosen for where nobody says what the link has."""
-
-
 @dataclass(frozen=True)
 class StationConfig:
     """What a station sends and asks.
@@ -36,8 +32,8 @@ class StationConfig:
         classical: send by source codec, LDPC and QAM instead of semantic latents.
         payload_kind, qam_order, levels: of semantic frames, as of ``gnuradio.m4sc.symbol_mapper``.
         snr_db: of the link, dB, told to the encoders; the scheme of digital payloads is chosen by it. None
-            where unknown: encoders think of every link, and the scheme is that of
-            `EXPECTED_SNR_DB` unless the codec chose one.
+            where unknown: encoders think of every link, and the scheme is that for 15 dB
+            unless the codec chose one.
         mcs: scheme of digital payloads, -1: the best for ``snr_db``.
         source_id: in the header of what is sent.
         query: the receiver's question for every message, None for the task's own wording.
@@ -159,7 +155,7 @@ class Station(gr.top_block):
             waveform=shape,
             levels=c.levels,
             mcs=c.mcs,
-            snr_db=EXPECTED_SNR_DB if c.snr_db is None else c.snr_db,
+            snr_db=c.snr_db,
         )
         self.msg_connect(self.encoder, "payload", self.mapper, "payload")
         self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")

@@ -18,6 +18,15 @@ KINDS = ("analog", "qam", "digital")
 QAM_ORDERS = (4, 16, 64, 256, 1024, 4096)
 
 
+EXPECTED_SNR_DB = 15.0
+"""What a scheme is chosen for where nobody says what the link has."""
+
+
+def expected_snr_db(told: float | None) -> float:
+    """What the choice of a scheme reckons with, dB; told: of the link, None where unknown."""
+    return EXPECTED_SNR_DB if told is None else float(told)
+
+
 @dataclass(frozen=True)
 class PayloadFormat:
     """How latents are sent.
@@ -35,7 +44,7 @@ class PayloadFormat:
     qam_order: int = 256
     levels: int = 16
     mcs: int = -1
-    snr_db: float = 15.0
+    snr_db: float = EXPECTED_SNR_DB
     margin_db: float = 1.0
 
     def __post_init__(self) -> None:
