@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pmt
@@ -44,6 +44,7 @@ class Inbox:
         counters: where losses are counted.
         tell: called with a sentence and the number of messages lost since the last call.
         pulled: for a stream block, whose handlers rest while its output is full: see :class:`Puller`.
+        never_waited_for: ports whose senders are not held back; what there is no room for is dropped.
     """
 
     def __init__(
@@ -53,8 +54,11 @@ class Inbox:
         counters: Counter[str],
         tell: Callable[[str, int], None],
         pulled: bool = False,
+        never_waited_for: Collection[str] = (),
     ) -> None:
-        self.gates = {port: Gate(block, port, n_slots) for port, n_slots in slots.items()}
+        self.gates = {
+            port: Gate(block, port, n_slots, port not in never_waited_for) for port, n_slots in slots.items()
+        }
         self._block, self._counters, self._tell = block, counters, tell
         self._queue: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         self._lock = threading.Lock()

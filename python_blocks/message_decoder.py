@@ -13,7 +13,7 @@ import pmt
 
 from .frame_assembly import FrameAssembly, meta_of_message
 from .message_file import MIMES, message_bytes
-from .pdu import is_done, read_pdu
+from .pdu import is_done, make_pdu, read_pdu
 from .systems import find_system
 from .worker import pdu_worker
 
@@ -24,9 +24,9 @@ _SHOWN_SYMBOLS = 4096  # of a message, handed on for a constellation
 class message_decoder(pdu_worker):  # noqa: N801
     """Message decoder: received symbols PDU in, answer PDU out, on a worker thread.
 
-    Ports: ``symbols`` and ``query`` in, ``answers`` and ``status`` out. Frames are put together to messages
-    (:mod:`m4sc.transport.assembler`); the codec that the message names answers: the model's, or for bytes
-    without a model the classical one, whose decoded message the same model reads.
+    Ports: ``symbols`` and ``query`` in, ``answers``, ``requests`` and ``status`` out. Frames are put together
+    to messages (:mod:`m4sc.transport.assembler`); the codec that the message names answers: the model's, or
+    for bytes without a model the classical one, whose decoded message the same model reads.
 
     Reads of a symbols PDU what :class:`frame_receiver` writes. A query PDU carries ``source_id`` (default 0),
     ``sequence`` and ``instruction``: the question for that message; it must come before the message. An
@@ -36,6 +36,11 @@ class message_decoder(pdu_worker):  # noqa: N801
     ``cfo_hz``, ``n_segments``, ``lost_segments``, ``complex_symbols``, ``symbols`` (complex64, at most 4096
     of those received), ``h_hat`` of the last frame; ``confidence`` (0 to 1) and ``verified`` where the codec
     tells them; ``received`` (u8vector) of the classical system: the decoded message as PNG, WAV or UTF-8.
+
+    An answer less sure than ``ask_below`` is held back, and ``requests`` asks for more of its message
+    (:mod:`m4sc.transport.asking`): a PDU of ``source_id``, ``user_id``, ``sequence``, ``copies`` and, as
+    payload, the same in bytes for the :class:`message_encoder` at the other end. ``copies`` of an answer
+    tells from how many it was made.
 
     A message of another model pair is refused: counted as an error, ``status`` names both fingerprints. Lost
     messages are counted (``counters['lost']``) and reported on ``status`` as ``lost``.
@@ -49,6 +54,9 @@ class message_decoder(pdu_worker):  # noqa: N801
         timeout_s: from a message's last frame until it is closed incomplete, s, > 0.
         user_id, source_id: this receiver and the wanted transmitter, -1 for any.
         min_confidence: below it an answer is replaced by "not sure"; 0 for never.
+        ask_below: an answer less sure than this, or a text whose check failed, is asked about; 0 for never.
+        ask_copies: of a message at most, 2 to 255.
+        ask_timeout_s: until a copy that did not come is asked for again, s, > 0.
         queue_len, on_error: see :class:`pdu_worker`.
         waveform: ``m4sc.phy.waveform.WaveformConfig``, None for the default.
     """
@@ -65,16 +73,24 @@ class message_decoder(pdu_worker):  # noqa: N801
         queue_len: int = 16,
         on_error: str = "skip",
         waveform: Any = None,
+        ask_below: float = 0.0,
+        ask_copies: int = 4,
+        ask_timeout_s: float = 1.0,
     ) -> None:
         super().__init__("m4sc_message_decoder", "symbols", "answers", queue_len, on_error)
         from m4sc.transport.answering import Answering
+        from m4sc.transport.asking import Asking, AskingConfig
 
         self._model, self._zero_latents = model, zero_latents
         find = None if model is None else lambda: find_system(self._model)
         self._answering = Answering(find, float(min_confidence), codec)
         self._frames = FrameAssembly(waveform, timeout_s, user_id, source_id, self.counters)
+        config = AskingConfig(float(ask_below), int(ask_copies), timeout_s=float(ask_timeout_s))
+        self._asking = Asking(config, self._combine, self._answer)
+        self.counters.update(self._asking.counters)
         self._h_hat: Any = None
         self._queries: dict[tuple[int, int], str] = {}
+        self.message_port_register_out(pmt.intern("requests"))
         self.message_port_register_in(pmt.intern("query"))
         self.set_msg_handler(pmt.intern("query"), self._accept_query)
 
@@ -111,50 +127,82 @@ class message_decoder(pdu_worker):  # noqa: N801
         return self._answers(self._frames.push(meta, payload))
 
     def idle(self) -> Iterable[tuple[dict[str, Any], Any]]:
-        """Close messages whose time is over."""
-        return self._answers(self._frames.expire())
+        """Close messages whose time is over, and ask again for what did not come."""
+        yield from self._answers(self._frames.expire())
+        yield from self._tell(self._asking.expire(time.monotonic()), 0.0)
 
     def finish(self) -> None:
-        """Close what is incomplete at the end of the stream."""
+        """Close what is incomplete at the end of the stream, and tell what waits for more."""
         self._guarded({}, lambda: self._answers(self._frames.flush()))
+        self._guarded({}, lambda: self._tell(self._asking.flush(), 0.0))
 
     # --- messages ---------------------------------------------------------------------------------------
 
     def _answers(self, messages: Iterable[Any]) -> Iterable[tuple[dict[str, Any], Any]]:
         for message in messages:
-            meta = meta_of_message(message)
             if message.received is None:
+                meta = meta_of_message(message)
                 self._queries.pop((meta["source_id"], meta["sequence"]), None)
                 self.report("lost", message.reason, meta)
                 continue
+            started = time.monotonic()
             try:
-                answered = self._answer(meta, message)
+                outcome = self._asking.push(message, started)
             except ValueError as exc:  # the messages after this one must still be answered
                 self.counters["errors"] += 1
-                self.report("error", str(exc), meta)
+                self.report("error", str(exc), meta_of_message(message))
                 continue
-            yield answered
+            yield from self._tell(outcome, time.monotonic() - started)
 
-    def _answer(self, meta: dict[str, Any], message: Any) -> tuple[dict[str, Any], bytes]:
+    def _answer(self, message: Any) -> Any:
+        """The answer to a message with the question that it was asked."""
+        if self._zero_latents and not message.received.data:
+            heard = message.received
+            silence = replace(heard, symbols=np.zeros_like(heard.symbols))
+            message = replace(message, received=silence)
+        return self._answering.answer(message, self._question(message.header))
+
+    def _question(self, header: Any) -> str | None:
+        return self._queries.get((header.source_id, header.sequence), self._default_query)
+
+    def _combine(self, copies: Any, message: Any) -> Any:
+        """Copies of a message as one, by the codec of its task."""
         from m4sc.codecs.base import Received
+        from m4sc.codecs.combining import of_one_length
+        from m4sc.tasks import task_by_id
+
+        model = find_system(self._model)
+        if not hasattr(model, "combine"):  # a model of the user's own need not know how
+            return of_one_length(copies)
+        pairs = [(one.symbols, one.noise_var) for one in copies]
+        return Received(*model.combine(pairs, task_by_id(message.header.task_id).name))
+
+    def _tell(self, outcome: Any, seconds: float) -> Iterable[tuple[dict[str, Any], Any]]:
+        """Answers to tell; requests are sent first, since an answer may wait for room."""
+        for request in outcome.requests:
+            known = {"source_id": request.source_id, "user_id": request.user_id}
+            asked = {**known, "sequence": request.sequence, "copies": request.copies}
+            self.publish("requests", make_pdu(asked, request.to_bytes()))
+        self.counters.update({k: v - self.counters[k] for k, v in self._asking.counters.items()})
+        for told in outcome.told:
+            yield self._told(told, seconds)
+
+    def _told(self, told: Any, seconds: float) -> tuple[dict[str, Any], bytes]:
         from m4sc.tasks import task_by_id
         from m4sc.transport.answering import system_name
 
+        message, meta = told.message, meta_of_message(told.message)
         received, task = message.received, task_by_id(int(meta["task_id"]))
-        asked = self._queries.pop((meta["source_id"], meta["sequence"]), self._default_query)
+        asked = self._question(message.header)
+        self._queries.pop((meta["source_id"], meta["sequence"]), None)
         meta = {**meta, "task": task.name, "modality": task.modality, "instruction": asked}
-        meta["system"] = system_name(received)
+        meta["system"], meta["copies"] = system_name(received), told.copies
         if not received.data:
             meta["complex_symbols"] = int(received.symbols.size)
             meta["symbols"] = np.ascontiguousarray(received.symbols[:_SHOWN_SYMBOLS], np.complex64)
-            if self._zero_latents:
-                silence = Received(np.zeros_like(received.symbols), received.noise_var)
-                message = replace(message, received=silence)
-        started = time.monotonic()
-        answer = self._answering.answer(message, asked)
         if self._h_hat is not None:
             meta["h_hat"] = np.asarray(self._h_hat, np.complex64)
-        return self._answer_pdu(meta, answer, task, time.monotonic() - started)
+        return self._answer_pdu(meta, told.answer, task, seconds)
 
     def _answer_pdu(
         self, meta: dict[str, Any], answer: Any, task: Any, seconds: float

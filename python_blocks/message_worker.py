@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pmt
@@ -33,13 +33,22 @@ class message_worker(gr.basic_block):  # noqa: N801
         name: block name.
         in_ports: names of the message ports read, and the messages that each holds at most.
         out_ports: names of the message ports written.
+        never_waited_for: of ``in_ports``, those whose senders are not held back.
     """
 
-    def __init__(self, name: str, in_ports: Mapping[str, int], out_ports: Sequence[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        in_ports: Mapping[str, int],
+        out_ports: Sequence[str],
+        never_waited_for: Collection[str] = (),
+    ) -> None:
         gr.basic_block.__init__(self, name, [], [])
         self.counters: Counter[str] = Counter(received=0, errors=0)
         self._title = name
-        self._inbox = Inbox(self, in_ports, self.counters, self.report_losses)
+        self._inbox = Inbox(
+            self, in_ports, self.counters, self.report_losses, never_waited_for=never_waited_for
+        )
         self._publisher = Publisher(self)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None

@@ -14,8 +14,9 @@ from .symbol_mapper import symbol_mapper
 class transmitter(gr.hier_block2):  # noqa: N801
     """M4SC transmitter: message PDU in, complex baseband samples out.
 
-    Ports: message ``messages`` and ``stop`` in, ``status`` out; stream out, complex64. Inside: message
-    encoder, symbol mapper, frame transmitter. Message keys, tags and status are those of these blocks.
+    Ports: message ``messages``, ``requests`` and ``stop`` in, ``status`` out; stream out, complex64. Inside:
+    message encoder, symbol mapper, frame transmitter. Message keys, tags and status are those of these
+    blocks.
 
     Args:
         model: semantic system, or the name or folder of one.
@@ -29,6 +30,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
         waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db: see
             :class:`frame_transmitter`.
         interleave, precode: see :class:`symbol_mapper`; the header tells the receiver.
+        linger_s: see :class:`message_encoder`; the time to ask for more after ``done``.
     """
 
     def __init__(
@@ -49,11 +51,12 @@ class transmitter(gr.hier_block2):  # noqa: N801
         precode: bool = False,
         clip_db: float = float("inf"),
         levels: int = 16,
+        linger_s: float = 0.0,
     ) -> None:
         gr.hier_block2.__init__(
             self, "m4sc_transmitter", gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         )
-        for port in ("messages", "stop"):
+        for port in ("messages", "requests", "stop"):
             self.message_port_register_hier_in(port)
         self.message_port_register_hier_out("status")
 
@@ -62,7 +65,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
             waveform, gap_samples, idle, packet_len_key, amplitude, end_on_done, clip_db
         )
         order = {"interleave": interleave, "precode": precode, "waveform": waveform}
-        self.encoder = message_encoder(model, system, snr_db)
+        self.encoder = message_encoder(model, system, snr_db, linger_s=linger_s)
         digital = {"levels": levels, "mcs": mcs, "snr_db": snr_db}
         self.mapper = symbol_mapper(payload_kind, qam_order, **digital, **order)
         self.msg_connect(self.encoder, "payload", self.mapper, "payload")
@@ -71,6 +74,7 @@ class transmitter(gr.hier_block2):  # noqa: N801
 
         # --- border -------------------------------------------------------------------------------------
         self.msg_connect(self, "messages", self.encoder, "messages")
+        self.msg_connect(self, "requests", self.encoder, "requests")
         self.msg_connect(self, "stop", self.frames, "stop")
         self.msg_connect(self.encoder, "status", self, "status")
         self.msg_connect(self.frames, "status", self, "status")

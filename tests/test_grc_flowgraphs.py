@@ -31,6 +31,7 @@ FAST = ["--repeat", "2", "--interval-s", "0"]
 # an answer of the stand-in model: it names the brightness of a picture and the first word of a text
 ANSWERS = {
     "m4sc_arq": ["classify", "ship"],
+    "m4sc_asking": ["classify", "ship"],
     "m4sc_loopback": ["classify", "ship"],
     "m4sc_picture_question": ["mosaic", "What is at the top left? ship"],
     "m4sc_speech": ["digits", "seven"],

@@ -252,6 +252,39 @@ class SemanticSystem:
         parts = [_received(*pair, min_confidence) for pair in received]
         return self.codec(entry).decode_many(parts, entry, instructions)
 
+    def more(self, task: str, sent: int, symbols: int | None = None, picture: bool = False) -> int | None:
+        """``symbols`` for another copy of a message of which the receiver is not sure.
+
+        Args:
+            task: of the message.
+            sent: symbols of its last copy.
+            symbols, picture: that the first copy was encoded with, as in :meth:`encode`.
+
+        Raises:
+            UnknownTaskError, ValueError: as :meth:`codec`.
+        """
+        entry = get_task(task)
+        return self.codec(entry).more(entry, sent, Budget(symbols, picture=picture)).symbols
+
+    def combine(
+        self, copies: Sequence[tuple[np.ndarray, np.ndarray | float]], task: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the copies of one message say together.
+
+        Args:
+            copies: at least one; symbols and noise variances of each, as in :meth:`decode`.
+            task: of the message.
+
+        Returns:
+            Symbols, complex64 (k,), and noise variances, float32 (k,), for :meth:`decode`.
+
+        Raises:
+            UnknownTaskError, ValueError: as :meth:`decode`.
+        """
+        entry = get_task(task)
+        together = self.codec(entry).combine([_received(*copy, 0.0) for copy in copies], entry)
+        return together.symbols, together.noise_var
+
     def answer_without_channel(self, message: Message, task: str, instruction: str | None = None) -> Answer:
         """The same model reading the message itself, without its channel codec where there is a way.
 

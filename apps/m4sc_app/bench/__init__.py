@@ -7,6 +7,7 @@ import typer
 from m4sc_app.bench.ablation import ablation
 from m4sc_app.bench.agreement import agreement
 from m4sc_app.bench.alignment import alignment
+from m4sc_app.bench.asking import asking
 from m4sc_app.bench.batch import batch
 from m4sc_app.bench.broker import broker
 from m4sc_app.bench.frame import frame
@@ -33,6 +34,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure parts of the system.
 bench_app.command("ablation")(ablation)
 bench_app.command("agreement")(agreement)
 bench_app.command("alignment")(alignment)
+bench_app.command("asking")(asking)
 bench_app.command("batch")(batch)
 bench_app.command("broker")(broker)
 bench_app.command("frame")(frame)

@@ -173,6 +173,22 @@ class Codec(ABC):
         noise_var = np.full(len(sent.symbols), CLEAN_NOISE_VAR, np.float32)
         return self.decode(Received(sent.symbols, noise_var, sent.data), task, instruction)
 
+    def more(self, task: Task, sent: int, budget: Budget) -> Budget:
+        """What to spend on another copy of a message of which the receiver is not sure.
+
+        Args:
+            task: of the message.
+            sent: symbols of the last copy.
+            budget: of the first copy; here of every one, so that all are combined symbol by symbol.
+        """
+        return budget
+
+    def combine(self, copies: Sequence[Received], task: Task) -> Received:
+        """What the copies of a message say together, as :meth:`decode_many` takes it; at least one."""
+        from m4sc.codecs.combining import of_one_length  # which is about what this module defines
+
+        return of_one_length(copies)
+
     def prepare(self) -> None:
         """Load now what is else loaded with the first message: for ends that must answer at once."""
         return

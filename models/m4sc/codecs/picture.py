@@ -117,6 +117,17 @@ class WithPicture(Codec):
             for answer, one, n in zip(answers, received, own, strict=True)
         ]
 
+    def more(self, task: Task, sent: int, budget: Budget) -> Budget:
+        """As :meth:`Codec.more`, of the task's codec; with a picture the same again."""
+        return budget if budget.picture else self.codec.more(task, sent, budget)
+
+    def combine(self, copies: Sequence[Received], task: Task) -> Received:
+        """As :meth:`Codec.combine`, of the task's codec; of messages with a picture those of one length."""
+        possible = self.codec.possible_symbols(task)
+        if all(len(one.symbols) in possible for one in copies):
+            return self.codec.combine(copies, task)
+        return super().combine(copies, task)
+
     def read(self, message: Message, task: Task, instruction: str | None = None) -> Answer:
         """As :meth:`Codec.read`, of the task's codec: without a picture."""
         return self.codec.read(message, task, instruction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from m4sc.codecs.base import CLEAN_NOISE_VAR, Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.combining import nested
 from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.message import Message
 from m4sc.questions.network import INDOORS, QuestionNetwork
@@ -118,6 +120,14 @@ class QuestionCodec(Codec):
     def place(self, message: Message, task: Task) -> np.ndarray:
         """As :meth:`Codec.place`: a picture's point."""
         return np.asarray(self.point(np.asarray(message.data)).numpy())
+
+    def more(self, task: Task, sent: int, budget: Budget) -> Budget:
+        """As :meth:`Codec.more`: twice as many symbols, as far as there are."""
+        return replace(budget, symbols=min(2 * sent, self.config.symbols))
+
+    def combine(self, copies: Sequence[Received], task: Task) -> Received:
+        """As :meth:`Codec.combine`: the first symbols of a longer copy are those of a shorter one."""
+        return nested(copies, self.network.codec.scale)
 
     def possible_symbols(self, task: Task) -> list[int]:
         """How many complex symbols a point may have; first what it has before a picture."""

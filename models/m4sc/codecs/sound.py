@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from m4sc.codecs.base import Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.combining import nested
 from m4sc.codecs.symbol_pairs import symbol_pairs
 from m4sc.encoders.sound import SoundEncoder
 from m4sc.message import Message
@@ -89,6 +91,14 @@ class SoundCodec(Codec):
     def place(self, message: Message, task: Task) -> np.ndarray:
         """As :meth:`Codec.place`: a sound's point."""
         return np.asarray(self.point(np.asarray(message.data)).numpy())
+
+    def more(self, task: Task, sent: int, budget: Budget) -> Budget:
+        """As :meth:`Codec.more`: twice as many symbols, as far as there are."""
+        return replace(budget, symbols=min(2 * sent, self.config.symbols))
+
+    def combine(self, copies: Sequence[Received], task: Task) -> Received:
+        """As :meth:`Codec.combine`: the first symbols of a longer copy are those of a shorter one."""
+        return nested(copies, self.network.codec.scale)
 
     def _checked(self, received: Received) -> tuple[Tensor, Tensor]:
         """Symbols, float (k, 2), and noise variances, float (k,)."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from m4sc.codecs.base import CLEAN_NOISE_VAR, Answer, Budget, Codec, Payload, Received
+from m4sc.codecs.combining import nested
 from m4sc.message import Message
 from m4sc.space.system import SpaceSystem
 from m4sc.tasks import Task
@@ -77,6 +79,14 @@ class SpaceCodec(Codec):
     def place(self, message: Message, task: Task) -> np.ndarray:
         """As :meth:`Codec.place`: the point."""
         return np.asarray(self.system.points_of([message])[0].numpy())
+
+    def more(self, task: Task, sent: int, budget: Budget) -> Budget:
+        """As :meth:`Codec.more`: twice as many symbols, as far as there are."""
+        return replace(budget, symbols=min(2 * sent, self.system.config.codec.symbols))
+
+    def combine(self, copies: Sequence[Received], task: Task) -> Received:
+        """As :meth:`Codec.combine`: the first symbols of a longer copy are those of a shorter one."""
+        return nested(copies, self.system.network.codec.scale)
 
     def possible_symbols(self, task: Task) -> list[int]:
         """How many complex symbols a point may have; first what it has before a picture."""

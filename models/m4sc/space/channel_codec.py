@@ -114,10 +114,18 @@ class SpaceCodec(nn.Module):
         power = x.square().sum((1, 2), keepdim=True) / count
         return x / power.sqrt().clamp_min(1e-6)
 
+    def _power(self, count: int) -> Tensor:
+        """Mean power of each of the leading reals before a message is given unit power, float (2 count,)."""
+        return (self.variance * (2 * self.log_gain).exp())[: 2 * count]
+
     def _amplitude(self, count: int) -> Tensor:
         """Standard deviation of each sent real, float (2 count,), as the receiver knows it."""
-        power = (self.variance * (2 * self.log_gain).exp())[: 2 * count]
+        power = self._power(count)
         return (power / power.mean() / 2).sqrt()
+
+    def scale(self, count: int) -> float:
+        """What the leading symbols are multiplied with where `count` are sent, as far as a receiver knows."""
+        return float(self._power(count).detach().mean().rsqrt())
 
     def quality(self, noise_var: Tensor) -> Tensor:
         """Share of a point's variance that the linear MMSE estimate keeps: float (n, k) to (n,), 0 to 1."""
