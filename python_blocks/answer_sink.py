@@ -64,6 +64,8 @@ class answer_sink(message_worker):  # noqa: N801
             text = self._text(meta, payload.tobytes())
             snr, seconds = float(meta.get("snr_db", float("nan"))), float(meta.get("seconds", 0.0))
             heard = f"{snr:.1f} dB, {seconds:.2f} s"
+            if int(meta.get("copies", 1)) > 1:
+                heard += f", {meta['copies']} copies"
             print(f"#{meta.get('sequence', '?')} {meta.get('task', '')} ({heard}): {text}", flush=True)
         except Exception as exc:  # the next answer must still be shown
             self.counters["errors"] += 1

@@ -103,6 +103,8 @@ class AnswerWidget(QtWidgets.QWidget):
             where += f", user {meta['user_id']}"
         snr_db, seconds = _number(meta, "snr_db"), _number(meta, "seconds")
         heard = f"{snr_db:.1f} dB, {seconds:.2f} s"
+        if int(meta.get("copies", 1)) > 1:
+            heard += f", {meta['copies']} copies"
         asked = f"<i>{html.escape(str(meta['instruction']))}</i><br>" if meta.get("instruction") else ""
         is_picture = str(meta.get("mime", "")).startswith("image/")
         text = "(a picture)" if is_picture else html.escape(payload.decode("utf-8", "replace"))
