@@ -14,6 +14,7 @@ from m4sc_app.bench.frame import frame
 from m4sc_app.bench.handed_in import handed_in
 from m4sc_app.bench.header_code import header_code
 from m4sc_app.bench.hearing import hearing
+from m4sc_app.bench.impairments import impairments
 from m4sc_app.bench.instruction import instruction
 from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.multiuser import multiuser
@@ -41,6 +42,7 @@ bench_app.command("frame")(frame)
 bench_app.command("header-code")(header_code)
 bench_app.command("handed-in")(handed_in)
 bench_app.command("hearing")(hearing)
+bench_app.command("impairments")(impairments)
 bench_app.command("instruction")(instruction)
 bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from m4sc.coding.torch_link.impairments import Impairments, impair
 from m4sc.coding.torch_link.link import transmit
 from m4sc.space.projector import ResidualKan
 
@@ -195,6 +196,7 @@ class SpaceCodecStage:
         least_snr_db, most_snr_db: Es/N0 is drawn evenly between them.
         scale, contrast: inverse temperature of the contrastive part, and its weight.
         meaning: ask for the sentences' points instead of the sent ones.
+        impaired: share of messages that meet interference, erasures or phase noise too.
         seed: of everything random.
     """
 
@@ -207,6 +209,7 @@ class SpaceCodecStage:
     scale: float = 15.0
     contrast: float = 0.0
     meaning: bool = False
+    impaired: float = 0.2
     seed: int = 0
 
 
@@ -228,7 +231,7 @@ def train_space_codec(
         targets: unit vectors of m sentences that each stands for, float (n, m, dim).
         stage, progress: as of training.
     """
-    generator = torch.Generator().manual_seed(stage.seed)
+    generator, impairments = torch.Generator().manual_seed(stage.seed), Impairments(stage.impaired)
     optimizer = torch.optim.AdamW(codec.parameters(), lr=stage.learning_rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / stage.steps, 1.0)))
@@ -246,6 +249,7 @@ def train_space_codec(
         channel = ("awgn", "rayleigh")[int(torch.rand((), generator=generator) < 0.3)]
         sent = codec.send(sent_points, count)
         received, noise_var = transmit(sent[:, :, None], snr_db, channel, generator)
+        received, noise_var = impair(received, noise_var, impairments, generator)
         found = codec.receive(received[:, :, 0], noise_var[:, :, 0])
         near = nn.functional.cross_entropy(found @ meant.T * stage.scale, torch.arange(stage.batch))
         aim = meant if stage.meaning else sent_points

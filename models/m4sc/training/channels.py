@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from m4sc.coding.torch_link.config import EstimationConfig, LinkConfig
+from m4sc.coding.torch_link.impairments import Impairments, impair
 from m4sc.coding.torch_link.payload import carry
 from m4sc.phy.modulation.payload import QAM_ORDERS, PayloadFormat
 
@@ -26,6 +27,7 @@ class ChannelMix:
         delay_spreads_s, dopplers_hz: of TDL channels, one of each drawn for a batch.
         qam_share, digital_share: of batches that are held to a random grid, or quantised and coded; the rest
             are sent as they are.
+        impaired: share of messages sent as they are that meet interference, erasures or phase noise too.
     """
 
     shares: dict[str, float] = field(default_factory=lambda: {"awgn": 2.0, "rayleigh": 1.0})
@@ -36,6 +38,7 @@ class ChannelMix:
     dopplers_hz: tuple[float, ...] = (0.0,)
     qam_share: float = 0.1
     digital_share: float = 0.1
+    impaired: float = 0.0
 
     def through(
         self, symbols: Tensor, rng: np.random.Generator, generator: torch.Generator
@@ -53,7 +56,11 @@ class ChannelMix:
             doppler_hz=float(rng.choice(self.dopplers_hz)),
         )
         snr_db = snr_db.to(symbols.device, non_blocking=True)
-        return carry(symbols, snr_db, channel, self.payload(rng), generator, self.estimation, config)
+        form = self.payload(rng)
+        received, noise_var = carry(symbols, snr_db, channel, form, generator, self.estimation, config)
+        if form.kind == "digital":  # the check tells what interference does
+            return received, noise_var
+        return impair(received, noise_var, Impairments(self.impaired), generator)
 
     def payload(self, rng: np.random.Generator) -> PayloadFormat:
         """How a batch is sent; rng draws kind, grid (16 points or more) and levels."""
@@ -74,4 +81,5 @@ ALL_CHANNELS = ChannelMix(
     estimation=EstimationConfig(),
     delay_spreads_s=(0.5e-6, 1.5e-6),
     dopplers_hz=(0.0, 10.0),
+    impaired=0.2,
 )
