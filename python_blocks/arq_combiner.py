@@ -22,9 +22,9 @@ class arq_combiner(pdu_worker):  # noqa: N801
     weighted by its noise; the frame goes on once, when its check passes, with the combined symbols and
     ``noise_var`` and ``copies``. Frames of other kinds have no check and pass unchanged.
 
-    ``reports`` carries one PDU a digital frame: ``source_id``, ``user_id``, ``sequence``, ``segment``,
-    ``acknowledged``, ``snr_db`` (Es/N0 of this copy, dB), and as payload the same in bytes
-    (``m4sc.transport.arq.Report``) for the :class:`arq_mapper` at the other end.
+    ``reports`` carries one PDU a digital frame: ``back`` ("report"), ``source_id``, ``user_id``,
+    ``sequence``, ``segment``, ``acknowledged``, ``snr_db`` (Es/N0 of this copy, dB), and as payload the same
+    in bytes (``m4sc.transport.arq.Report``) for the :class:`arq_mapper` at the other end.
 
     Counters: those of :class:`pdu_worker` and of ``m4sc.transport.arq.Combiner``: ``decoded``, ``combined``,
     ``failed``, ``repeated``, ``given_up``.
@@ -59,6 +59,7 @@ class arq_combiner(pdu_worker):  # noqa: N801
         self.counters.update({k: v - self.counters[k] for k, v in self._combiner.counters.items()})
         report = found.report
         told = {
+            "back": "report",
             "source_id": report.source_id,
             "user_id": report.user_id,
             "sequence": report.sequence,

@@ -86,7 +86,7 @@ class arq_mapper(pdu_worker):  # noqa: N801
 
         try:
             meta, payload = read_pdu(message)
-            if is_done(meta):
+            if is_done(meta) or meta.get("back") == "request":  # for the encoder, by the same way
                 return
             self._arrived.append(Report.from_bytes(payload.tobytes()))
             self._heard.set()

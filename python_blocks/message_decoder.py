@@ -38,9 +38,9 @@ class message_decoder(pdu_worker):  # noqa: N801
     tells them; ``received`` (u8vector) of the classical system: the decoded message as PNG, WAV or UTF-8.
 
     An answer less sure than ``ask_below`` is held back, and ``requests`` asks for more of its message
-    (:mod:`m4sc.transport.asking`): a PDU of ``source_id``, ``user_id``, ``sequence``, ``copies`` and, as
-    payload, the same in bytes for the :class:`message_encoder` at the other end. ``copies`` of an answer
-    tells from how many it was made.
+    (:mod:`m4sc.transport.asking`): a PDU of ``back`` ("request"), ``source_id``, ``user_id``, ``sequence``,
+    ``copies`` and, as payload, the same in bytes for the :class:`message_encoder` at the other end.
+    ``copies`` of an answer tells from how many it was made.
 
     A message of another model pair is refused: counted as an error, ``status`` names both fingerprints. Lost
     messages are counted (``counters['lost']``) and reported on ``status`` as ``lost``.
@@ -181,7 +181,7 @@ class message_decoder(pdu_worker):  # noqa: N801
         """Answers to tell; requests are sent first, since an answer may wait for room."""
         for request in outcome.requests:
             known = {"source_id": request.source_id, "user_id": request.user_id}
-            asked = {**known, "sequence": request.sequence, "copies": request.copies}
+            asked = {"back": "request", **known, "sequence": request.sequence, "copies": request.copies}
             self.publish("requests", make_pdu(asked, request.to_bytes()))
         self.counters.update({k: v - self.counters[k] for k, v in self._asking.counters.items()})
         for told in outcome.told:

@@ -119,6 +119,8 @@ class message_encoder(pdu_worker):  # noqa: N801
         """A request: the message again, with more symbols where there are more."""
         from m4sc.transport.asking import Request
 
+        if meta.get("back") == "report":  # for the ARQ mapper, by the same way
+            return
         request = Request.from_bytes(payload.tobytes())
         try:
             kept, sent = self._sent.find(request)

@@ -105,7 +105,16 @@ def test_gaps_between_sequence_numbers_are_the_lost_messages(steps: list[int], f
         assert gaps.take(3, number) == step - 1
         assert gaps.take(3, number) == 0  # another frame of the same message
     assert gaps.lost == sum(steps) - len(steps)
-    assert gaps.take(3, (number - 5) % 65536) == 0 and gaps.take(9, 77) == 0
+    assert gaps.take(9, 77) == 0
+
+
+def test_a_number_that_was_asked_for_is_lost_no_more_and_moves_nothing() -> None:
+    gaps = SequenceGaps()
+    assert [gaps.take(3, number) for number in (65534, 3)] == [0, 4] and gaps.lost == 4
+    assert gaps.take(3, 0) == -1 and gaps.take(3, 0) == 0 and gaps.lost == 3  # the copy after it is none
+    assert gaps.take(3, 65534) == 0  # a copy of what was there
+    assert gaps.take(3, 4) == 0 and gaps.lost == 3  # the count goes on from the newest
+    assert gaps.take(3, 2000) == 0 and gaps.take(3, 2002) == 1  # begun anew
 
 
 @pytest.mark.parametrize("receiver_first", [True, False])

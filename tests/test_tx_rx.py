@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,57 @@ def test_a_code_that_breaks_is_told_as_a_loss(capsys: pytest.CaptureFixture[str]
     assert main(command) == 2  # nothing came through
     out = capsys.readouterr().out
     assert not rows(out, "answer") and [row["fault"] for row in rows(out, "fault")] == ["lost"] * 3
+
+
+def with_reports(sending: Sending, listening: Listening, snr_db: float) -> tuple[int, int]:
+    """Words over ZeroMQ through noise, with a way back; both exit codes."""
+    address = f"zmq://127.0.0.1:{free_port()}"
+    codes = []
+    place = f"{address}?snr_db={snr_db}&seed=3"
+    sender = threading.Thread(target=lambda: codes.append(run_tx(place, TEXTS, sending)), daemon=True)
+    sender.start()
+    heard = run_rx(address, listening)
+    sender.join(40)
+    assert not sender.is_alive()
+    return codes[0], heard
+
+
+def test_bytes_are_sent_over_zeromq_until_they_are_acknowledged(capsys: pytest.CaptureFixture[str]) -> None:
+    back = f"zmq://127.0.0.1:{free_port()}"
+    sending = Sending(payload_kind="digital", mcs=6, reports=back, as_json=True)
+    listening = Listening(count=6, seconds=60.0, reports=back, as_json=True)
+    assert with_reports(sending, listening, 0.0) == (0, 0)  # far less than scheme 6 needs
+    out = capsys.readouterr().out
+    assert [row["answer"] for row in rows(out, "answer")] == list(WORDS)
+    assert len(rows(out, "sent")) > 6
+
+
+def test_a_receiver_over_zeromq_asks_for_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("m4sc_app.loading.warm_up", lambda model: SelfDoubting())
+    back = f"zmq://127.0.0.1:{free_port()}"
+    listening = Listening(count=6, seconds=60.0, reports=back, ask_below=0.6, as_json=True)
+    assert with_reports(Sending(reports=back, as_json=True), listening, 0.0) == (0, 0)
+    out = capsys.readouterr().out
+    assert sorted(row["answer"] for row in rows(out, "answer")) == sorted(WORDS)
+    assert all(row["copies"] == 2 for row in rows(out, "answer"))
+
+
+def test_a_simulated_receiver_asks_for_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("m4sc_app.loading.load_model", lambda model: SelfDoubting())
+    assert main(["tx", "sim:?snr_db=0", *TEXTS, "--ask-below", "0.6"]) == 0
+    assert capsys.readouterr().out.count("[2 copies]") == 6
+
+
+class SelfDoubting(FakeSystem):
+    """As sure as it hears well: 0.5 at 0 dB."""
+
+    def decode(self, symbols: np.ndarray, noise_var: np.ndarray, *given: Any) -> Any:
+        answer = super().decode(symbols, noise_var, *given)
+        return replace(answer, confidence=float(np.mean(1.0 / (1.0 + noise_var))))
 
 
 @pytest.mark.parametrize("paced", [False, True])
@@ -352,7 +404,12 @@ def test_standard_input_is_sent_line_by_line(
      (["tx", "sim:", "text:x", "--interval-s", "-1"], "interval"),
      (["rx", "uhd:addr=127.0.0.9?freq=1G"], "USRP"),
      (["calibrate", "sim:", "--step-db", "0"], "step"),
-     (["tx", "sim:", "text:x", "--payload-kind", "fm"], "analog")],
+     (["tx", "sim:", "text:x", "--payload-kind", "fm"], "analog"),
+     (["tx", "sim:", "text:x", "--reports", "zmq://127.0.0.1:9"], "--reports"),
+     (["tx", "zmq://127.0.0.1:9", "text:x", "--ask-below", "0.5"], "m4sc rx"),
+     (["tx", "zmq://127.0.0.1:9", "text:x", "--reports", "tcp://127.0.0.1:9"], "zmq://"),
+     (["rx", "zmq://127.0.0.1:9", "--ask-below", "0.5"], "--reports"),
+     (["rx", "zmq://127.0.0.1:9", "--reports", "zmq://127.0.0.1"], "port")],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(argv: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 2

@@ -133,8 +133,7 @@ class FileListener:
             )
             return
         lost = self._gaps.take(header.source_id, header.sequence)
-        if lost:
-            self._view.say("lost", count=lost, sequence=header.sequence)
+        self._view.tell_lost(lost, header.sequence)
         if self._recorder is not None:
             shape, announced = self._receiver.waveform, frame.header.announced
             length = frame_samples(len(frame.symbols), shape, frame.protection, announced)

@@ -24,6 +24,8 @@ class Sending:
         symbols: complex data symbols of a message at most; None: what its task takes.
         snr_db: of the link, dB; None where unknown. cfo_hz, seed: of a simulated one.
         source_id: this transmitter. user_id: for whom, -1 for everybody.
+        reports: where the receiver tells what it has, None for no way back.
+        ask_below: of a simulated link's receiver: it asks for more of what it is less sure of; 0 for never.
         waveform: file of it, None for the default.
         model: name or folder of the weights, or a loaded system.
         as_json: events as JSON.
@@ -46,6 +48,8 @@ class Sending:
     seed: int | None = None
     source_id: int = 0
     user_id: int = -1
+    reports: str | None = None
+    ask_below: float = 0.0
     waveform: Path | None = None
     model: object = "default"
     as_json: bool = False
@@ -63,6 +67,8 @@ class Listening:
         snr_db, cfo_hz, seed: of a simulated channel behind a recording.
         source_id, user_id: the wanted transmitter and this receiver, -1 for any.
         min_confidence: below it an answer is "not sure".
+        reports: where to tell the transmitter what came, None for nowhere. ask_below: below this confidence
+            more of a message is asked for there; 0 for never.
         keys: file of ``m4sc keys`` with this receiver's own, None for none.
         waveform, model, as_json: as of :class:`Sending`.
     """
@@ -81,6 +87,8 @@ class Listening:
     user_id: int = -1
     min_confidence: float = 0.0
     keys: Path | None = None
+    reports: str | None = None
+    ask_below: float = 0.0
     waveform: Path | None = None
     model: object = "default"
     as_json: bool = False

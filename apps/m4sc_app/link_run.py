@@ -88,6 +88,7 @@ def run_station(
     feed: Callable[[], None] = lambda: None,
     count: int = 0,
     seconds: float = 0.0,
+    linger_s: float = 0.0,
 ) -> bool:
     """Run a station to its end; True if it was stopped by the person.
 
@@ -99,6 +100,7 @@ def run_station(
         feed: called about twenty times a second; may send messages.
         count: end after so many messages answered or failed, 0 for any number.
         seconds: end after this, s; 0 for never.
+        linger_s: after `count` messages go on so long, s: their transmitter may not know yet that they came.
 
     Raises:
         UserError: a recording could not be written to its end.
@@ -112,7 +114,9 @@ def run_station(
                 for event in events.take():
                     _show(event, view, gaps)
                 handled = view.figures["answers"] + view.figures["faults"]
-                if (count and handled >= count) or station.has_ended() or events.broken_off:
+                if count and handled >= count:
+                    deadline, count = min(deadline, time.monotonic() + linger_s), 0
+                if station.has_ended() or events.broken_off:
                     break
                 feed()
     finally:
@@ -151,8 +155,7 @@ def leave_without_threads(code: int) -> None:
 def _show(event: LinkEvent, view: LinkView, gaps: SequenceGaps) -> None:
     if event.kind == "frame":
         lost = gaps.take(int(event.values.get("source_id", 0)), int(event.values["sequence"]))
-        if lost:
-            view.say("lost", count=lost, sequence=event.values["sequence"])
+        view.tell_lost(lost, int(event.values["sequence"]))
     view.show(event)
 
 

@@ -77,6 +77,12 @@ class LinkView:
         """Show an event of the command itself."""
         self.show(LinkEvent(kind, time.time(), values))
 
+    def tell_lost(self, count: int, sequence: int) -> None:
+        """Messages lost right before one; -1: that one was counted as lost, was asked for, and came."""
+        if count > 0:
+            self.say("lost", count=count, sequence=sequence)
+        self.figures["lost"] += min(count, 0)
+
     # --- figures ----------------------------------------------------------------------------------------
 
     def _count(self, event: LinkEvent) -> None:
@@ -183,6 +189,8 @@ def _said(values: dict[str, Any]) -> str:
     picture = f"(picture: {kept})" if kept else "(a picture; --pictures FOLDER keeps it)"
     lost = values.get("lost_segments") or 0
     part = f" [{lost} of {values['n_segments']} frames lost]" if lost else ""
+    copies = values.get("copies") or 1
+    part += f" [{copies} copies]" if copies > 1 else ""
     return f"{answer if answer is not None else picture}{part}{_trust(values)}"
 
 

@@ -12,6 +12,8 @@ from m4sc_app.link_view import LinkView
 from m4sc_app.outcome import exit_code
 from m4sc_app.pictures import Keeper
 
+_LINGER_S = 2.0  # a report that was lost is asked for after one
+
 
 def run_radio_rx(where: Address, options: Listening, waveform: WaveformConfig, view: LinkView) -> int:
     """Listen to the address; the exit code.
@@ -36,12 +38,20 @@ def run_radio_rx(where: Address, options: Listening, waveform: WaveformConfig, v
         wanted_source_id=options.source_id,
         min_confidence=options.min_confidence,
         key="" if key is None else key.key.hex(),
+        reports=options.reports or "",
+        ask_below=options.ask_below,
     )
     station = Station(system, events, receive=end, config=config, recorder=recorder)
     events.keeper = Keeper(options.pictures)
     with interruptible() as stopped:
         view.say("ready", text=f"listening to {where.text}")
         was_stopped = run_station(
-            station, events, view, stopped, count=options.count, seconds=options.seconds
+            station,
+            events,
+            view,
+            stopped,
+            count=options.count,
+            seconds=options.seconds,
+            linger_s=_LINGER_S if options.reports else 0.0,
         )
     return exit_code(view, True, was_stopped, endless=not options.count and not options.seconds)

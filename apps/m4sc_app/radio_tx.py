@@ -30,7 +30,7 @@ def open_station(where: Address, sending: Sending, waveform: WaveformConfig) -> 
     s, events = sending, Events()
     config = StationConfig(
         s.classical, s.payload_kind, s.qam_order, s.snr_db, s.mcs, s.source_id, s.instruction,
-        s.levels, s.user_id,
+        s.levels, s.user_id, reports=s.reports or "", ask_below=s.ask_below,
     )  # fmt: skip
     if where.kind == "sim":
         channel = open_channel(where, waveform)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from m4sc_app.errors import UserError
 from m4sc_app.link_options import Listening
 
 
@@ -51,6 +52,18 @@ def rx_command(
     min_confidence: Annotated[
         float, typer.Option(min=0.0, max=1.0, help='Below it an answer is "not sure"; 0: never.')
     ] = 0.0,
+    reports: Annotated[
+        str | None,
+        typer.Option(
+            help="zmq://HOST:PORT to listen at: tells m4sc tx --reports what came, and asks for more."
+        ),
+    ] = None,
+    ask_below: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Below it more of a message is asked for, with --reports; 0: never."
+        ),
+    ] = 0.0,
     waveform: Annotated[Path | None, typer.Option(help="JSON file of waveform parameters.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     json_: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
@@ -63,7 +76,7 @@ def rx_command(
     """
     listening = Listening(
         query, count, seconds, record, pictures, datatype, rate, snr_db, cfo_hz, seed, source_id, user_id,
-        min_confidence, keys, waveform, model, json_,
+        min_confidence, keys, reports, ask_below, waveform, model, json_,
     )  # fmt: skip
     code = run_rx(address, listening)
     if code:
@@ -88,6 +101,12 @@ def run_rx(address: str, listening: Listening) -> int:
     where = with_sample_format(where, options.datatype, options.rate)
     shape = read_waveform(options.waveform)
     is_file = where.kind == "file"
+    if options.reports is not None and is_file:
+        raise UserError("--reports is for a transmitter that sends now; a recording has none")
+    if options.ask_below and options.reports is None:
+        raise UserError(
+            "--ask-below needs --reports zmq://HOST:PORT, where the transmitter hears what is asked"
+        )
     view = LinkView(f"m4sc rx {address}", options.as_json, live=not is_file, sends=False)
     if not is_file:
         from m4sc_app.radio_rx import run_radio_rx

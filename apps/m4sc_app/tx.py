@@ -67,6 +67,17 @@ def tx_command(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the noise of sim: and recordings.")] = None,
     source_id: Annotated[int, typer.Option(min=0, max=255, help="Who sends, in the header.")] = 0,
     user_id: Annotated[int, typer.Option(min=-1, max=65535, help="For whom; -1: every receiver.")] = -1,
+    reports: Annotated[
+        str | None,
+        typer.Option(
+            help="zmq://HOST:PORT of m4sc rx --reports: digital messages are sent until they are "
+            "acknowledged, others again where the receiver asks for more."
+        ),
+    ] = None,
+    ask_below: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="sim: more is asked for below this confidence; 0: never."),
+    ] = 0.0,
     waveform: Annotated[Path | None, typer.Option(help="JSON file of waveform parameters.")] = None,
     model: Annotated[str, typer.Option(help="Name of a trained model, or its folder.")] = "default",
     json_: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
@@ -88,7 +99,8 @@ def tx_command(
         )
     sending = Sending(
         task, instruction, classical, repeat, interval_s, seconds, paced, payload_kind, qam_order, levels,
-        mcs, symbols, snr_db, cfo_hz, seed, source_id, user_id, waveform, model, json_,
+        mcs, symbols, snr_db, cfo_hz, seed, source_id, user_id, reports, ask_below, waveform, model,
+        json_,
     )  # fmt: skip
     code = run_tx(where, entries, sending)
     if code:
@@ -122,6 +134,10 @@ def run_tx(address: str | Address, entries: list[str], sending: Sending) -> int:
     view = LinkView(f"m4sc tx {where.text}", s.as_json, live=not is_file, receives=answers)
     if s.classical and s.symbols is not None:
         raise UserError("--symbols is not for --classical, whose files take what they need")
+    if s.reports is not None and where.kind in ("sim", "file"):
+        raise UserError(f"--reports is for a receiver elsewhere; '{where.kind}:' has none")
+    if s.ask_below and where.kind != "sim":
+        raise UserError("--ask-below is the receiver's: give it to m4sc rx, with --reports, or send to sim:")
     found = messages_to_send(entries, s.task, s.instruction, s.repeat)
     messages = (replace(message, symbols=s.symbols) for message in found)
     if is_file:

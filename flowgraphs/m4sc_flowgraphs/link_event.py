@@ -14,6 +14,7 @@ FRAME_KEYS = (
     "payload_kind",
     "modality",
     "snr_db",
+    "copies",
     "cfo_hz",
     "sfo_ppm",
     "start_sample",

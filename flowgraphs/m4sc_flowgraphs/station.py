@@ -19,8 +19,10 @@ from m4sc_flowgraphs.link_events import EventSink, LinkEvent
 from m4sc_flowgraphs.messages import OutgoingMessage
 from m4sc_flowgraphs.radio_ends import ReceiveEnd, TransmitEnd
 from m4sc_flowgraphs.radio_ends.opening import GAP_SAMPLES
+from m4sc_flowgraphs.way_back import open_listener, open_reports
 
 Emit = Callable[[LinkEvent], None]
+_LINGER_S = 3.0  # of a transmitter that has sent all, for those who ask for more
 _ROOM_S = 30.0  # a message waits for a place in the transmit chain
 
 
@@ -41,6 +43,11 @@ class StationConfig:
         wanted_source_id: the transmitter to listen to, -1 for any.
         min_confidence: below it an answer is replaced by "not sure"; 0 for never.
         key: of the user who receives, as of ``gnuradio.m4sc.group_decoder``; empty for none.
+        reports: ``zmq://HOST:PORT`` where the receiver tells its transmitter what it has and asks for more;
+            it listens there. Messages of bytes are then sent until they are acknowledged. Empty for no way
+            back.
+        ask_below: an answer less sure than this is asked about; 0 for never. With a ``channel`` there is a
+            way back in any case.
     """
 
     classical: bool = False
@@ -55,6 +62,8 @@ class StationConfig:
     wanted_source_id: int = -1
     min_confidence: float = 0.0
     key: str = ""
+    reports: str = ""
+    ask_below: float = 0.0
 
 
 class LastSample(gr.sync_block):
@@ -122,6 +131,7 @@ class Station(gr.top_block):
         if channel is not None:
             self.channel = channel
             self.connect(self.transmitter, self.channel, self.receiver)
+            self.msg_connect(self.decoder, "requests", self.encoder, "requests")
         if transmit is not None:
             self.transmit_end = transmit
             self.last_sample = LastSample()
@@ -148,19 +158,32 @@ class Station(gr.top_block):
         )
         shape = waveform if end is None else end.waveform
         system = "classical" if c.classical else "semantic"
-        self.encoder = m4sc.message_encoder(model, system, c.snr_db)
-        self.mapper = m4sc.symbol_mapper(
-            c.payload_kind,
-            c.qam_order,
-            waveform=shape,
-            levels=c.levels,
-            mcs=c.mcs,
-            snr_db=c.snr_db,
-        )
+        linger_s = _LINGER_S if c.reports or c.ask_below else 0.0
+        self.encoder = m4sc.message_encoder(model, system, c.snr_db, linger_s=linger_s)
+        if c.reports and (c.classical or c.payload_kind == "digital"):
+            self.mapper = m4sc.arq_mapper(levels=c.levels, waveform=shape)
+        else:
+            self.mapper = m4sc.symbol_mapper(
+                c.payload_kind,
+                c.qam_order,
+                waveform=shape,
+                levels=c.levels,
+                mcs=c.mcs,
+                snr_db=c.snr_db,
+            )
+        if c.reports:
+            self._hear_back(c.reports)
         self.msg_connect(self.encoder, "payload", self.mapper, "payload")
         self.msg_connect(self.mapper, "symbols", self.transmitter, "symbols")
         for block in (self.encoder, self.mapper, self.transmitter):
             self.msg_connect(block, "status", self.sink, "events")
+
+    def _hear_back(self, address: str) -> None:
+        """What the receiver at the address tells, to those whom it concerns."""
+        self.back = open_listener(address)
+        self.msg_connect(self.back, "out", self.encoder, "requests")
+        if isinstance(self.mapper, m4sc.arq_mapper):
+            self.msg_connect(self.back, "out", self.mapper, "reports")
 
     def _build_receiver(self, model: Any, end: ReceiveEnd | None, waveform: Any) -> None:
         shape = waveform if end is None else end.waveform
@@ -173,15 +196,23 @@ class Station(gr.top_block):
             user_id=c.user_id,
             source_id=c.wanted_source_id,
             min_confidence=c.min_confidence,
+            ask_below=c.ask_below,
         )
         self.decoder.set_default_query(c.query)
-        if c.user_id < 0:
-            self.msg_connect(self.receiver, "symbols", self.decoder, "symbols")
-        else:
+        last = self.receiver
+        if c.user_id >= 0:
             self.own = m4sc.group_decoder(c.user_id, c.key, shape)
-            self.msg_connect(self.receiver, "symbols", self.own, "symbols")
-            self.msg_connect(self.own, "symbols", self.decoder, "symbols")
+            self.msg_connect(last, "symbols", self.own, "symbols")
             self.msg_connect(self.own, "status", self.sink, "events")
+            last = self.own
+        if c.reports:
+            self.combiner, self.back = m4sc.arq_combiner(waveform=shape), open_reports(c.reports)
+            self.msg_connect(last, "symbols", self.combiner, "symbols")
+            self.msg_connect(self.combiner, "reports", self.back, "in")
+            self.msg_connect(self.combiner, "status", self.sink, "events")
+            self.msg_connect(self.decoder, "requests", self.back, "in")
+            last = self.combiner
+        self.msg_connect(last, "symbols", self.decoder, "symbols")
         self.msg_connect(self.decoder, "answers", self.sink, "events")
         for block in (self.receiver, self.decoder):
             self.msg_connect(block, "status", self.sink, "events")

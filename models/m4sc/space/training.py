@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from m4sc.coding.torch_link.impairments import Impairments, impair
 from m4sc.coding.torch_link.link import transmit
 from m4sc.space import confidence as trust
 from m4sc.space.channel_codec import SpaceCodec, SpaceCodecStage, train_space_codec
@@ -365,7 +364,7 @@ def through_channel(
 ) -> tuple[Tensor, Tensor]:
     """Points, float (n, dim), to what a random channel leaves of them, and their quality, float (n,).
 
-    8 to 128 symbols, up to 20 dB, AWGN or Rayleigh, one message in five impaired.
+    8 to 128 symbols, up to 20 dB, AWGN or Rayleigh.
     """
     low, high = np.log2(codec.config.least_symbols), np.log2(codec.config.symbols)
     draw = torch.rand(2, generator=generator)
@@ -374,7 +373,6 @@ def through_channel(
     channel = "rayleigh" if draw[1] < 0.3 else "awgn"
     sent = codec.send(points, count)
     received, noise_var = transmit(sent[:, :, None], snr_db, channel, generator)
-    received, noise_var = impair(received, noise_var, Impairments(), generator)
     noise = noise_var[:, :, 0]
     return codec.receive(received[:, :, 0], noise), codec.quality(noise)
 
