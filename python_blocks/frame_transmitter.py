@@ -65,7 +65,7 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
     Tags written: ``packet_len`` (samples, on a burst's first sample, gap excluded), if ``packet_len_key``
     is given; ``m4sc_done`` after the last burst once a ``done`` PDU came. Any PDU with ``done`` on port
     ``stop`` ends the stream. ``status`` carries one PDU a frame (``event`` = ``sent``, ``sequence``,
-    ``segment``, ``n_symbols``, ``air_time_s``) and one a fault.
+    ``segment``, ``copy``, ``n_symbols``, ``air_time_s``) and one a fault.
 
     A PDU becomes samples when its turn comes, so that ``queue_len`` bounds what is held, however long the
     bursts; its slot is free again once its samples have left. How senders wait for one, and what happens to
@@ -184,7 +184,9 @@ class frame_transmitter(gr.sync_block):  # noqa: N801
                 self._chunks.append((np.zeros(gap, np.complex64), None))
             self.counters["sent"] += 1
             seconds = burst.size / self.waveform.samp_rate
-            self._report(meta, event="sent", n_symbols=payload.size, air_time_s=seconds)
+            self._report(
+                meta, event="sent", n_symbols=payload.size, air_time_s=seconds, copy=meta.get("copy")
+            )
         except Exception as exc:  # the next message must still be sent
             self.counters["errors"] += 1
             reason = str(exc) if isinstance(exc, ValueError) else f"{type(exc).__name__}: {exc}"

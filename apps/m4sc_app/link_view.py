@@ -92,7 +92,8 @@ class LinkView:
         if name in self.figures:
             self.figures[name] += int(v.get("count", 1))
         if event.kind == "sent":
-            self.figures["messages_sent"] += v.get("segment") in (0, None)  # its first frame went out
+            is_first = v.get("segment") in (0, None) and not v.get("copy")
+            self.figures["messages_sent"] += is_first  # its first frame went out
             self.air_time_s += float(v.get("air_time_s", 0.0))
         elif event.kind == "frame":
             self.snr_db, self.cfo_hz = float(v["snr_db"]), float(v["cfo_hz"])

@@ -12,7 +12,7 @@ from m4sc_app.link_view import LinkView
 from m4sc_app.outcome import exit_code
 from m4sc_app.pictures import Keeper
 
-_LINGER_S = 2.0  # a report that was lost is asked for after one
+_LINGER_S = 3.0  # longer than a transmitter waits for those who ask for more
 
 
 def run_radio_rx(where: Address, options: Listening, waveform: WaveformConfig, view: LinkView) -> int:

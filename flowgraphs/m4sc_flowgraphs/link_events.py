@@ -63,7 +63,7 @@ def event_of(meta: dict[str, Any], payload: np.ndarray, time_s: float) -> LinkEv
 
 def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
     event = str(meta.get("event"))
-    keys = ("sequence", "source_id", "segment", "n_segments", "air_time_s")
+    keys = ("sequence", "source_id", "segment", "n_segments", "air_time_s", "copy")
     known = {key: meta[key] for key in keys if key in meta}
     if event == "sent":
         return LinkEvent("sent", time_s, {**known, "complex_symbols": int(meta["n_symbols"])})

@@ -22,7 +22,7 @@ from m4sc_flowgraphs.radio_ends.opening import GAP_SAMPLES
 from m4sc_flowgraphs.way_back import open_listener, open_reports
 
 Emit = Callable[[LinkEvent], None]
-_LINGER_S = 3.0  # of a transmitter that has sent all, for those who ask for more
+_LINGER_S = 1.5  # of a transmitter that has sent all: a receiver asks again after one
 _ROOM_S = 30.0  # a message waits for a place in the transmit chain
 
 
