@@ -76,7 +76,7 @@ def answers_of(done: Any) -> list[tuple[str, str]]:
 
 
 def test_all_are_there_and_no_generated_line_is() -> None:
-    assert len(GRAPHS) == 21 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
+    assert len(GRAPHS) == 22 and not list(FLOWGRAPHS.glob("m4sc_*.py"))
     for name, graph in GRAPHS.items():
         radio = any(block["id"].startswith(("uhd_", "soapy_")) for block in graph["blocks"])
         assert radio == bool(re.search("usrp|soapy", name))
