@@ -100,6 +100,11 @@ def _places(count: int, waveform: WaveformConfig, device: torch.device) -> tuple
     return order % waveform.n_data_carriers, order // waveform.n_data_carriers
 
 
+def _rows(row: Tensor, what: Impairments) -> int:
+    """OFDM symbols of a message, without a wait for the device."""
+    return -(-len(row) // what.waveform.n_data_carriers)
+
+
 def _between(limits: tuple[float, float], n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """Powers drawn evenly in dB, float (n, 1)."""
     low, high = limits
@@ -119,14 +124,14 @@ def _carrier(column: Tensor, n: int, what: Impairments, generator: torch.Generat
 
 def _pulse(row: Tensor, n: int, what: Impairments, generator: torch.Generator | None) -> Tensor:
     """Noise variance in the OFDM symbols that are hit, float (n, k)."""
-    rows = int(row.max()) + 1
+    rows = _rows(row, what)
     hit = draw_uniform((n, rows), generator, row.device) < what.pulse_share
     return hit[:, row] * _between(what.pulse_db, n, hit, generator)
 
 
 def _stretch(row: Tensor, n: int, what: Impairments, generator: torch.Generator | None) -> Tensor:
     """Which symbols lie in the OFDM symbols that are lost, bool (n, k)."""
-    rows = int(row.max()) + 1
+    rows = _rows(row, what)
     length = draw_uniform((n, 1), generator, row.device) * what.erased_share * rows
     begin = draw_uniform((n, 1), generator, row.device) * (rows - length)
     return (row >= begin.floor()) & (row < (begin + length).round().clamp_min(1.0))
@@ -134,7 +139,7 @@ def _stretch(row: Tensor, n: int, what: Impairments, generator: torch.Generator 
 
 def _phase(row: Tensor, n: int, what: Impairments, generator: torch.Generator | None) -> Tensor:
     """What is left of the phase of each OFDM symbol, rad, float (n, k)."""
-    rows = int(row.max()) + 1
+    rows = _rows(row, what)
     most = torch.pi / 180.0 * what.phase_deg
     spread = most * draw_uniform((n, 1), generator, row.device)
     return (spread * draw_normal((n, rows), generator, row.device))[:, row]
