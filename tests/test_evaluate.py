@@ -13,7 +13,7 @@ from m4sc.codecs.classical import ClassicalCodec
 from m4sc.data.example import Example
 from m4sc.evaluate.catalogue import test_examples
 from m4sc.evaluate.channels import transmit
-from m4sc.evaluate.harness import read_rows, run, shifted
+from m4sc.evaluate.harness import measure, measure_controls, read_rows, run, shifted
 from m4sc.evaluate.measures import measures_of
 from m4sc.evaluate.probe import probe_row
 from m4sc.evaluate.systems import Classical, Semantic, Words
@@ -86,6 +86,32 @@ def test_each_message_is_encoded_once_for_all_snrs() -> None:
     model = FakeModel()
     list(run(Semantic(model), {"classify": examples(8)}, snrs_db=(0, 10, 20)))
     assert model.encoded == 8
+
+
+class Counting(Semantic):
+    """Counts what its receiver is asked."""
+
+    asked = 0
+
+    def read_all(self, received, examples):
+        self.asked += len(examples)
+        return super().read_all(received, examples)
+
+
+def test_controls_of_some_examples_are_evenly_spaced_and_leave_the_score() -> None:
+    plain, rows, asked = examples(40), {}, {}
+    for most in (None, 20, 0, 99):
+        system = Counting(FakeModel())
+        controls = measure_controls(system, plain, most)
+        asked[most] = system.asked
+        found = measure(system, plain, "awgn", 0.0, controls, [0])
+        (rows[most],) = [row for row in found if row.metric == "exact" and row.kind == "all"]
+    assert asked == {None: 40 + 40 + 1, 20: 40 + 20 + 1, 0: 40, 99: 40 + 40 + 1}  # zeros are asked once
+    assert len({(row.score, row.no_channel_score, row.ci_low, row.n) for row in rows.values()}) == 1
+    assert [rows[most].controls for most in rows] == [None, 20, 0, None]
+    assert rows[None].blind_score == 0.25 and rows[0].blind_score is rows[0].shuffled_score is None
+    assert rows[20].blind_score == 0.5  # every second message has one of two numbers
+    np.testing.assert_array_equal(measure_controls(Counting(FakeModel()), plain, 3).held, [0, 13, 26])
 
 
 def test_shuffled_takes_another_message() -> None:

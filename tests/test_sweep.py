@@ -44,6 +44,8 @@ def test_a_configuration_becomes_its_points(tmp_path: Path) -> None:
     assert config.systems[1].quality == (20, 60) and config.systems[2].mcs == 2
     other = load_config(written(tmp_path, GOOD.replace("20\n", "30\n")))
     assert config.settings_digest != other.settings_digest
+    fewer = load_config(written(tmp_path, "controls: {text: 5}\n" + GOOD))  # told in a row, as points are
+    assert fewer.controls == (("text", 5),) and fewer.settings_digest == config.settings_digest
     digests = {config.digest_of(system) for system in config.systems}
     assert len(digests) == 3 and all(digest.startswith(config.settings_digest) for digest in digests)
 
@@ -54,6 +56,9 @@ def test_a_configuration_becomes_its_points(tmp_path: Path) -> None:
         ("examples: 20", "examples: many", 1),
         ("examples: 20", "exmples: 20", 1),
         ("channel: awgn", "channel: vacuum", 3),
+        ("examples: 20", "controls: {cook: 5}", 1),
+        ("examples: 20", "controls: {text: -1}", 1),
+        ("examples: 20", "controls: 5", 1),
         ("[0, 5]", "[0, 99]", 3),
         ("[classify, text]", "[classify, cook]", 5),
         ("[20, 60]", "[60, 20]", 8),

@@ -36,7 +36,8 @@ class Row:
     prefixes; kind: "all" or a question type; no_channel_ratio: score over
     no_channel_score; blind: latents were zeros; shuffled: they were another message's; lost: messages of all
     seeds; frames, frames_lost: of all messages and seeds; post_equaliser_snr_db: median over them; the
-    interval is over messages, of which n examples ask, and the seeds of the channel.
+    interval is over messages, of which n examples ask, and the seeds of the channel; controls: examples that
+    blind and shuffled are of, None for all n.
     """
 
     system: str
@@ -62,15 +63,23 @@ class Row:
     seeds: list[int]
     wording: str
     post_equaliser_snr_db: float | None = None
+    controls: int | None = None
 
 
 @dataclass(frozen=True)
 class Controls:
-    """Numbers of each example, of every measure, that no SNR changes."""
+    """Numbers of each example, of every measure, that no SNR changes.
+
+    Attributes:
+        no_channel: of all examples.
+        blind, shuffled: of those of `held`; None where a system has none.
+        held: places of those examples, int64 (m,); None: all.
+    """
 
     no_channel: Values
     blind: Values | None
     shuffled: Values | None
+    held: np.ndarray | None = None
 
 
 def shifted(examples: Sequence[Example]) -> list[Example]:
@@ -88,17 +97,27 @@ def _values(measures: Sequence[Measure], examples: Sequence[Example], answers: S
     return [measure.each(answers, examples) for measure in measures]
 
 
-def measure_controls(system: System, examples: Sequence[Example]) -> Controls:
-    """Measure the model without a channel and, of the semantic system, with zero and with swapped latents."""
+def measure_controls(system: System, examples: Sequence[Example], most: int | None = None) -> Controls:
+    """Measure the model without a channel and, of the semantic system, with zero and with swapped latents.
+
+    most: examples that have the latter two, evenly spaced over all; None: all have.
+    """
     measures = measures_of(examples[0].task)
     no_channel = _values(measures, examples, system.all_without_channel(examples))
     if not isinstance(system, Semantic):
         return Controls(no_channel, None, None)
-    noise_var = 10.0 ** (-CONTROL_SNR_DB / 10)
-    foreign = [system.symbols(other) for other in shifted(examples)]
-    swapped = system.read_all([(x, np.full(len(x), noise_var, np.float32)) for x in foreign], examples)
-    blind = system.read_zeros(examples, noise_var)
-    return Controls(no_channel, _values(measures, examples, blind), _values(measures, examples, swapped))
+    held = None
+    if most is not None and most < len(examples):
+        held = np.arange(most) * len(examples) // max(most, 1)
+        if not most:
+            return Controls(no_channel, None, None, held)
+    noise_var, others = 10.0 ** (-CONTROL_SNR_DB / 10), shifted(examples)
+    places = range(len(examples)) if held is None else held.tolist()
+    asked = [examples[i] for i in places]
+    foreign = [system.symbols(others[i]) for i in places]
+    swapped = system.read_all([(x, np.full(len(x), noise_var, np.float32)) for x in foreign], asked)
+    blind = system.read_zeros(asked, noise_var)
+    return Controls(no_channel, _values(measures, asked, blind), _values(measures, asked, swapped), held)
 
 
 def measure(
@@ -139,11 +158,14 @@ def measure(
             values = np.stack([of_seed[m][chosen] for of_seed in found])  # (seeds, n, d)
             low, high = crossed_interval(values, measured.figure, media[chosen], seed=seeds[0])
 
-            def figure(control: Values | None, m: int = m, chosen: np.ndarray = chosen) -> float | None:
-                return None if control is None else float(measures[m].figure(control[m][chosen].mean(0)))
+            def figure(control: Values | None, chosen: np.ndarray, m: int = m) -> float | None:
+                if control is None or not chosen.any():
+                    return None
+                return float(measures[m].figure(control[m][chosen].mean(0)))
 
             score = float(measured.figure(values.mean((0, 1))))
-            no_channel = figure(controls.no_channel) or 0.0
+            no_channel = figure(controls.no_channel, chosen) or 0.0
+            held = chosen if controls.held is None else chosen[controls.held]
             rows.append(
                 Row(
                     system=system.name,
@@ -160,8 +182,8 @@ def measure(
                     ci_high=high,
                     no_channel_score=no_channel,
                     no_channel_ratio=score / no_channel if no_channel > 0 else None,
-                    blind_score=figure(controls.blind),
-                    shuffled_score=figure(controls.shuffled),
+                    blind_score=figure(controls.blind, held),
+                    shuffled_score=figure(controls.shuffled, held),
                     lost=int(np.asarray(lost)[:, chosen].sum()),
                     frames=int(np.asarray(frames)[:, chosen].sum()),
                     frames_lost=int(np.asarray(frames_lost)[:, chosen].sum()),
@@ -169,6 +191,7 @@ def measure(
                     seeds=list(seeds),
                     wording=examples[0].wording,
                     post_equaliser_snr_db=_median_known(np.asarray(snrs_db)[:, chosen]),
+                    controls=None if controls.held is None else int(held.sum()),
                 )
             )
     return rows

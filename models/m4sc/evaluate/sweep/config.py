@@ -38,7 +38,18 @@ _SYSTEM_KEYS = {
 }
 _PAIR = ("encoder", "decoder")
 _MOST_CHARACTERS = 1 << 18
-_KEYS = {"through", "weights", "examples", "validation", "seed", "seeds", "channels", "systems", "tasks"}
+_KEYS = {
+    "through",
+    "weights",
+    "examples",
+    "validation",
+    "controls",
+    "seed",
+    "seeds",
+    "channels",
+    "systems",
+    "tasks",
+}
 
 
 class SweepConfigError(ValueError):
@@ -88,6 +99,8 @@ class SweepConfig:
         examples: of the test split a task; validation: of the validation examples, for choices.
         seed: of the draw of examples; seeds: of the channels' noise.
         through: the way across, of `m4sc.evaluate.ways.THROUGH`.
+        controls: of a task how many examples are asked with zeros and with another message's symbols, in the
+            place of all. A row says it, and no score depends on it, so it is in no digest.
     """
 
     systems: tuple[SystemSpec, ...]
@@ -99,6 +112,7 @@ class SweepConfig:
     seed: int = 0
     seeds: tuple[int, ...] = (0,)
     through: str = SYMBOLS
+    controls: tuple[tuple[str, int], ...] = ()
 
     @property
     def settings_digest(self) -> str:
@@ -178,6 +192,11 @@ class _Reader:
         }
         if "seeds" in top:
             numbers["seeds"] = tuple(self._number(n, 0, 1_000_000) for n in self._list(top["seeds"]))
+        if "controls" in top:
+            found = self._mapping(top["controls"], set(TASKS))
+            numbers["controls"] = tuple(
+                (task, self._number(node, 0, 1_000_000)) for task, node in found.items()
+            )
         if "through" in top:
             numbers["through"] = self._choice(top["through"], THROUGH, "way")
         if "weights" in top:

@@ -67,7 +67,7 @@ def _work(config: SweepConfig, spec: SystemSpec, task: str, place: Place, way: W
     training = training_examples(task, place.data, _TRAINING, config.seed)
     ground = Ground(model, training, config.validation, place, config.seed, way, _choosing(way))
     built = build(spec, task, ground)
-    return _Work(built, examples, measure_controls(built.system, examples))
+    return _Work(built, examples, measure_controls(built.system, examples, dict(config.controls).get(task)))
 
 
 def measure_one(config: SweepConfig, point: Point, place: Place) -> Rows:

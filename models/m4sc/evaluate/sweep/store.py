@@ -29,7 +29,7 @@ _REALS = (
     "snr_db", "post_equaliser_snr_db", "symbols", "air_time_ms", "score", "ci_low", "ci_high",
     "no_channel_score", "no_channel_ratio", "blind_score", "shuffled_score",
 )  # fmt: skip
-_COUNTS = ("lost", "frames", "frames_lost", "n", "messages", "draw_seed", "protection")
+_COUNTS = ("lost", "frames", "frames_lost", "n", "messages", "draw_seed", "protection", "controls")
 COLUMNS = (*_TEXTS, *_REALS, *_COUNTS, "seeds", "schemes", "samples")
 """Columns of every row, empty where a row says nothing of it."""
 
