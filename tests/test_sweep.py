@@ -319,3 +319,23 @@ def test_a_row_of_symbols_costs_what_its_header_does() -> None:
         for protection in (0, 1)
     )
     assert shortest.air_time_s < 0.5 * usual.air_time_s and shortest.received is not None
+
+
+def test_the_longest_messages_are_drawn_no_longer_than_frames_can_number() -> None:
+    from m4sc.codecs.base import Payload
+    from m4sc.evaluate import envelope
+    from m4sc.phy.modulation.payload import PayloadFormat
+    from m4sc.transport.config import TransportConfig
+    from m4sc.transport.frames import Address, to_frames
+
+    n_bytes = 150_000  # as of a sound without loss; the next power of two has a frame too many
+    size = envelope.size_of(n_bytes)
+    assert n_bytes < size < 1 << 18 and envelope.size_of(300) == 512
+    for channel in ("awgn", "tdl-a"):
+        schemes = envelope._candidates(channel, -9.0, size)
+        assert schemes and min(schemes) > min(envelope._candidates(channel, -9.0, 200)) == 0
+        for mcs in schemes:
+            config = TransportConfig(PayloadFormat(mcs=mcs))
+            assert len(to_frames(Payload(1, "speech", data=bytes(size)), Address(), config)) <= 256
+    with pytest.raises(ValueError, match="more frames than can be numbered"):
+        best_scheme("awgn", 10.0, 400_000)

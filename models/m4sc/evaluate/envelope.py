@@ -16,7 +16,7 @@ from m4sc.phy.header.protection import PROTECTIONS
 from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.phy.modulation.payload import PayloadFormat
 from m4sc.transport.config import TransportConfig
-from m4sc.transport.frames import Address, to_frames
+from m4sc.transport.frames import Address, most_message_bytes, to_frames
 
 DRAWS = 40
 TOLERANCE = 0.025
@@ -152,8 +152,9 @@ def _assured(channel: str, snr_db: float, way: Way) -> float:
 
 
 def size_of(n_bytes: int) -> int:
-    """The size that a message of n bytes counts as: the next power of two."""
-    return 1 << max(1, n_bytes - 1).bit_length()
+    """The size that a message of n bytes counts as: the next power of two, or all that frames can number."""
+    most = max(most_message_bytes(mcs.index, TransportConfig()) for mcs in MCS_TABLE)
+    return max(n_bytes, min(1 << max(1, n_bytes - 1).bit_length(), most))
 
 
 @lru_cache(maxsize=256)
@@ -174,11 +175,20 @@ def _choose(channel: str, snr_db: float, n_bytes: int, way: Way) -> Choice:
 
 
 def _candidates(channel: str, snr_db: float, n_bytes: int) -> list[int]:
-    """Numbers of the schemes that may do, the fastest first; the slowest of all is among them."""
+    """Numbers of the schemes that may do, the fastest first; the slowest that carries so much is among them.
+
+    Raises:
+        ValueError: no scheme can.
+    """
+    able = [mcs for mcs in MCS_TABLE if n_bytes <= most_message_bytes(mcs.index, TransportConfig())]
+    if not able:
+        raise ValueError(f"a message of {n_bytes} bytes takes more frames than can be numbered")
     found = []
-    for mcs in MCS_TABLE:
+    for mcs in able:
         margin = mcs.required_snr_db(min(n_bytes, 256)) - snr_db
-        if mcs.index and (margin > _MARGINS_DB[1] or (channel == "awgn" and margin < _MARGINS_DB[0])):
+        if mcs is not able[0] and (
+            margin > _MARGINS_DB[1] or (channel == "awgn" and margin < _MARGINS_DB[0])
+        ):
             continue
         found.append((mcs.bits_per_symbol * mcs.rate, mcs.index))
     return [index for _, index in sorted(found, reverse=True)]

@@ -184,6 +184,12 @@ def _analogue(
     return [_frame(replace(head, segment=i), part, config, protection) for i, part in enumerate(mapped)]
 
 
+def most_message_bytes(mcs: int, config: TransportConfig) -> int:
+    """Bytes of the longest message that frames of a scheme can number."""
+    size = min(config.segment_bytes, most_bytes(mcs, config.waveform.max_payload_symbols))
+    return MAX_SEGMENTS * size - CHECK_BYTES
+
+
 def digital_symbols(n_bytes: int, config: TransportConfig) -> int:
     """Complex symbols of all frames that carry a message of bytes, its check counted."""
     size, schemes = _digital_parts(n_bytes, config)
