@@ -26,7 +26,8 @@ class message_encoder(pdu_worker):  # noqa: N801
     Reads of a message PDU (payload uint8: the file's bytes, or UTF-8): ``task`` (name), ``modality``
     (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
     65535, default: a running number that a restart does not repeat), ``picture`` (send the picture itself
-    too, default false), ``symbols`` (complex symbols that a semantic payload may take, default: the task's
+    too, default false), ``look`` (of a picture send what the instruction points at alone, default false),
+    ``symbols`` (complex symbols that a semantic payload may take, default: the task's
     own number). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint`` (0 of
     the classical system), ``essential`` (leading symbols that every frame needs), ``unit`` (symbols that
     belong together) and ``spread`` (to be DFT-spread). The payload out is
@@ -142,9 +143,10 @@ class message_encoder(pdu_worker):  # noqa: N801
         self, meta: dict[str, Any], task: Any, message: Any, snr_db: float | None, symbols: Any
     ) -> Any:
         """A message's payload by the semantic system, with so many symbols; None for its own number."""
-        # a free question belongs to the receiver; the transmitter encodes for any question
-        instruction = None if task.needs_question else meta.get("instruction")
-        more: dict[str, Any] = {"picture": True} if meta.get("picture") else {}
+        # a free question belongs to the receiver: the transmitter encodes for any, unless it is to look
+        look = bool(meta.get("look"))
+        instruction = meta.get("instruction") if look or not task.needs_question else None
+        more: dict[str, Any] = {name: True for name in ("picture", "look") if meta.get(name)}
         if symbols is not None:
             more["symbols"] = int(symbols)
         return find_system(self._model).encode(message, task.name, instruction, snr_db=snr_db, **more)

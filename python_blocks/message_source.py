@@ -21,8 +21,8 @@ class message_source(gr.basic_block):  # noqa: N801
 
     Ports: ``stop`` in, ``messages`` out. A PDU with ``done`` on ``stop`` ends this block and those behind
     it: connect the decoder's ``answers`` to let a flowgraph end by itself. The payload is the file's bytes;
-    metadata ``task``, ``modality`` (by suffix), ``instruction`` (if given), ``name``, ``sequence``,
-    ``source_id``, ``user_id`` and ``public``. It waits
+    metadata ``task``, ``modality`` (by suffix), ``instruction`` (if given), ``look`` (if true), ``name``,
+    ``sequence``, ``source_id``, ``user_id`` and ``public``. It waits
     until the block behind has room. Stopped and started again (``lock`` and ``unlock`` too), it goes on with
     the message after the last one sent, or anew if ``stop`` had ended it; sequence numbers run on.
 
@@ -37,6 +37,7 @@ class message_source(gr.basic_block):  # noqa: N801
         source_id: transmitter in the frame header, 0 to 255.
         user_id: addressee, 0 to 65535.
         public: whether the messages are for every user, or for ``user_id`` alone.
+        look: of pictures send what the instruction points at alone.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class message_source(gr.basic_block):  # noqa: N801
         source_id: int = 0,
         user_id: int = 0,
         public: bool = False,
+        look: bool = False,
     ) -> None:
         gr.basic_block.__init__(self, "m4sc_message_source", [], [])
         self._files = [sample_path(entry) for entry in ([files] if isinstance(files, str) else files)]
@@ -62,9 +64,11 @@ class message_source(gr.basic_block):  # noqa: N801
         for label, value, most in (("source_id", source_id, 0xFF), ("user_id", user_id, 0xFFFF)):
             if not 0 <= value <= most:
                 raise ValueError(f"{label} is {value}; give 0 to {most}")
+        if look and not instruction:
+            raise ValueError("look needs an instruction that says where, such as 'What is at the top left?'")
         self._check_tasks(tasks)
         self._check_entries(self._files)
-        self._tasks, self._instruction = tasks, instruction
+        self._tasks, self._instruction, self._look = tasks, instruction, bool(look)
         self._address = {"source_id": int(source_id), "user_id": int(user_id), "public": bool(public)}
         self._repeat, self._interval_s = repeat, interval_s
         self.counters: Counter[str] = Counter(sent=0, errors=0)
@@ -151,6 +155,8 @@ class message_source(gr.basic_block):  # noqa: N801
             "sequence": sequence,
             "instruction": self._instruction or None,
         }
+        if self._look:
+            meta["look"] = True
         from m4sc.media.entries import TEXT, file_message, is_sentence, text_message
 
         if entry.startswith(TEXT) or is_sentence(entry):

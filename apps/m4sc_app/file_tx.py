@@ -132,9 +132,12 @@ class FileSender:
         snr_db = self._sending.snr_db  # where nobody tells it, the codec thinks of every link
         if self._sending.classical:
             return ClassicalCodec().encode(message, task, Budget(snr_db=snr_db))
-        # a free question belongs to the receiver; the transmitter encodes for any question
-        instruction = None if task.needs_question else outgoing.instruction
-        more = {} if outgoing.symbols is None else {"symbols": outgoing.symbols}
+        # a free question belongs to the receiver: the transmitter encodes for any, unless it is to look
+        known = outgoing.look or not task.needs_question
+        instruction = outgoing.instruction if known else None
+        more: dict[str, Any] = {} if outgoing.symbols is None else {"symbols": outgoing.symbols}
+        if outgoing.look:
+            more["look"] = True
         payload: Payload = self._model.encode(message, task.name, instruction, snr_db=snr_db, **more)
         return payload
 

@@ -22,6 +22,7 @@ class Sending:
         paced: in real time, with silence between bursts.
         payload_kind, qam_order, levels, mcs: of :class:`m4sc.phy.modulation.payload.PayloadFormat`.
         symbols: complex data symbols of a message at most; None: what its task takes.
+        look: of a picture send what the instruction points at alone.
         snr_db: of the link, dB; None where unknown. cfo_hz, seed: of a simulated one.
         source_id: this transmitter. user_id: for whom, -1 for everybody.
         reports: where the receiver tells what it has, None for no way back.
@@ -43,6 +44,7 @@ class Sending:
     levels: int = 16
     mcs: int = -1
     symbols: int | None = None
+    look: bool = False
     snr_db: float | None = None
     cfo_hz: float | None = None
     seed: int | None = None

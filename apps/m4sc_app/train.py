@@ -589,6 +589,45 @@ def reading(
 
 
 @train_app.command()
+def gaze(
+    data: DataOption,
+    out: OutOption = Path("runs/gaze"),
+    minutes: MinutesOption = 10.0,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="At most.")] = 1200,
+    pictures: Annotated[int, typer.Option("--pictures", min=32, help="Of tiles, to learn from.")] = 3000,
+    seed: SeedOption = 0,
+    bf16: Bf16Option = None,
+) -> None:
+    """Train where an instruction points on a picture, for a transmitter's second look (`m4sc tx --look`).
+
+    Pictures of tiles are made of CIFAR-10's and Flickr8k's training pictures; their features stay in --out,
+    and making them does not count among the minutes.
+
+    Example: m4sc train gaze --data DATA --out runs/gaze
+    """
+    import torch
+    from m4sc.gaze.material import GazePlan, gaze_lessons
+    from m4sc.gaze.network import GazeConfig, GazeNetwork
+    from m4sc.gaze.training import measure_gaze, train_gaze
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    torch.manual_seed(seed)
+    network = GazeNetwork(GazeConfig())
+    plan = GazePlan(pictures, max(32, pictures // 10), bool(bf16), seed)
+    learned, held_out = gaze_lessons(data, out / "features", plan, network.config, say)
+    progress = lambda step, loss: say(f"step {step}, loss {loss:.3f}")  # noqa: E731
+    train_gaze(network, learned, steps, minutes, seed, progress=progress)
+    found = measure_gaze(network, held_out)
+    network.save(out)
+    say(
+        f"other pictures, other wordings: overlap {found.overlap:.3f}, a part known as one "
+        f"{found.part_known:.3f}, the whole known as such {found.whole_known:.3f}; weights in {out}"
+    )
+
+
+@train_app.command()
 def trust(
     cifar10: Annotated[
         Path | None,

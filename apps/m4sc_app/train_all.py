@@ -55,6 +55,7 @@ PARTS = (
     Part("questions", 0.08, run="questions", weights="questions"),
     Part("sound", run="sound", weights="sound"),
     Part("reading", 0.03, run="reading", weights="reading"),
+    Part("gaze", 0.03, ("seed", "bf16"), "gaze", "gaze"),
     Part("reconstruct", 0.07, ("seed", "bf16"), "reconstruct", "reconstruct"),
     Part("listen", 0.05, ("seed", "bf16", "cpu"), "listen", "listen"),
     Part("text-prior", takes=("seed", "llm"), run="text-prior", weights="text-prior"),

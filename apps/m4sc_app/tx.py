@@ -56,6 +56,14 @@ def tx_command(
             "less sure. Default: what the task takes.",
         ),
     ] = None,
+    look: Annotated[
+        bool,
+        typer.Option(
+            "--look",
+            help="Look where --instruction points, such as 'What is at the top left?', and send that part of "
+            "the picture alone: better seen in as many symbols, but no other question can follow.",
+        ),
+    ] = False,
     snr_db: Annotated[
         float | None,
         typer.Option(
@@ -87,6 +95,8 @@ def tx_command(
     Example:  m4sc tx zmq://127.0.0.1:5555 cat.jpg --task classify
 
     Example:  m4sc tx burst.sigmf-meta cat.jpg --snr-db 5
+
+    Example:  m4sc tx sim: four.png --task mosaic --instruction "What is at the top left?" --look
     """
     entries = [*(messages or ()), *(f"{TEXT}{words}" for words in text or ())]
     where: str | Address | None = address
@@ -99,7 +109,7 @@ def tx_command(
         )
     sending = Sending(
         task, instruction, classical, repeat, interval_s, seconds, paced, payload_kind, qam_order, levels,
-        mcs, symbols, snr_db, cfo_hz, seed, source_id, user_id, reports, ask_below, waveform, model,
+        mcs, symbols, look, snr_db, cfo_hz, seed, source_id, user_id, reports, ask_below, waveform, model,
         json_,
     )  # fmt: skip
     code = run_tx(where, entries, sending)
@@ -134,12 +144,14 @@ def run_tx(address: str | Address, entries: list[str], sending: Sending) -> int:
     view = LinkView(f"m4sc tx {where.text}", s.as_json, live=not is_file, receives=answers)
     if s.classical and s.symbols is not None:
         raise UserError("--symbols is not for --classical, whose files take what they need")
+    if s.look and (s.classical or not s.instruction):
+        raise UserError("--look needs an --instruction that says where, and no --classical")
     if s.reports is not None and where.kind in ("sim", "file"):
         raise UserError(f"--reports is for a receiver elsewhere; '{where.kind}:' has none")
     if s.ask_below and where.kind != "sim":
         raise UserError("--ask-below is the receiver's: give it to m4sc rx, with --reports, or send to sim:")
     found = messages_to_send(entries, s.task, s.instruction, s.repeat)
-    messages = (replace(message, symbols=s.symbols) for message in found)
+    messages = (replace(message, symbols=s.symbols, look=s.look) for message in found)
     if is_file:
         from m4sc_app.file_tx import FileSender
 

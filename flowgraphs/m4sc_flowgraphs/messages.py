@@ -18,6 +18,7 @@ class OutgoingMessage:
         instruction: what the receiver is asked, None for the task's own wording.
         name: for reports.
         symbols: complex data symbols that it may take; None: what its task takes.
+        look: of a picture send what the instruction points at alone.
     """
 
     payload: bytes
@@ -26,6 +27,7 @@ class OutgoingMessage:
     instruction: str | None = None
     name: str = ""
     symbols: int | None = None
+    look: bool = False
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,8 @@ class Station(gr.top_block):
         }
         if message.symbols is not None:
             meta["symbols"] = message.symbols
+        if message.look:
+            meta["look"] = True
         values = {key: meta[key] for key in ("sequence", "name", "task", "modality")}
         self._emit(LinkEvent("queued", time.time(), values, {"payload": message.payload}))
         if not self.encoder.put(make_pdu(meta, message.payload), _ROOM_S):

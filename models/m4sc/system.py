@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
 from m4sc.config import ModelConfig
 from m4sc.encoders.hearing import adapted_speech
 from m4sc.encoders.senses import Senses
+from m4sc.gaze.second_look import SecondLook, load_second_look
 from m4sc.message import Message
 from m4sc.mllm.late import LateNetwork
 from m4sc.mllm.network import Network
@@ -76,6 +78,7 @@ class SemanticSystem:
         trust: Trust | None = None,
         sentences: SentenceEncoder | None = None,
         reader: Reader | None = None,
+        second_look: SecondLook | None = None,
     ) -> None:
         """Build the codecs.
 
@@ -95,10 +98,13 @@ class SemanticSystem:
             sentences: chooses what is sent of a text to summarise; None for the language model's latents.
             reader: with `sentences` answers questions on texts in the place of the language model; None where
                 there are no weights.
+            second_look: finds the part of a picture that an instruction points at; None where there are no
+                weights. Only a transmitter has use for it, so the ends need not share it.
         """
         late = network if isinstance(network, LateNetwork) else LateNetwork.of(network)
         self._network, self.config = late, late.config
         self.fingerprint = fingerprint
+        self.second_look = second_look
         self.senses = Senses(late.config, listen)
         semantic = SemanticCodec(late, self.senses, fingerprint, trust)
         words = VerbatimCodec(partial(_text_code, late.config.llm, text_prior), self.senses, fingerprint)
@@ -181,6 +187,7 @@ class SemanticSystem:
         latents: int | None = None,
         picture: bool = False,
         symbols: int | None = None,
+        look: bool = False,
     ) -> Payload:
         """Message and task to a payload.
 
@@ -189,11 +196,14 @@ class SemanticSystem:
             instruction: what the transmitter's LLM is asked for, where it reads the task's messages
                 (``config.encode_tasks``); the task's own wording if None. The light path needs none.
             snr_db, rate, latents, picture, symbols: see :class:`m4sc.codecs.base.Budget`.
+            look: of a picture send what the instruction points at, in the place of the whole
+                (:mod:`m4sc.gaze`); where it points at nothing the whole is sent.
 
         Raises:
             UnknownTaskError: no such task.
-            ValueError: the message is of another modality, the weights were not trained for the task or the
-                rate, it takes more symbols than are allowed, or no word was heard in a sound to transcribe.
+            ValueError: the message is of another modality, there is nothing to look for, the weights were not
+                trained for the task or the rate, it takes more symbols than are allowed, or no word was heard
+                in a sound to transcribe.
         """
         entry = get_task(task)
         codec = self.codec(entry)
@@ -203,10 +213,22 @@ class SemanticSystem:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
         if picture and "with-picture" not in self.codecs:
             raise ValueError("there are no weights for pictures: train them with m4sc train reconstruct")
+        if look:
+            message = self._looked_at(message, instruction)
         budget = Budget(symbols, snr_db, picture, rate, latents)
         payload = codec.encode(message, entry, budget, instruction)
         _check_room(payload, budget, task)
         return payload
+
+    def _looked_at(self, message: Message, instruction: str | None) -> Message:
+        """A picture's part that an instruction points at, or all of it."""
+        if message.modality != "image":
+            raise ValueError(f"a second look takes a picture, but the message is {message.modality}")
+        if not instruction:
+            raise ValueError("a second look needs an instruction that says where, such as the top left")
+        if self.second_look is None:
+            raise ValueError("there are no weights for a second look: train them with m4sc train gaze")
+        return replace(message, data=self.second_look.part(np.asarray(message.data), instruction))
 
     def decode(
         self,
@@ -384,6 +406,8 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     asked = companion(folder, "reading")
     reader, own = (None, 0) if asked is None else load_reading(asked)
     fingerprint = zlib.crc32(own.to_bytes(4, "big"), fingerprint) if reader is not None else fingerprint
+    pointing = companion(folder, "gaze")
+    second_look = None if pointing is None else load_second_look(pointing)
     prior, trust = _text_prior(folder, network.config.llm), load_trust(folder)
     return SemanticSystem(
         network,
@@ -397,6 +421,7 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
         trust,
         SentenceEncoder(),
         reader,
+        second_look,
     )
 
 

@@ -16,6 +16,7 @@ from m4sc_app.bench.header_code import header_code
 from m4sc_app.bench.hearing import hearing
 from m4sc_app.bench.impairments import impairments
 from m4sc_app.bench.instruction import instruction
+from m4sc_app.bench.look import look
 from m4sc_app.bench.mcs import mcs
 from m4sc_app.bench.multiuser import multiuser
 from m4sc_app.bench.papr import papr
@@ -44,6 +45,7 @@ bench_app.command("handed-in")(handed_in)
 bench_app.command("hearing")(hearing)
 bench_app.command("impairments")(impairments)
 bench_app.command("instruction")(instruction)
+bench_app.command("look")(look)
 bench_app.command("mcs")(mcs)
 bench_app.command("model")(model)
 bench_app.command("multiuser")(multiuser)

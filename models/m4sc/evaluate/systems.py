@@ -97,6 +97,7 @@ class Semantic:
         alone.
     told: Es/N0 in dB that the sender reckons with, by channel and SNR (words get more symbols where it is
         low); None: it is told nothing.
+    look: the transmitter is told every question, and looks where it points (:mod:`m4sc.gaze`).
     """
 
     def __init__(
@@ -108,19 +109,25 @@ class Semantic:
         way: Way | None = None,
         header: Callable[[str, float], int] | None = None,
         told: Callable[[str, float], float] | None = None,
+        look: bool = False,
     ) -> None:
         self.model, self.payload, self.name = model, payload or PayloadFormat(), name
         self.way, self.header, self.told = way or SymbolWay(), header, told
         self._more: dict[str, int] = {} if symbols is None else {"symbols": symbols}
-        self._sent: dict[tuple[str, str, float | None], Payload] = {}
+        self._look = look
+        self._sent: dict[tuple[str, str, str, float | None], Payload] = {}
 
     def encoded(self, example: Example, snr_db: float | None = None) -> Payload:
         """Return the payload of a message; snr_db: Es/N0 that its sender reckons with, dB, if it knows."""
-        key = (example.task, example.media_id, snr_db)
+        look = {"look": True} if self._look and example.modality == "image" else {}
+        key = (example.task, example.media_id, example.instruction if look else "", snr_db)
         if key not in self._sent:
             message = Message(example.modality, example.load())
-            asked = None if get_task(example.task).needs_question else example.instruction
-            more = self._more if snr_db is None else {**self._more, "snr_db": snr_db}
+            needs_none = not look and get_task(example.task).needs_question
+            asked = None if needs_none else example.instruction
+            more: dict[str, Any] = {**self._more, **look}
+            if snr_db is not None:
+                more["snr_db"] = snr_db
             self._sent[key] = self.model.encode(message, example.task, asked, **more)
         return self._sent[key]
 
