@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,12 @@ class FakeSystem:
         instruction: str | None = None,
         snr_db: Any = None,
         symbols: int | None = None,
+        look: bool = False,
     ) -> Any:
         time.sleep(self.delay_s)
+        if look:  # the left is all that it knows to find
+            assert instruction is not None and "left" in instruction
+            message = replace(message, data=message.data[:, : message.data.shape[1] // 2])
         if symbols is not None and symbols < LEAST:
             raise ValueError(f"a word takes at least {LEAST} symbols; {symbols} are allowed")
         sent = signature(self._word(message))[:symbols]

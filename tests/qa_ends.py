@@ -178,3 +178,13 @@ def test_samples_of_the_module_are_found_by_name() -> None:
         m4sc.message_source(["sample:unicorn.jpg"], "classify")
     with pytest.raises(ValueError, match="unknown task 'sing'"):
         m4sc.message_source(["text:x"], "sing")
+    with pytest.raises(ValueError, match="needs an instruction that says where"):
+        m4sc.message_source(["sample:cat.jpg"], "vqa", look=True)
+
+
+def test_a_source_says_where_to_look() -> None:
+    source = m4sc.message_source(["sample:cat.jpg"], "vqa", "What is at the top left?", look=True)
+    meta = pmt.to_python(pmt.car(source._pdu(source._files[0], "vqa", 0)))
+    assert meta["look"] is True and meta["instruction"] == "What is at the top left?"
+    plain = m4sc.message_source(["sample:cat.jpg"], "vqa", "What is at the top left?")
+    assert "look" not in pmt.to_python(pmt.car(plain._pdu(plain._files[0], "vqa", 0)))

@@ -33,6 +33,18 @@ def test_latents_are_the_models_and_metadata_name_task_and_model() -> None:
     assert meta["modality"] == "text" and meta["model_fingerprint"] == 0x1234ABCD
 
 
+def test_a_look_sends_what_the_question_points_at() -> None:
+    halves = np.full((8, 8, 3), 250, np.uint8)
+    halves[:, :4] = 5
+    buffer = io.BytesIO()
+    Image.fromarray(halves).save(buffer, "PNG")
+    asked = {"task": "vqa", "instruction": "What is on the left?"}
+    sent = [({**asked, "look": True}, buffer.getvalue()), (asked, buffer.getvalue())]
+    sink = run_block(m4sc.message_encoder(FakeSystem()), "messages", "payload", sent)
+    for (_, payload), word in zip(sink.pdus, ("cat", "ship"), strict=True):
+        np.testing.assert_array_equal(payload.view(np.complex64), signature(word))
+
+
 def test_bad_messages_are_named_and_the_next_one_goes_on() -> None:
     block = m4sc.message_encoder(FakeSystem())
     sink = run_block(

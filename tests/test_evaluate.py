@@ -1,6 +1,7 @@
 """The harness with small systems whose scores are known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,6 +68,27 @@ def examples(n: int = 40) -> list[Example]:
         )
         for i in range(n)
     ]
+
+
+def test_a_transmitter_that_looks_is_told_each_question() -> None:
+    told: list[tuple[str | None, bool]] = []
+
+    class Looking(FakeModel):
+        def encode(
+            self, message: Message, task: str, instruction: str | None = None, look: bool = False
+        ) -> Payload:
+            told.append((instruction, look))
+            return super().encode(message, task)
+
+    asked = [replace(one, task="vqa", instruction=f"What is at the {where}?", media_id="the same")
+             for one, where in zip(examples(2), ("left", "right"), strict=True)]  # fmt: skip
+    for look, wanted in ((True, [("What is at the left?", True), ("What is at the right?", True)]),
+                         (False, [(None, False)])):  # fmt: skip
+        told.clear()
+        system = Semantic(Looking(), look=look)
+        for one in asked:
+            system.symbols(one)
+        assert told == wanted
 
 
 def test_scores_fall_with_noise_and_to_chance_without_latents() -> None:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from m4sc.codecs.base import Payload
+from m4sc.codecs.semantic import SemanticCodec
 from m4sc.coding.channel_codec import ChannelDecoder, ChannelEncoder
 from m4sc.coding.kan import RbfKanLayer
 from m4sc.coding.torch_link.link import transmit
@@ -298,6 +300,34 @@ def test_system_sends_semantic_latents(network: Network, tmp_path: Path, count: 
         system.encode(message, "text-question", latents=5)
     with pytest.raises(ValueError, match="whole tokens"):
         system.decode(symbols[:-8], np.ones(len(symbols) - 8, np.float32), "text-question")
+
+
+def test_a_second_look_sends_the_part_that_is_meant(network: Network) -> None:
+    class Left:
+        def part(self, picture: np.ndarray, instruction: str) -> np.ndarray:
+            return picture[:, :20] if "left" in instruction else picture
+
+    class Pixels(SemanticCodec):
+        def encode(self, message: Message, *_: object) -> Payload:
+            return Payload(3, "image", 0, np.asarray(message.data, np.float32)[:, :, :2].reshape(-1, 2))
+
+    picture = np.random.default_rng(2).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    whole, left = Message("image", picture), Message("image", np.ascontiguousarray(picture[:, :20]))
+    system = SemanticSystem(network, second_look=Left())  # type: ignore[arg-type]
+    system.codecs["semantic"] = Pixels(system._network, system.senses)
+
+    def sent(message: Message, *told: str, **look: bool) -> np.ndarray:
+        return np.asarray(system.encode(message, "mosaic", *told, **look).symbols)
+
+    np.testing.assert_array_equal(sent(whole, "What is on the left?", look=True), sent(left))
+    np.testing.assert_array_equal(sent(whole, "What is it?", look=True), sent(whole))
+    np.testing.assert_array_equal(sent(whole, "What is on the left?"), sent(whole))
+    with pytest.raises(ValueError, match="needs an instruction that says where"):
+        system.encode(whole, "mosaic", look=True)
+    with pytest.raises(ValueError, match="takes a picture, but the message is text"):
+        system.encode(Message("text", "left"), "text", "the left", look=True)
+    with pytest.raises(ValueError, match="m4sc train gaze"):
+        SemanticSystem(network).encode(whole, "mosaic", "the left", look=True)
 
 
 def test_system_says_what_is_wrong(network: Network) -> None:

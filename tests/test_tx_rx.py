@@ -124,6 +124,28 @@ def test_the_codec_is_told_what_the_sender_knows_of_the_link(
     assert heard == [told, told]
 
 
+@pytest.mark.parametrize("place", ["sim:?snr_db=15", "file"])
+def test_a_look_sends_what_the_question_points_at(
+    place: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    halves = np.full((8, 8, 3), 250, np.uint8)
+    halves[:, :4] = 5
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    address = f"file:{tmp_path / 'air'}?snr_db=15" if place == "file" else place
+    asked = ["tx", address, str(tmp_path / "halves.png"), "--task", "vqa", "--json"]
+    question = "What is on the left?"
+    for more, word in ((["--look"], "cat"), ([], "ship")):
+        assert main([*asked, "--instruction", question, *more]) == 0
+        out = capsys.readouterr().out
+        if place == "file":
+            assert main(["rx", f"file:{tmp_path / 'air'}", "--query", question, "--json"]) == 0
+            out = capsys.readouterr().out
+        assert [row["answer"] for row in rows(out, "answer")] == [f"{question} {word}"]
+    for wrong in (["--look"], ["--look", "--instruction", question, "--classical"]):
+        assert main([*asked, *wrong]) == 2
+        assert "--look needs an --instruction that says where" in capsys.readouterr().err
+
+
 def test_symbols_that_cannot_be_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["tx", f"file:{tmp_path / 'air'}", TEXTS[0], "--symbols", "4", "--json"]) == 2
     (fault,) = rows(capsys.readouterr().out, "fault")

@@ -44,6 +44,10 @@ def eval_command(
     ] = None,
     weights: Annotated[str, typer.Option(help="Name or folder of the weights.")] = "default",
     wording: Annotated[str, typer.Option(help="seen or heldout instructions.")] = "seen",
+    look: Annotated[
+        bool,
+        typer.Option("--look", help="The transmitter is told each question on a picture, and looks there."),
+    ] = False,
     kind: Annotated[
         str, typer.Option(help="Payload of the semantic system: analog, qam or digital.")
     ] = "analog",
@@ -68,6 +72,8 @@ def eval_command(
         raise _fail(f"--reference {reference!r} is unknown; use probe")
     if system not in ("semantic", "classical"):
         raise _fail(f"--system {system!r} is unknown; use semantic or classical")
+    if look and system != "semantic":
+        raise _fail("--look is for the semantic system")
     import m4sc
     from m4sc.codecs.classical import ClassicalCodec
     from m4sc.evaluate.catalogue import test_examples
@@ -85,7 +91,9 @@ def eval_command(
         }
         model = m4sc.load(weights)
         names = channels.split(",")
-        config = {"weights": weights, "fingerprint": int(model.fingerprint)}
+        config: dict[str, object] = {"weights": weights, "fingerprint": int(model.fingerprint)}
+        if look:
+            config["look"] = True
         payload = PayloadFormat(kind, qam_order, levels)
         if kind != "analog":
             config["payload"] = f"{kind}-{qam_order if kind == 'qam' else levels}"
@@ -93,7 +101,7 @@ def eval_command(
             job = bar.add_task("evaluating", total=len(sets) * len(names) * len(snrs))
             rows = list(
                 run(
-                    Semantic(model, payload)
+                    Semantic(model, payload, look=look)
                     if system == "semantic"
                     else Classical(ClassicalCodec(model.read)),
                     sets,

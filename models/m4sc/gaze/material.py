@@ -16,13 +16,13 @@ from m4sc.data.flickr8k import caption_examples
 from m4sc.encoders.efficientnet import EfficientNetLite
 from m4sc.encoders.object_detector import THINGS
 from m4sc.gaze.network import GazeConfig
-from m4sc.gaze.training import GazeLesson, make_lesson
+from m4sc.gaze.training import GazeLesson, Sights, draw_instructions, draw_sights
 from m4sc.space.sentence_encoder import SentenceEncoder
 
 _MOST_PHOTOGRAPHS = 1500
 _HELD_OUT = 0.1  # of the training pictures, for measuring
 _SAID = ("man", "woman", "boy", "girl", "people", "shirt", "tree", "red", "blue", "running", "sitting", "big")
-_FIELDS = ("cells", "grids", "placed", "unplaced")
+_HELD = "held-out"
 
 Say = Callable[[str], None]
 
@@ -51,7 +51,7 @@ def gaze_lessons(
 
     Args:
         data: folder of data sets; CIFAR-10 is needed, Flickr8k used where it is there.
-        cache: folder that keeps both.
+        cache: folder that keeps the pictures' features.
         plan: how much.
         config: of the gaze.
         say: gets news.
@@ -69,32 +69,29 @@ def gaze_lessons(
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
             return backbone.maps(pixels).float().flatten(2).transpose(1, 2)
 
+    def sights(name: str, drawn: Sequence[Sequence[np.ndarray]], count: int) -> Sights:
+        kind = "bf16" if plan.bf16 else "fp32"
+        path = cache / f"{name}-{count}-{plan.seed}-{config.looked_at}-{kind}.safetensors"
+        if not path.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            rng = np.random.default_rng([plan.seed, name == _HELD])
+            made = draw_sights(
+                drawn, count, look, rng, config.looked_at, lambda done: say(f"{name}: {done} of {count}")
+            )
+            scratch = path.with_suffix(".tmp")
+            save_file({"cells": made.cells.contiguous(), "grids": made.grids}, scratch)
+            scratch.replace(path)
+        kept = load_file(path)
+        return Sights(kept["cells"], kept["grids"])
+
     def lesson(name: str, drawn: Sequence[Sequence[np.ndarray]], texts: list[str], count: int) -> GazeLesson:
-        path = (
-            cache
-            / f"{name}-{count}-{plan.seed}-{config.looked_at}-{'bf16' if plan.bf16 else 'fp32'}.safetensors"
-        )
-        if path.exists():
-            return GazeLesson(**load_file(path))
-        made = make_lesson(
-            drawn,
-            count,
-            look,
-            SentenceEncoder(config.sentences),
-            (things, texts),
-            plan.seed,
-            name == "held-out",
-            config.looked_at,
-            lambda done: say(f"{name}: {done} of {count} pictures"),
-        )
-        cache.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".tmp")
-        save_file({field: getattr(made, field).contiguous() for field in _FIELDS}, scratch)
-        scratch.replace(path)
-        return made
+        rng = np.random.default_rng([plan.seed, name == _HELD, 1])
+        read = SentenceEncoder(config.sentences).tokens
+        told = draw_instructions(read, (things, texts), rng, name == _HELD)
+        return GazeLesson(sights(name, drawn, count), *told)
 
     learned = lesson("learned", pools, sentences, plan.pictures)
-    return learned, lesson("held-out", held_pools, held_sentences, plan.held_out)
+    return learned, lesson(_HELD, held_pools, held_sentences, plan.held_out)
 
 
 def _pictures(

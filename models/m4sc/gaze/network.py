@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 
 from m4sc.json_fields import from_json
 from m4sc.space.projector import ResidualKan
-from m4sc.space.sentence_encoder import SPACE_DIM
+from m4sc.space.sentence_encoder import SPACE_DIM, TokenStates
 from m4sc.tensor_file import load_network, packed, save_network
 
+MOST_TOKENS = 32
+"""Of an instruction."""
 _SPLINES = 6
 
 
@@ -67,6 +70,31 @@ class GazeConfig:
 
 
 @dataclass(frozen=True)
+class Instructions:
+    """Instructions as the sentence encoder reads them.
+
+    Attributes:
+        states: float (n, t, 384), of their tokens.
+        known: bool (n, t): where there is a token.
+    """
+
+    states: Tensor
+    known: Tensor
+
+    @classmethod
+    def of(cls, tokens: Sequence[TokenStates]) -> Instructions:
+        """Of unequal lengths; of each the first `MOST_TOKENS`."""
+        states = [one.states[:MOST_TOKENS].float() for one in tokens]
+        known = [torch.ones(len(one), dtype=torch.bool) for one in states]
+        pad = nn.utils.rnn.pad_sequence
+        return cls(pad(states, batch_first=True), pad(known, batch_first=True))
+
+    def __getitem__(self, rows: Tensor) -> Instructions:
+        """Some of them."""
+        return Instructions(self.states[rows], self.known[rows])
+
+
+@dataclass(frozen=True)
 class Pointed:
     """What instructions point at.
 
@@ -82,7 +110,7 @@ class Pointed:
 
 
 class GazeNetwork(nn.Module):
-    """Attention among a picture's cells and an instruction; the instruction's token becomes a box."""
+    """Attention among a picture's cells, an instruction's tokens and a query, which becomes a box."""
 
     mean: Tensor
     basis: Tensor
@@ -95,6 +123,7 @@ class GazeNetwork(nn.Module):
         self.seen = nn.Linear(c.components, c.width)
         self.place = nn.Parameter(0.3 * torch.randn(c.grid**2, c.width))
         self.asked = nn.Sequential(nn.Linear(SPACE_DIM, c.width), ResidualKan(c.width, _SPLINES))
+        self.query = nn.Parameter(0.3 * torch.randn(1, c.width))
         layer = nn.TransformerEncoderLayer(
             c.width, c.heads, 2 * c.width, 0.1, "gelu", batch_first=True, norm_first=True
         )
@@ -117,14 +146,17 @@ class GazeNetwork(nn.Module):
         """Cells, float (n, grid**2, in_dim), to float (n, grid**2, components)."""
         return (cells.float() - self.mean) @ self.basis.T
 
-    def forward(self, components: Tensor, instructions: Tensor) -> Pointed:
-        """Components of cells, float (n, grid**2, components), and instructions' vectors, float (n, 384)."""
-        asked = self.asked(instructions * SPACE_DIM**0.5)[:, None]  # unit vectors to values of about 1
-        seen = self.seen(self.dropout(components)) + self.place + asked
-        x = self.norm(self.layers(torch.cat([asked, seen], 1)))
+    def forward(self, components: Tensor, instructions: Instructions) -> Pointed:
+        """Components of cells, float (n, grid**2, components), and an instruction of each."""
+        n, cells = components.shape[:2]
+        seen = self.seen(self.dropout(components)) + self.place
+        asked = self.asked(self.dropout(instructions.states))
+        x = torch.cat([self.query.expand(n, 1, -1), seen, asked], 1)
+        missing = torch.cat([torch.zeros(n, 1 + cells, dtype=torch.bool), ~instructions.known], 1)
+        x = self.norm(self.layers(x, src_key_padding_mask=missing))
         middle, size = self.corners(x[:, 0]).sigmoid().unflatten(1, (2, 2)).unbind(1)
         box = torch.cat([middle - size / 2, middle + size / 2], 1)
-        return Pointed(self.part(x[:, 0])[:, 0], box, self.within(x[:, 1:])[..., 0])
+        return Pointed(self.part(x[:, 0])[:, 0], box, self.within(x[:, 1 : 1 + cells])[..., 0])
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``."""

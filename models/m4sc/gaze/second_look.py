@@ -12,7 +12,7 @@ from PIL import Image
 
 from m4sc.encoders.efficientnet import EfficientNetLite
 from m4sc.gaze.canvases import Box
-from m4sc.gaze.network import GazeNetwork
+from m4sc.gaze.network import GazeNetwork, Instructions
 from m4sc.space.sentence_encoder import SentenceEncoder
 
 _LEAST_PIXELS = 8  # a side of a part; less shows nothing
@@ -57,7 +57,9 @@ class SecondLook:
         square = Image.fromarray(np.ascontiguousarray(picture)).resize((side, side), Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float()
         cells = self._backbone.maps(pixels).flatten(2).transpose(1, 2)
-        pointed = self.network(self.network.components(cells), self._sentences([instruction]).float())
+        pointed = self.network(
+            self.network.components(cells), Instructions.of(self._sentences.tokens([instruction]))
+        )
         left, top, right, bottom = pointed.box[0].clamp(0, 1).tolist()
         return Found(float(pointed.part[0].sigmoid()), (left, top, right, bottom))
 

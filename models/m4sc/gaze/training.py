@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from m4sc.gaze.canvases import PLACES, draw_canvas, has_place, part_of
-from m4sc.gaze.network import GazeNetwork
+from m4sc.gaze.network import GazeNetwork, Instructions
 from m4sc.gaze.wordings import placed, unplaced
+from m4sc.space.sentence_encoder import TokenStates
 
 _LEARNED_RATE, _DECAY = 1e-3, 0.05
 _PLACED_SHARE = 0.65
@@ -23,48 +24,51 @@ _FOR_FIT = 20_000  # cells
 
 
 @dataclass(frozen=True)
-class GazeLesson:
-    """What a gaze learns from.
+class Sights:
+    """Pictures of tiles.
 
     Attributes:
-        cells: float16 (n, grid**2, dim), features of pictures.
-        grids: int64 (n, 2), their rows and columns of tiles.
-        placed: float (places, m, 384), vectors of m instructions for each of `PLACES`.
-        unplaced: float (k, 384), vectors of instructions that name no place.
+        cells: float16 (n, grid**2, dim), features.
+        grids: int64 (n, 2), rows and columns of tiles.
     """
 
     cells: Tensor
     grids: Tensor
-    placed: Tensor
-    unplaced: Tensor
 
 
-def make_lesson(
+@dataclass(frozen=True)
+class GazeLesson:
+    """What a gaze learns from.
+
+    Attributes:
+        sights: pictures.
+        placed: instructions, as many for each of `PLACES`, one place's behind another's.
+        unplaced: instructions that name no place.
+    """
+
+    sights: Sights
+    placed: Instructions
+    unplaced: Instructions
+
+
+def draw_sights(
     pools: Sequence[Sequence[np.ndarray]],
     count: int,
     look: Callable[[list[np.ndarray]], Tensor],
-    embed: Callable[[list[str]], Tensor],
-    words: tuple[Sequence[str], Sequence[str]],
-    seed: int,
-    held_out: bool = False,
-    side: int = 256,
+    rng: np.random.Generator,
+    side: int,
     progress: Callable[[int], None] = lambda done: None,
-) -> GazeLesson:
-    """Pictures drawn from pools, and instructions.
+) -> Sights:
+    """Pictures drawn from pools.
 
     Args:
         pools: pictures to draw from, uint8 (H, W, 3) each; a picture's tiles are all of one pool.
         count: pictures to make.
         look: pictures, uint8 (side, side, 3), to cells, float (n, grid**2, dim).
-        embed: instructions to unit vectors, float (n, 384).
-        words: things, and sentences about anything, that instructions are made of.
-        seed: of all draws.
-        held_out: instructions in wordings that are not trained on.
+        rng: of all draws.
         side: pixels.
         progress: gets the number of pictures that are done.
     """
-    rng = np.random.default_rng([seed, held_out])
-    things, sentences = words
     parts, grids = [], []
     for start in range(0, count, _PART):
         drawn = [
@@ -73,15 +77,28 @@ def make_lesson(
         parts.append(look([one.picture for one in drawn]).half())
         grids += [(one.rows, one.columns) for one in drawn]
         progress(len(grids))
+    return Sights(torch.cat(parts), torch.tensor(grids))
+
+
+def draw_instructions(
+    read: Callable[[list[str]], list[TokenStates]],
+    words: tuple[Sequence[str], Sequence[str]],
+    rng: np.random.Generator,
+    held_out: bool = False,
+) -> tuple[Instructions, Instructions]:
+    """Instructions that name places, as many for each, and as many that name none.
+
+    Args:
+        read: instructions to their tokens.
+        words: things, and sentences about anything, that instructions are made of.
+        rng: of all draws.
+        held_out: wordings that are not trained on.
+    """
+    things, sentences = words
     pool = _POOL // 10 if held_out else _POOL
     told = [placed(place, things, rng, held_out) for place in PLACES for _ in range(pool)]
     other = [unplaced(things, sentences, rng, held_out) for _ in range(len(PLACES) * pool)]
-    return GazeLesson(
-        torch.cat(parts),
-        torch.tensor(grids),
-        embed(told).float().unflatten(0, (len(PLACES), pool)),
-        embed(other).float(),
-    )
+    return Instructions.of(read(told)), Instructions.of(read(other))
 
 
 def possible_boxes(grids: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,9 +145,11 @@ def train_gaze(
     """Train a gaze in place, for so many steps or minutes, whichever ends first."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network.fit_components(lesson.cells.flatten(0, 1)[:: max(1, lesson.cells[..., 0].numel() // _FOR_FIT)])
-    seen = _components(network, lesson.cells)
-    boxes, there = possible_boxes(lesson.grids)
+    cells, grids = lesson.sights.cells, lesson.sights.grids
+    network.fit_components(cells.flatten(0, 1)[:: max(1, cells[..., 0].numel() // _FOR_FIT)])
+    seen = _components(network, cells)
+    boxes, there = possible_boxes(grids)
+    pool = len(lesson.placed.known) // len(PLACES)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNED_RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, step / 100) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
@@ -138,12 +157,12 @@ def train_gaze(
     network.train()
     started = time.monotonic()
     for step in range(steps):
-        rows = torch.randint(len(lesson.cells), (batch,), generator=generator)
+        rows = torch.randint(len(cells), (batch,), generator=generator)
         place = torch.multinomial(there[rows].float(), 1, generator=generator)[:, 0]
-        said = torch.randint(lesson.placed.shape[1], (batch,), generator=generator)
-        other = torch.randint(len(lesson.unplaced), (batch,), generator=generator)
+        said = place * pool + torch.randint(pool, (batch,), generator=generator)
+        other = torch.randint(len(lesson.unplaced.known), (batch,), generator=generator)
         is_placed = torch.rand(batch, generator=generator) < _PLACED_SHARE
-        asked = torch.where(is_placed[:, None], lesson.placed[place, said], lesson.unplaced[other])
+        asked = _either(is_placed, lesson.placed[said], lesson.unplaced[other])
         loss = _loss(network, seen[rows], asked, boxes[rows, place], is_placed)
         optimizer.zero_grad()
         loss.backward()
@@ -157,13 +176,28 @@ def train_gaze(
     network.eval()
 
 
+def _either(first: Tensor, a: Instructions, b: Instructions) -> Instructions:
+    """Of each row, bool (n,), the one of `a` or the one of `b`."""
+    most = max(a.known.shape[1], b.known.shape[1])
+
+    def padded(one: Instructions) -> tuple[Tensor, Tensor]:
+        more = most - one.known.shape[1]
+        return nn.functional.pad(one.states, (0, 0, 0, more)), nn.functional.pad(one.known, (0, more))
+
+    (states, known), (other_states, other_known) = padded(a), padded(b)
+    return Instructions(
+        torch.where(first[:, None, None], states, other_states),
+        torch.where(first[:, None], known, other_known),
+    )
+
+
 @torch.no_grad()
 def _components(network: GazeNetwork, cells: Tensor) -> Tensor:
     """Float (n, grid**2, components) of cells, float16 (n, grid**2, dim)."""
     return torch.cat([network.components(part) for part in cells.split(_PART)])
 
 
-def _loss(network: GazeNetwork, seen: Tensor, asked: Tensor, box: Tensor, is_placed: Tensor) -> Tensor:
+def _loss(network: GazeNetwork, seen: Tensor, asked: Instructions, box: Tensor, is_placed: Tensor) -> Tensor:
     found = network(seen, asked)
     part = nn.functional.binary_cross_entropy_with_logits(found.part, is_placed.float())
     own, wanted = found.box[is_placed], box[is_placed]
@@ -193,14 +227,15 @@ class GazeFigures:
 def measure_gaze(network: GazeNetwork, lesson: GazeLesson, seed: int = 0, rounds: int = 4) -> GazeFigures:
     """Each picture with `rounds` drawn instructions of either kind."""
     generator = torch.Generator().manual_seed(seed)
-    boxes, there = possible_boxes(lesson.grids)
-    seen, n = _components(network, lesson.cells), len(lesson.cells)
+    boxes, there = possible_boxes(lesson.sights.grids)
+    seen, n = _components(network, lesson.sights.cells), len(lesson.sights.cells)
+    pool = len(lesson.placed.known) // len(PLACES)
     overlaps, parts, wholes = [], [], []
     for _ in range(rounds):
         place = torch.multinomial(there.float(), 1, generator=generator)[:, 0]
-        said = torch.randint(lesson.placed.shape[1], (n,), generator=generator)
-        other = torch.randint(len(lesson.unplaced), (n,), generator=generator)
-        found = network(seen, lesson.placed[place, said])
+        said = place * pool + torch.randint(pool, (n,), generator=generator)
+        other = torch.randint(len(lesson.unplaced.known), (n,), generator=generator)
+        found = network(seen, lesson.placed[said])
         overlaps.append(overlap_share(found.box, boxes[torch.arange(n), place]))
         parts.append((found.part > 0).float())
         wholes.append((network(seen, lesson.unplaced[other]).part <= 0).float())

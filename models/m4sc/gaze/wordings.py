@@ -17,47 +17,55 @@ _COLUMN_NAMES = ("{} column", "{} side", "{}", "{}-hand side", "{} edge")
 _CORNER_NAMES = ("{r} {c}", "{r}-{c}", "{r} {c}", "{r} {c} corner")
 _MIDDLES = ("center", "middle", "centre", "very middle", "exact center")
 
-SEEN = (
-    *mosaic.SEEN["position"],
-    "What is on the {p}?",
-    "What is in the {p}?",
-    "What can be seen in the {p} of the picture?",
-    "What is shown on the {p}?",
-    "Which animal is at the {p}?",
-    "What kind of vehicle is on the {p}?",
-    "Is there a {a} at the {p}?",
-    "Is there a {a} on the {p}?",
-    "Do you see a {a} in the {p} of the picture?",
-    "Does the {p} show a {a}?",
-    "Is the {a} on the {p} {b}?",
-    "What colour is the {a} at the {p}?",
-    "What color is the {a} on the {p}?",
-    "How many {a}s are at the {p}?",
-    "Count the {a}s on the {p}.",
-    "What is the {a} at the {p} doing?",
-    "What is happening at the {p}?",
-    "Who is on the {p}?",
-    "Write a caption for the {p} picture.",
-    "Describe the photo on the {p}.",
-    "Describe the {p} of the picture.",
-    "Caption the picture at the {p}.",
-    "Look at the {p}: what is it?",
-    "At the {p}, what is there?",
-    "On the {p}, is there a {a}?",
-    "The picture at the {p}: what does it show?",
-    "Show me the {p} of the picture.",
-    "Send the {p} part.",
-    "Classify the object at the {p}.",
-    "{p}?",
+_ASKS = (
+    "What is {x}?", "What do you see {x}?", "Tell me what is {x}.", "Which object is {x}?",
+    "Which animal is {x}?", "What kind of vehicle is {x}?", "Name the thing {x}.", "Name what is {x}.",
+    "Is there a {a} {x}?", "Do you see a {a} {x}?", "Can a {a} be seen {x}?", "Is the {a} {x} {b}?",
+    "What colour is the {a} {x}?", "What color is the {a} {x}?", "How many {a}s are {x}?",
+    "Count the {a}s {x}.",
+    "What is the {a} {x} doing?", "What is happening {x}?", "Who is {x}?", "Write a caption for the {t} {x}.",
+    "Describe the {t} {x}.", "Describe what is {x}.", "Caption the {t} {x}.", "Look {x}: what is it?",
+    "The {t} {x}: what does it show?", "Show me the {t} {x}.", "Send the {t} {x}.", "Classify the {t} {x}.",
+    "What does the {t} {x} show?", "I want to know what is {x}.", "Please describe the {t} {x}.",
+    "Write one sentence about the {t} {x}.", "Is that a {a} {x}, yes or no?", "Does the {t} {x} show a {a}?",
+)  # fmt: skip
+_BARE = (
+    "Describe the {p}.", "{p}?", "{p}: what is it?", "What does the {p} show?", "Does the {p} show a {a}?",
+    "Send the {p} part.", "Say what the {p} has.", "Look at the {p}.",
+)  # fmt: skip
+_BEFORE = ("{X}, what is there?", "{X}, is there a {a}?", "{X}, what do you see?", "{X}: a {a} or a {b}?")
+_AT = (
+    "at the {p}",
+    "on the {p}",
+    "in the {p}",
+    "in the {p} of the picture",
+    "at the {p} of the {s}",
+    "to the {p}",
 )
-"""{p}: the place; {a}, {b}: things or what one may say of them."""
+_PICTURES = ("picture", "photo", "image", "photograph", "scene", "frame")
+_TILES = (
+    "picture",
+    "photo",
+    "image",
+    "tile",
+    "photograph",
+    "object",
+    "thing",
+    "part",
+    "scene",
+    "panel",
+    "one",
+)
 HELD_OUT = (
     *mosaic.HELDOUT["position"],
     "I wonder what the {p} has.",
     "Could you say whether the {p} has a {a}?",
     "Please identify the thing at the {p}.",
     "What would I find at the {p}?",
+    "Give the {t} in the {p} a title.",
+    "And at the {p}?",
 )
+"""{p}: the place; {a}, {b}: things or what one may say of them; {t}: a word for what is there."""
 _WHOLE_KINDS = ("existence", "count", "comparison", "left-of", "above", "describe")
 _WHOLE = (
     "What colour is the {a}?",
@@ -108,8 +116,19 @@ def placed(place: Place, things: Sequence[str], rng: np.random.Generator, held_o
         rng: draws wording and words.
         held_out: of a wording that is not trained on.
     """
-    wording = _drawn(HELD_OUT if held_out else SEEN, rng)
-    said = wording.format(p=place_name(place, rng), a=_drawn(things, rng), b=_drawn(things, rng))
+    name = place_name(place, rng)
+    filled = {"p": name, "a": _drawn(things, rng), "b": _drawn(things, rng), "t": _drawn(_TILES, rng)}
+    filled["s"] = _drawn(_PICTURES, rng)
+    if held_out:
+        said = _drawn(HELD_OUT, rng).format(**filled)
+    elif (kind := rng.random()) < 0.2:
+        said = _drawn(mosaic.SEEN["position"], rng).format(p=name)
+    elif kind < 0.35:
+        said = _drawn(_BARE, rng).format(**filled)
+    else:
+        where = _drawn(_AT, rng).format(**filled)
+        wording = _drawn(_ASKS if kind < 0.9 else _BEFORE, rng)
+        said = wording.format(x=where, X=where.capitalize(), **filled)
     return said[:1].upper() + said[1:]
 
 
