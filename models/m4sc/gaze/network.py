@@ -15,7 +15,7 @@ from m4sc.space.projector import ResidualKan
 from m4sc.space.sentence_encoder import SPACE_DIM, TokenStates
 from m4sc.tensor_file import load_network, packed, save_network
 
-MOST_TOKENS = 32
+MOST_TOKENS = 24
 """Of an instruction."""
 _SPLINES = 6
 

@@ -139,7 +139,7 @@ def train_gaze(
     steps: int,
     minutes: float,
     seed: int = 0,
-    batch: int = 96,
+    batch: int = 64,
     progress: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
     """Train a gaze in place, for so many steps or minutes, whichever ends first."""
