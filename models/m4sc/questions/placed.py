@@ -12,9 +12,12 @@ _BETWEEN = (
     "on|in|inside|at|under|underneath|beneath|below|above|over|behind|near|nearby|beside|besides|between|around|"
     "against|along|across|through|by|to|next|close|attached|front|from"
 )
-_PLACED = re.compile(
-    r"(?:what|which)(?:(?:\s\w+)?\s(?:objects?|things?|items?))?(?:'s| is| are| was| were)\b"
-    rf".*?\b(?:{_BETWEEN})\s.+"
+_THINGS = r"(?:what|which)(?:(?:\s\w+)?\s(?:objects?|things?|items?))?(?:'s| is| are| was| were)"
+_PLACED = re.compile(rf"{_THINGS}\b.*?\b(?:{_BETWEEN})\s.+")
+_OF_PICTURE = re.compile(
+    rf"{_THINGS}(?: shown| seen| visible)? (?:at|on|in|to) the (?:very |far )?"
+    r"(?:top|upper|bottom|lower|left|right|middle|center|centre)(?:[ -](?:left|right|center|centre|middle))?"
+    r"(?:[ -](?:corner|side|edge|row|column|part|half|hand side|tile))?"
 )
 _TOLD = re.compile(
     r"\b(?P<where>on|in|near|behind|under|beside|by|inside|in front of|next to|on top of) "
@@ -29,8 +32,11 @@ _NO_PLACES = frozenset(_NO_PLACE_WORDS.split())
 
 
 def asks_what_is_placed(question: str) -> bool:
-    """Whether a question, in lower case and without its mark, asks what is beside, on or in something."""
-    return _PLACED.fullmatch(question) is not None
+    """Whether a question, in lower case and without its mark, asks what is beside, on or in something.
+
+    A place of the picture itself, such as "at the top left", is none: who looks there sees a thing like any.
+    """
+    return _PLACED.fullmatch(question) is not None and _OF_PICTURE.fullmatch(question) is None
 
 
 def placed_in(caption: str) -> tuple[str, str] | None:
