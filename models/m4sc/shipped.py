@@ -6,8 +6,8 @@ import contextlib
 from pathlib import Path
 
 _NAMES = (
-    "aside, deepjscc, deepsc, default, detector, gaze, listen, questions, reading, reconstruct, sound, "
-    "space, text-prior"
+    "aside, deepjscc, deepjscc-2019, deepsc, default, detector, gaze, listen, questions, reading, "
+    "reconstruct, sound, space, text-prior"
 )
 SHIPPED = tuple(_NAMES.split(", "))
 """Names of all weights that come with the project, each a folder of ``models/weights``."""

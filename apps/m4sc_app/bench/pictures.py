@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from m4sc.evaluate.pictures import Mean
 
 _POINTS = {"kodak": ("48,24,16,12,8", "1,4,7,10,13"), "cifar10": ("6", "0,5,10,15")}
-_SMALL = "m4sc,heic,deepjscc"
+_SMALL = "m4sc,heic,deepjscc,deepjscc-2019"
 
 
 def pictures(
@@ -27,7 +27,8 @@ def pictures(
     systems: Annotated[
         str | None,
         typer.Option(
-            help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, jpegxl, deepjscc, deepjscc=FOLDER, capacity."
+            help="Of m4sc, heic, avif, webp, jpeg, jpeg2000, jpegxl, deepjscc, deepjscc=FOLDER, "
+            "deepjscc-2019 (CBR 1/6 alone), capacity."
         ),
     ] = None,
     cbr: Annotated[str | None, typer.Option(help="Inverses of the CBR, such as 48,24,16,12,8.")] = None,

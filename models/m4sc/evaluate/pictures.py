@@ -52,11 +52,11 @@ _FILES = {
     "jpeg2000": PictureFiles("jpeg2000"),
     JPEG_XL: PictureFiles(JPEG_XL),
 }
-DEEPJSCC = "deepjscc"
-SYSTEMS = (OURS, *_FILES, DEEPJSCC, CAPACITY)
+DEEPJSCC, DEEPJSCC_2019 = "deepjscc", "deepjscc-2019"
+SYSTEMS = (OURS, *_FILES, DEEPJSCC, DEEPJSCC_2019, CAPACITY)
 """Names; ``deepjscc=FOLDER`` is DeepJSCC with other weights than those shipped."""
-USUAL = tuple(name for name in SYSTEMS if name != JPEG_XL)
-"""Those that need nothing that is not installed with the project."""
+USUAL = tuple(name for name in SYSTEMS if name not in (JPEG_XL, DEEPJSCC_2019))
+"""Those that need nothing that is not installed with the project and know CBRs below 1/6."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def codec_of(system: str) -> Codec:
     if system in _FILES:
         return FittedPictureCodec(_FILES[system])
     name, _, folder = system.partition("=")
-    if name == DEEPJSCC:
+    if name in (DEEPJSCC, DEEPJSCC_2019):
         return DeepJsccCodec(load_deepjscc(weights_folder(folder or name)))
     raise ValueError(f"system '{system}' is unknown; use one of {', '.join(SYSTEMS)}")
 

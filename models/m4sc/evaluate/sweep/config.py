@@ -20,9 +20,11 @@ from m4sc.phy.modulation.mcs import MCS_TABLE
 from m4sc.small_file import read_small_text
 
 OWN = ("semantic", "answer", "first-sentence", "constant", "blind", "retrieval")
-FOREIGN, DEEPJSCC, DEEPSC = "foreign", "deepjscc", "deepsc"
-CODECS = (*OWN, FOREIGN, DEEPJSCC, DEEPSC, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
-_OF_SYMBOLS = ("semantic", FOREIGN, DEEPJSCC, DEEPSC)
+FOREIGN, DEEPSC = "foreign", "deepsc"
+DEEPJSCC = ("deepjscc", "deepjscc-2019")
+"""Codecs whose names are those of their weights."""
+CODECS = (*OWN, FOREIGN, *DEEPJSCC, DEEPSC, *picture_files.FORMATS, *sounds.CODERS, *words.CODERS)
+_OF_SYMBOLS = ("semantic", FOREIGN, *DEEPJSCC, DEEPSC)
 _SYSTEM_KEYS = {
     "codec",
     "tasks",

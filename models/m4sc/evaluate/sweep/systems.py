@@ -64,7 +64,7 @@ def carries(spec: SystemSpec, task: str) -> bool:
         return modality == "speech"
     if spec.codec == "semantic":
         return True
-    if spec.codec == DEEPJSCC:
+    if spec.codec in DEEPJSCC:
         return task == "reconstruct"
     if spec.codec == DEEPSC:
         return task == "text"
@@ -108,8 +108,8 @@ def build(spec: SystemSpec, task: str, ground: Ground) -> Built:
         pair = foreign_pair(spec.encoder, spec.decoder)
         foreign = Foreign(ForeignCodec(ground.model.read, *pair), spec.name, scheme, way, _header(spec))
         return Built(foreign, f"{spec.encoder}, {spec.decoder}")
-    if spec.codec == DEEPJSCC:
-        deepjscc = DeepJsccCodec(load_deepjscc(weights_folder("deepjscc")))
+    if spec.codec in DEEPJSCC:
+        deepjscc = DeepJsccCodec(load_deepjscc(weights_folder(spec.codec)))
         return Built(Foreign(deepjscc, spec.name, scheme, way, _header(spec)), "")
     if spec.codec == DEEPSC:
         deepsc = DeepScCodec(load_deepsc(weights_folder("deepsc")))
