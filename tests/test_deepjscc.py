@@ -204,8 +204,8 @@ def test_the_shipped_weights_rebuild_a_photograph(name: str) -> None:
     assert quality[1] > 25 and quality[1] > quality[0] + 2
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith("deepjscc")])
-def test_it_is_a_system_of_the_sweep(name: str) -> None:
+@pytest.mark.parametrize(("name", "protection"), [("deepjscc", -1), ("deepjscc-2019", 1)])  # -1: the shortest
+def test_it_is_a_system_of_the_sweep(name: str, protection: int) -> None:
     from types import SimpleNamespace
 
     from m4sc.data.example import Example
@@ -214,7 +214,7 @@ def test_it_is_a_system_of_the_sweep(name: str) -> None:
     from m4sc.evaluate.sweep.ground import Ground
     from m4sc.evaluate.sweep.systems import build, carries
 
-    spec = SystemSpec("rival", name)
+    spec = SystemSpec("rival", name, protection=protection)
     assert carries(spec, "reconstruct") and not carries(spec, "caption") and not carries(spec, "text")
     ground = Ground(SimpleNamespace(), [], 0, way=LinkWay(), choosing=LinkWay())
     system = build(spec, "reconstruct", ground).system
