@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,16 +67,21 @@ def test_the_cells_of_a_box_hold_its_area(x: tuple[float, float], y: tuple[float
 
 
 @given(seed=st.integers(0, 2**31), place=st.sampled_from(PLACES), held_out=st.booleans())
-def test_placed_instructions_name_a_place_and_the_others_none(
-    seed: int, place: Place, held_out: bool
-) -> None:
-    rng = np.random.default_rng(seed)
-    words = {"top", "upper", "middle", "center", "centre", "bottom", "lower", "left", "right"}
-    said = placed(place, ["dog", "car"], rng, held_out).lower()
-    assert any(word in said for word in words)
-    other = unplaced(["dog", "car"], ["A dog runs on grass."], rng, held_out).lower()
-    named = words & set(other.replace("?", " ").replace(",", " ").split())
-    assert not named or " of the " in other  # "left of the dog" is beside a thing, not on the picture
+def test_placed_instructions_name_their_place(seed: int, place: Place, held_out: bool) -> None:
+    said = placed(place, ["dog", "car"], np.random.default_rng(seed), held_out).lower()
+    words = set(re.findall(r"[a-z]+", said))
+    rows, columns = ({"top", "upper"}, {"bottom", "lower"}), ({"left"}, {"right"})
+    for number, sides in ((place.row, rows), (place.column, columns)):
+        for side, names in zip((0, 2), sides, strict=True):
+            assert bool(words & names) == (number == side)
+
+
+def test_no_instruction_is_of_both_kinds() -> None:
+    rng = np.random.default_rng(1)
+    told = {placed(place, ["dog"], rng, held) for place in PLACES for _ in range(200) for held in (0, 1)}
+    none = {unplaced(["dog"], ["A dog runs on grass."], rng, held) for _ in range(2000) for held in (0, 1)}
+    assert not told & none
+    assert {"Who left?", "What is on top of the dog?"} <= none
 
 
 def test_held_out_wordings_are_none_of_the_learned() -> None:

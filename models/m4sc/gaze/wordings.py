@@ -90,6 +90,55 @@ _WHOLE = (
     "{a}",
     "{a} {b} {a}.",
 )
+_NEAR = (
+    "What is on top of the {a}?",
+    "What is in the middle of the {a}?",
+    "What is at the bottom of the {a}?",
+    "What is on the left side of the {a}?",
+    "What is to the right of the {a}?",
+    "What is in the center of the {a}?",
+    "Is there a {b} on top of the {a}?",
+    "Is there a {b} in the middle of the {a}?",
+    "Is the {a} to the left of the {b}?",
+    "What colour is the top of the {a}?",
+    "Which {a} is on the right of the {b}?",
+    "What is at the left of the {a}?",
+    "Who left?",
+    "Who has left the {a}?",
+    "Have they left?",
+    "What is left?",
+    "What is left on the {a}?",
+    "How many {a}s are left?",
+    "Is any {a} left?",
+    "Is that right?",
+    "What is right?",
+    "Which is the right {a}?",
+    "Is it right that the {a} is {b}?",
+    "What is the {a} doing right now?",
+    "What time is it right now?",
+    "Is the {a} turning left?",
+    "Does the {a} look to the right?",
+    "Which way does the {a} go, left or right?",
+    "Is he left-handed?",
+    "What is in his right hand?",
+    "What does the {a} hold in the left hand?",
+    "What is in the top drawer?",
+    "What is on the bottom shelf?",
+    "Is a right turn allowed?",
+    "Is the {a} upside down?",
+    "What is on the upper arm of the {a}?",
+    "Is this a middle class {a}?",
+    "Is it a shopping center?",
+)
+_NEAR_HELD_OUT = (
+    "What stands on top of the {a}?",
+    "What lies in the middle of the {a}?",
+    "What do you see at the right of the {a}?",
+    "Has the {a} left?",
+    "Is everything all right?",
+    "What may be on the bottom of the {a}?",
+)
+"""Words of places that name none on the picture: beside a thing, a part of one, to leave, to be right."""
 _WHOLE_HELD_OUT = ("Tell me the {a}'s colour.", "Is anybody near the {a}?", "What might the {a} be called?")
 
 
@@ -135,11 +184,14 @@ def placed(place: Place, things: Sequence[str], rng: np.random.Generator, held_o
 def unplaced(
     things: Sequence[str], sentences: Sequence[str], rng: np.random.Generator, held_out: bool = False
 ) -> str:
-    """An instruction that names no place: of tasks, of mosaics, about things; a sentence, or a heap of words.
+    """An instruction that names no place on the picture.
+
+    One of the tasks' own, of mosaics, about things, with a place's words in another sense; a sentence about
+    anything; a heap of words.
 
     sentences: about anything.
     """
-    kind = int(rng.integers(5))
+    kind = int(rng.integers(7))
     if kind == 0:
         tasks = [task for task in TASKS.values() if task.modality == "image"]
         wordings = [w for task in tasks for w in (task.held_out if held_out else task.instructions)]
@@ -149,7 +201,9 @@ def unplaced(
         wording = _drawn([w for name in _WHOLE_KINDS for w in table[name]], rng)
     elif kind == 2:
         wording = _drawn(_WHOLE_HELD_OUT if held_out else _WHOLE, rng)
-    elif kind == 3:
+    elif kind in (3, 4):
+        wording = _drawn(_NEAR_HELD_OUT if held_out else _NEAR, rng)
+    elif kind == 5:
         return _drawn(sentences, rng)
     else:
         words = " ".join(_drawn(sentences, rng) for _ in range(3)).lower().split()
