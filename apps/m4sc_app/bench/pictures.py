@@ -128,9 +128,9 @@ def _draw(found: list[Mean], file: Path) -> None:
         panel.set(xlabel="CBR", title=f"AWGN, {snr_db:g} dB")
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("PSNR, dB")
-    panels[0][0].legend(fontsize=8)
     figure.tight_layout()
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+    panels[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    figure.savefig(file, bbox_inches="tight", metadata={"Date": None} if file.suffix == ".svg" else None)
     plt.close(figure)
 
 
