@@ -116,6 +116,10 @@ class Inbox:
             self.gates[waiting.port].release()
         return waiting
 
+    def is_empty(self) -> bool:
+        """Whether no message waits to be taken off."""
+        return self._queue.empty()
+
     def tell_losses(self, now: bool = False) -> None:
         """Tell what was lost since the last time, if that was a second ago or ``now``."""
         clock = time.monotonic()

@@ -124,7 +124,10 @@ class message_decoder(pdu_worker):  # noqa: N801
         """One frame; yields the answers of the messages that it completes or closes."""
         if "h_hat" in meta:
             self._h_hat = meta["h_hat"]
-        return self._answers(self._frames.push(meta, payload))
+        yield from self._answers(self._frames.push(meta, payload))
+        # under traffic without a pause too; where frames wait, what was asked for may be among them
+        grace_s = 0.0 if self._inbox.is_empty() else self._asking.late_s
+        yield from self._tell(self._asking.expire(time.monotonic(), grace_s), 0.0)
 
     def idle(self) -> Iterable[tuple[dict[str, Any], Any]]:
         """Close messages whose time is over, and ask again for what did not come."""

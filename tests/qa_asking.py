@@ -183,3 +183,27 @@ def test_a_model_that_cannot_combine_has_the_better_copies_taken() -> None:
     ((meta, payload),) = sink.pdus
     assert meta["copies"] == 2 and payload.tobytes() == b"ship"
     assert meta["confidence"] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_what_waits_for_a_copy_is_told_though_others_come_without_a_pause() -> None:
+    encoder = m4sc.message_encoder(UnsureSystem())
+    ((meta, payload),) = run_block(
+        encoder, "messages", "payload", [({"task": "text", "sequence": 1}, b"ship")]
+    ).pdus
+    ((meta, symbols),) = run_block(m4sc.symbol_mapper(), "payload", "symbols", [(meta, payload)]).pdus
+    block = m4sc.message_decoder(UnsureSystem(), ask_below=0.6, ask_copies=2, ask_timeout_s=0.3)
+    tb, sink = gr.top_block("without a pause", catch_exceptions=True), Sink()
+    tb.msg_connect(block, "answers", sink, "out")
+    tb.start()
+    try:
+        for number in range(1, 101):
+            noise_var = np.full(symbols.size, 1.0 if number == 1 else 0.01, np.float32)
+            put(
+                block, "symbols", make_pdu({**meta, "sequence": number, "noise_var": noise_var}, symbols), 5.0
+            )
+            time.sleep(0.02)
+        told = [answer["sequence"] for answer, _ in sink.pdus]
+    finally:
+        tb.stop()
+        tb.wait()
+    assert 1 in told and told.index(1) < 60

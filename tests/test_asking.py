@@ -193,6 +193,14 @@ def test_a_copy_that_does_not_come_is_asked_for_again_and_then_the_answer_stands
     assert receiver.counters["unheard"] == 2 and receiver.counters["unsure"] == 1
 
 
+def test_where_frames_wait_to_be_read_it_is_waited_longer() -> None:
+    receiver = asking(copies=3, timeout_s=1.0)
+    receiver.push(message(0.0, 1), 0.0)
+    receiver.push(message(9.0, 3), 0.0)
+    assert receiver.expire(2.9, 2.0).requests == ()
+    assert receiver.expire(3.0, 2.0).requests == (Request(0, 0, 1, 2), Request(0, 0, 2, 0))
+
+
 def test_a_copy_that_comes_too_late_is_no_second_answer() -> None:
     receiver = asking(copies=2, timeout_s=1.0)
     receiver.push(message(0.0), 0.0)
@@ -209,6 +217,56 @@ def test_another_message_of_the_same_number_is_not_combined() -> None:
     outcome = receiver.push(other, 0.1)
     assert outcome.told[0].copies == 1 and outcome.told[0].message.header.task_id == 1
     assert len(outcome.requests) == 1 and len(receiver) == 1
+
+
+def test_a_strangers_message_of_the_same_number_loses_nothing() -> None:
+    def ours_alone(found: ReceivedMessage) -> Answer:
+        if found.header.model_fingerprint != 7:
+            raise ValueError("sent with other weights")
+        return sureness(found)
+
+    receiver = Asking(AskingConfig(0.6), together, ours_alone)
+    receiver.push(message(9.0, 1), 0.0)
+    receiver.push(message(0.0, 3), 0.0)
+    stranger = message(0.0, 3)
+    stranger = replace(stranger, header=replace(stranger.header, model_fingerprint=8))
+    with pytest.raises(ValueError, match="other weights"):
+        receiver.push(stranger, 0.1)
+    assert len(receiver) == 1 and receiver.push(message(0.0, 3), 0.2).told[0].copies == 2
+
+
+def test_a_gap_before_a_message_that_is_refused_is_asked_for() -> None:
+    def refused(found: ReceivedMessage) -> Answer:
+        if found.header.sequence == 3:
+            raise ValueError("no such task")
+        return sureness(found)
+
+    receiver = Asking(AskingConfig(0.6), together, refused)
+    receiver.push(message(9.0, 1), 0.0)
+    with pytest.raises(ValueError, match="no such task"):
+        receiver.push(message(9.0, 3), 0.1)
+    assert receiver.expire(0.2).requests == (Request(0, 0, 2, 0),)
+
+
+def test_a_slow_sender_that_was_asked_more_than_once_is_answered_once() -> None:
+    receiver = asking(copies=3, timeout_s=1.0)
+    receiver.push(message(9.0, 1), 0.0)
+    assert receiver.push(message(9.0, 3), 0.0).requests == (Request(0, 0, 2, 0),)
+    assert receiver.expire(1.0).requests  # it came to nothing so far, so both copies will come
+    assert receiver.push(message(9.0, 2), 1.5).told
+    assert not receiver.push(message(9.0, 2), 3.0).told and receiver.counters["late"] == 1
+    receiver.push(message(9.0, 5), 10.0)
+    assert receiver.expire(11.0).requests and not receiver.expire(12.0).requests  # given up
+    assert receiver.push(message(9.0, 4), 12.5).told
+    assert not receiver.push(message(9.0, 4), 13.0).told and receiver.counters["late"] == 2
+
+
+def test_copies_of_an_unsure_message_that_come_slowly_are_no_second_answer() -> None:
+    receiver = asking(copies=4, timeout_s=1.0)
+    receiver.push(message(0.0), 0.0)
+    assert receiver.expire(1.0).requests and receiver.expire(2.0).requests
+    assert receiver.push(message(9.0), 2.5).told[0].copies == 2
+    assert not receiver.push(message(9.0), 4.0).told and not receiver.push(message(0.0), 5.5).requests
 
 
 def test_long_messages_and_bytes_are_not_asked_for() -> None:

@@ -108,10 +108,17 @@ class _Unsure:
 
 @dataclass
 class _Missed:
-    """A message of which nothing was heard: how often it was asked for, and until when is waited, s."""
+    """A message of which nothing was heard.
+
+    Attributes:
+        asked: how often it was asked for.
+        until: when is waited, s.
+        is_given_up: it is asked for no more; what comes then is known to be asked for.
+    """
 
     asked: int
     until: float
+    is_given_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,9 @@ class Asking:
     after which no copy came in time), ``unsure`` (answers that were asked about and are not sure yet),
     ``late`` (copies of what was told already), ``missed`` (numbers left out, which were asked for).
 
+    Attributes:
+        late_s: that copies may be late in all, s.
+
     Args:
         config: when to ask.
         combine: what a message's copies say together.
@@ -152,6 +162,8 @@ class Asking:
     ) -> None:
         self.config, self._combine, self._answer = config, combine, answer
         self.counters: Counter[str] = Counter(asked=0, improved=0, unheard=0, unsure=0, late=0, missed=0)
+        # copies that were asked for one after another, each in vain, may come one after another as well
+        self.late_s = config.copies * config.timeout_s
         self._waiting: OrderedDict[Key, _Unsure] = OrderedDict()
         self._missed: OrderedDict[Key, _Missed] = OrderedDict()
         self._newest: OrderedDict[tuple[int, int], int] = OrderedDict()  # number, by source and user
@@ -173,27 +185,31 @@ class Asking:
         if self._is_late(message, now):
             self.counters["late"] += 1
             return Outcome()
-        missed = self._left_out(key, now)
+        leaves_out, asked = self._note_left_out(key, now)
         before = self._waiting.get(key)
-        if before is None or not _same(before.message, message):
+        other: tuple[Told, ...] = ()
+        if before is not None and _same(before.message, message):
+            copies = [*before.copies, received]
+            message = replace(message, received=self._combine(copies, message))
+            one = _Unsure(message, copies, self._answer(message), max(before.asked, len(copies)), now)
+        else:
+            one = _Unsure(message, [received], self._answer(message), max(1, asked), now)
             other = () if before is None else (self._give_up(key, now),)
-            first = _Unsure(message, [received], self._answer(message), 1, now)
-            return _together([missed, Outcome(other), self._judged(first, now)])
-        copies = [*before.copies, received]
-        together = replace(message, received=self._combine(copies, message))
-        answer = self._answer(together)
-        one = _Unsure(together, copies, answer, max(before.asked, len(copies)), now)
-        return _together([missed, self._judged(one, now)])
+        missed = self._missed_again(now) if leaves_out else ()
+        return _together([Outcome((), missed), Outcome(other), self._judged(one, now)])
 
-    def expire(self, now: float) -> Outcome:
-        """Ask again for what did not come; what was asked for often enough is told as it is."""
-        late = [key for key, one in self._waiting.items() if one.until <= now]
+    def expire(self, now: float, grace_s: float = 0.0) -> Outcome:
+        """Ask again for what did not come; what was asked for often enough is told as it is.
+
+        grace_s: that is waited longer, s: what came may not have been read yet.
+        """
+        late = [key for key, one in self._waiting.items() if one.until + grace_s <= now]
         self.counters["unheard"] += len(late)
         found = []
         for key in late:
             one = self._waiting[key]
             found.append(self._judged(replace(one, asked=one.asked + 1), now))
-        return _together([*found, Outcome((), self._missed_again(now))])
+        return _together([*found, Outcome((), self._missed_again(now, grace_s))])
 
     def flush(self) -> Outcome:
         """Nothing more will come: tell all that waits."""
@@ -202,9 +218,10 @@ class Asking:
         self._missed.clear()
         return told
 
-    def _left_out(self, key: Key, now: float) -> Outcome:
-        """Ask for the messages between the newest of a sender and this one."""
-        self._missed.pop(key, None)
+    def _note_left_out(self, key: Key, now: float) -> tuple[bool, int]:
+        """Whether messages between a sender's newest and this one are to be asked for; how often this was."""
+        own = self._missed.pop(key, None)
+        asked = 0 if own is None else own.asked
         who, number = key[:2], key[2]
         newest = self._newest.get(who)
         ahead = 0 if newest is None else (number - newest) & 0xFFFF
@@ -214,26 +231,30 @@ class Asking:
         while len(self._newest) > self.config.messages:
             self._newest.popitem(last=False)
         if not self.config.below or not 1 < ahead <= self.config.gap + 1:
-            return Outcome()
+            return False, asked
         keys = [(*who, (number - back) & 0xFFFF) for back in range(ahead - 1, 0, -1)]
         self.counters["missed"] += len(keys)
         for one in keys:
             self._missed[one] = _Missed(0, now)
         while len(self._missed) > self.config.messages:
             self._missed.popitem(last=False)
-        return Outcome((), self._missed_again(now))
+        return True, asked
 
-    def _missed_again(self, now: float) -> tuple[Request, ...]:
+    def _missed_again(self, now: float, grace_s: float = 0.0) -> tuple[Request, ...]:
         """Ask for what nothing was heard of, once more where nothing came."""
-        due = [(key, one) for key, one in self._missed.items() if one.until <= now]
-        for key, one in due:
-            self.counters["unheard"] += one.asked > 0
-            one.asked, one.until = one.asked + 1, now + self.config.timeout_s
-            if one.asked >= self.config.copies:
+        most, asked = self.config.copies - 1, []
+        for key, one in [(key, one) for key, one in self._missed.items() if one.until + grace_s <= now]:
+            if one.is_given_up:
                 del self._missed[key]
-        asked = tuple(Request(*key, 0) for key, one in due if one.asked < self.config.copies)
+                continue
+            self.counters["unheard"] += one.asked > 0
+            one.is_given_up = one.asked >= most
+            one.until = now + (self.late_s if one.is_given_up else self.config.timeout_s)
+            if not one.is_given_up:
+                one.asked += 1
+                asked.append(Request(*key, 0))
         self.counters["asked"] += len(asked)
-        return asked
+        return tuple(asked)
 
     def _judged(self, one: _Unsure, now: float) -> Outcome:
         """Ask, or tell."""
@@ -277,7 +298,8 @@ class Asking:
     def _told(self, one: _Unsure, now: float) -> Told:
         if one.asked > 1:
             self.counters["unsure"] += self._is_unsure(one.answer)
-            self._done[_key(one.message)] = one.message, now + self.config.timeout_s
+            self._done[_key(one.message)] = one.message, now + self.late_s
+            self._done.move_to_end(_key(one.message))
             while len(self._done) > self.config.messages:
                 self._done.popitem(last=False)
         self.counters["improved"] += len(one.copies) > 1
