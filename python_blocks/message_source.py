@@ -64,7 +64,7 @@ class message_source(gr.basic_block):  # noqa: N801
         for label, value, most in (("source_id", source_id, 0xFF), ("user_id", user_id, 0xFFFF)):
             if not 0 <= value <= most:
                 raise ValueError(f"{label} is {value}; give 0 to {most}")
-        if look and not instruction:
+        if look and not (instruction or "").strip():
             raise ValueError("look needs an instruction that says where, such as 'What is at the top left?'")
         self._check_tasks(tasks)
         self._check_entries(self._files)

@@ -324,6 +324,8 @@ def test_a_second_look_sends_the_part_that_is_meant(network: Network) -> None:
     np.testing.assert_array_equal(sent(whole, "What is on the left?"), sent(whole))
     with pytest.raises(ValueError, match="needs an instruction that says where"):
         system.encode(whole, "mosaic", look=True)
+    with pytest.raises(ValueError, match="needs an instruction that says where"):
+        system.encode(whole, "mosaic", " \n ", look=True)
     with pytest.raises(ValueError, match="takes a picture, but the message is text"):
         system.encode(Message("text", "left"), "text", "the left", look=True)
     with pytest.raises(ValueError, match="m4sc train gaze"):

@@ -141,7 +141,8 @@ def test_a_look_sends_what_the_question_points_at(
             assert main(["rx", f"file:{tmp_path / 'air'}", "--query", question, "--json"]) == 0
             out = capsys.readouterr().out
         assert [row["answer"] for row in rows(out, "answer")] == [f"{question} {word}"]
-    for wrong in (["--look"], ["--look", "--instruction", question, "--classical"]):
+    blank = ["--look", "--instruction", "  "]
+    for wrong in (["--look"], blank, ["--look", "--instruction", question, "--classical"]):
         assert main([*asked, *wrong]) == 2
         assert "--look needs an --instruction that says where" in capsys.readouterr().err
 

@@ -144,7 +144,7 @@ def run_tx(address: str | Address, entries: list[str], sending: Sending) -> int:
     view = LinkView(f"m4sc tx {where.text}", s.as_json, live=not is_file, receives=answers)
     if s.classical and s.symbols is not None:
         raise UserError("--symbols is not for --classical, whose files take what they need")
-    if s.look and (s.classical or not s.instruction):
+    if s.look and (s.classical or not (s.instruction or "").strip()):
         raise UserError("--look needs an --instruction that says where, and no --classical")
     if s.reports is not None and where.kind in ("sim", "file"):
         raise UserError(f"--reports is for a receiver elsewhere; '{where.kind}:' has none")

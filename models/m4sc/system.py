@@ -224,7 +224,7 @@ class SemanticSystem:
         """A picture's part that an instruction points at, or all of it."""
         if message.modality != "image":
             raise ValueError(f"a second look takes a picture, but the message is {message.modality}")
-        if not instruction:
+        if instruction is None or not instruction.strip():
             raise ValueError("a second look needs an instruction that says where, such as the top left")
         if self.second_look is None:
             raise ValueError("there are no weights for a second look: train them with m4sc train gaze")
