@@ -2,6 +2,7 @@
 
 Needs nothing of this project: ``python llama_cpp_peer.py MODEL.gguf THREADS PROMPT_TOKENS ANSWER_TOKENS``.
 Each answer is one JSON line: seconds of the prompt and of the answer, by the clock and of processor time.
+With ``plain`` behind, weights stay as they are in the file, where rearranging them crashes llama.cpp.
 """
 
 import json
@@ -11,9 +12,23 @@ import time
 import llama_cpp
 
 
+def keep_weights_plain() -> None:
+    """Models that are made from now on use no buffers of a processor's own layout."""
+    usual = llama_cpp.llama_cpp.llama_model_default_params
+
+    def plain() -> object:
+        parameters = usual()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    llama_cpp.llama_cpp.llama_model_default_params = plain
+
+
 def main() -> None:
     """Load, say that all is ready, then measure once a line."""
     path, threads, prompt, answer = sys.argv[1], *map(int, sys.argv[2:5])
+    if "plain" in sys.argv[5:]:
+        keep_weights_plain()
     model = llama_cpp.Llama(
         path, n_ctx=prompt + answer + 8, n_threads=threads, n_threads_batch=threads, verbose=False
     )

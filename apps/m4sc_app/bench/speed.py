@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import typer
 from m4sc_app.tables import show
 
 _TASK, _SENTENCE, _LATENTS = "classify", "caption", "mosaic"  # answered by a word, a sentence, from latents
+_PLACED = "What is at the top left?"  # where the transmitter is told to look
 _PROMPT, _ANSWER = 40, 32  # tokens of the generation that is timed
 _PEER = Path(__file__).with_name("llama_cpp_peer.py")
 _RECEIVER = """
@@ -104,6 +105,11 @@ def measure(
     detail = f"a new picture of 480 x 640 for '{_TASK}'; {how}; {cpu * 1e3:.0f} ms of processor time"
     yield _figure("encode_ms", clock * 1e3, "ms", detail)
 
+    if system.second_look is not None:
+        clock, cpu = _median(rounds, lambda: system.encode(new_picture(), _TASK, _PLACED, look=True))
+        detail = f"the same, told '{_PLACED}': a look at all of it, and one there; {how}; {cpu * 1e3:.0f} ms"
+        yield _figure("encode_look_ms", clock * 1e3, "ms", f"{detail} of processor time")
+
     for name, task in (("answer_ms", _TASK), ("sentence_ms", _SENTENCE)):
         symbols = system.encode(message, task).symbols
         noise_var = np.full(len(symbols), 0.1, np.float32)
@@ -168,7 +174,8 @@ def _generation(llm: Any, rounds: int, threads: int, llama_python: Path | None) 
             f"{_ANSWER} tokens behind {_PROMPT}, {threads} threads, median of {len(turns)} turns of all; "
             f"{spent:.1f} ms of processor time a token; prompt to first token {begun:.0f} ms"
         )
-        yield _figure(title, rates[name], "tokens/s", detail)
+        note = f"; {missing}" if name == "llama_cpp" and missing else ""
+        yield _figure(title, rates[name], "tokens/s", detail + note)
     faster = rates["ours"] / rates["llama_cpp"] if "llama_cpp" in rates else None
     yield _figure("llama_cpp_speedup", faster, "x", missing or "tokens_per_s over llama.cpp's")
 
@@ -206,7 +213,7 @@ def _by_transformers(llm: Any, prompt: Any) -> Times:
 
 @contextmanager
 def _llama_cpp(python: Path | None, threads: int) -> Iterator[tuple[Callable[[], Times] | None, str]]:
-    """A process that measures llama.cpp when asked, or None and a sentence why there is none."""
+    """A process that measures llama.cpp when asked, and what is to be said of it; or None, and why."""
     from m4sc.pretrained.registry import find_backbone
     from m4sc.pretrained.resolver import package_folder
 
@@ -217,29 +224,51 @@ def _llama_cpp(python: Path | None, threads: int) -> Iterator[tuple[Callable[[],
     assert row is not None
     path = package_folder(row) / row.files[0][0]
     command = [str(python), str(_PEER), str(path), str(threads), str(_PROMPT), str(_ANSWER)]
+    note = ""
+    for more in ([], ["plain"]):
+        with _peer_process([*command, *more]) as (ask, why):
+            if ask is not None:
+                yield ask, note
+                return
+        note = "with weights as they are in its file: rearranged ones crash it here"
+    yield None, why
+
+
+@contextmanager
+def _peer_process(command: list[str]) -> Iterator[tuple[Callable[[], Times] | None, str]]:
+    """A process of `_PEER` that has measured once, or None and a sentence why there is none."""
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
     except OSError as error:
-        yield None, f"not measured: {python} cannot be run ({error.strerror})"
+        yield None, f"not measured: {command[0]} cannot be run ({error.strerror})"
         return
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     stdin, stdout = process.stdin, process.stdout
+
+    def ask() -> Times:
+        stdin.write("\n")
+        stdin.flush()
+        return Times(**json.loads(stdout.readline()))
+
     try:
-        if stdout.readline().strip() != "ready":
+        is_ready = stdout.readline().strip() == "ready"
+        try:
+            if is_ready:
+                ask()
+        except (ValueError, OSError):  # it died of its first tokens
+            process.wait(10)
+            yield None, f"not measured: llama-cpp-python ends by itself there (status {process.returncode})"
+            return
+        if not is_ready:
             lines = process.stderr.read().strip().splitlines() or ["it said nothing"]
             yield None, f"not measured: llama-cpp-python does not run there ({lines[-1]})"
             return
-
-        def ask() -> Times:
-            stdin.write("\n")
-            stdin.flush()
-            return Times(**json.loads(stdout.readline()))
-
         yield ask, ""
     finally:
-        stdin.close()
+        with suppress(OSError):
+            stdin.close()
         process.terminate()
         process.wait(10)
 
