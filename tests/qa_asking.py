@@ -117,7 +117,7 @@ def link(n: int, ask_below: float, snr_db: float = 2.0, back: bool = True) -> tu
     """n words over a channel that fades quickly; what was answered, transmitter and receiver."""
     tb, sink = gr.top_block("asking", catch_exceptions=True), Sink()
     model = UnsureSystem()
-    transmitter = m4sc.transmitter(model, linger_s=2.0)
+    transmitter = m4sc.transmitter(model, linger_s=6.0)  # a busy machine hears late
     air = m4sc.channel(snr_db, doppler_hz=300.0, fading="rayleigh", seed=7)
     receiver = m4sc.receiver(model, ask_below=ask_below, ask_copies=6, ask_timeout_s=0.4)
     tb.connect(transmitter, air, receiver)
@@ -131,7 +131,7 @@ def link(n: int, ask_below: float, snr_db: float = 2.0, back: bool = True) -> tu
             word = WORDS[number % len(WORDS)].encode()
             assert transmitter.put(make_pdu({"task": "text", "sequence": number}, word), 30.0)
         transmitter.put(done_pdu())
-        assert sink.done.wait(60.0)
+        assert sink.done.wait(90.0)
     finally:
         tb.stop()
         tb.wait()
