@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pmt
 
 from .inbox import Waiting
 from .message_reader import MessageReader
+from .pdu import make_pdu
 from .systems import check_system, find_system
 from .worker import pdu_worker
 
@@ -26,7 +28,8 @@ class message_encoder(pdu_worker):  # noqa: N801
     Reads of a message PDU (payload uint8: the file's bytes, or UTF-8): ``task`` (name), ``modality``
     (default: the task's), ``instruction`` (what the transmitter is told, optional), ``sequence`` (0 to
     65535, default: a running number that a restart does not repeat), ``picture`` (send the picture itself
-    too, default false), ``look`` (of a picture send what the instruction points at alone, default false),
+    too, default false), ``look`` (of a picture send what the instruction points at alone, default
+    false; ``status`` tells where: ``looked``, with ``looked_at`` and ``text``),
     ``symbols`` (complex symbols that a semantic payload may take, default: the task's
     own number). All other keys pass on. Adds ``task_id``, ``modality``, ``model_fingerprint`` (0 of
     the classical system), ``essential`` (leading symbols that every frame needs), ``unit`` (symbols that
@@ -149,7 +152,12 @@ class message_encoder(pdu_worker):  # noqa: N801
         more: dict[str, Any] = {name: True for name in ("picture", "look") if meta.get(name)}
         if symbols is not None:
             more["symbols"] = int(symbols)
-        return find_system(self._model).encode(message, task.name, instruction, snr_db=snr_db, **more)
+        encoded = find_system(self._model).encode(message, task.name, instruction, snr_db=snr_db, **more)
+        if getattr(encoded, "looked_at", None) is not None:
+            told = {"block": self._title, "event": "looked", "sequence": meta["sequence"]}
+            told |= {"looked_at": list(encoded.looked_at), "text": encoded.look}
+            self.message_port_pub(pmt.intern("status"), make_pdu(told, b""))
+        return encoded
 
 
 @dataclass(frozen=True)

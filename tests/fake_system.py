@@ -49,7 +49,8 @@ class FakeSystem:
         sent = signature(self._word(message))[:symbols]
         entry = get_task(task)
         latents = np.stack([sent.real, sent.imag], 1).astype(np.float32)
-        return Payload(entry.task_id, entry.modality, self.fingerprint, latents)
+        left = (0.0, 0.0, 0.5, 1.0) if look else None
+        return Payload(entry.task_id, entry.modality, self.fingerprint, latents, looked_at=left)
 
     def decode(
         self, symbols: np.ndarray, noise_var: np.ndarray, task: str, instruction: str | None = None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from m4sc.gaze.canvases import GRIDS, PLACES, Place, draw_canvas, has_place, part_of
 from m4sc.gaze.network import GazeConfig, GazeNetwork, Instructions
-from m4sc.gaze.second_look import Found, SecondLook, load_second_look
+from m4sc.gaze.second_look import WHOLE, Found, SecondLook, load_second_look
 from m4sc.gaze.training import (
     GazeLesson,
     Sights,
@@ -192,10 +192,13 @@ class Pointing(SecondLook):
 
 def test_the_part_is_cut_out_and_the_whole_is_kept_where_none_is_meant() -> None:
     picture = np.arange(60 * 90 * 3, dtype=np.uint32).reshape(60, 90, 3).astype(np.uint8)
-    part = Pointing(0.9, (1 / 3, 0.5, 2 / 3, 1.0)).part(picture, "below the middle")
+    meant = (1 / 3, 0.5, 2 / 3, 1.0)
+    part, box = Pointing(0.9, meant).part(picture, "below the middle")
     np.testing.assert_array_equal(part, picture[30:, 30:60])
-    assert Pointing(0.2, (0, 0, 0.5, 0.5)).part(picture, "what?") is picture
-    assert Pointing(0.9, (0.5, 0.5, 0.51, 0.6)).part(picture, "a speck") is picture
+    assert box == meant
+    for probability, box in ((0.2, (0.0, 0.0, 0.5, 0.5)), (0.9, (0.5, 0.5, 0.51, 0.6))):
+        part, where = Pointing(probability, box).part(picture, "what, or a speck")
+        assert part is picture and where == WHOLE
 
 
 def test_the_shipped_gaze_looks_where_an_instruction_points() -> None:
@@ -218,4 +221,4 @@ def test_the_shipped_gaze_looks_where_an_instruction_points() -> None:
         *TASKS["caption"].instructions,
         "Purple ideas sleep furiously under green arithmetic.",
     ):
-        assert look.part(picture, instruction) is picture
+        assert look.part(picture, instruction)[0] is picture

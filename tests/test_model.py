@@ -304,8 +304,10 @@ def test_system_sends_semantic_latents(network: Network, tmp_path: Path, count: 
 
 def test_a_second_look_sends_the_part_that_is_meant(network: Network) -> None:
     class Left:
-        def part(self, picture: np.ndarray, instruction: str) -> np.ndarray:
-            return picture[:, :20] if "left" in instruction else picture
+        def part(self, picture: np.ndarray, instruction: str) -> tuple[np.ndarray, tuple[float, ...]]:
+            if "left" in instruction:
+                return picture[:, :20], (0.0, 0.0, 0.5, 1.0)
+            return picture, (0.0, 0.0, 1.0, 1.0)
 
     class Pixels(SemanticCodec):
         def encode(self, message: Message, *_: object) -> Payload:
@@ -322,6 +324,11 @@ def test_a_second_look_sends_the_part_that_is_meant(network: Network) -> None:
     np.testing.assert_array_equal(sent(whole, "What is on the left?", look=True), sent(left))
     np.testing.assert_array_equal(sent(whole, "What is it?", look=True), sent(whole))
     np.testing.assert_array_equal(sent(whole, "What is on the left?"), sent(whole))
+    told = [
+        system.encode(whole, "mosaic", q, look=True).look for q in ("What is on the left?", "What is it?")
+    ]
+    assert told[0] == "looked at 0 to 50 % of the width and 0 to 100 % of the height"
+    assert "names no place" in told[1] and system.encode(whole, "mosaic").look == ""
     with pytest.raises(ValueError, match="needs an instruction that says where"):
         system.encode(whole, "mosaic", look=True)
     with pytest.raises(ValueError, match="needs an instruction that says where"):

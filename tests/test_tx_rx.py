@@ -137,6 +137,9 @@ def test_a_look_sends_what_the_question_points_at(
     for more, word in ((["--look"], "cat"), ([], "ship")):
         assert main([*asked, "--instruction", question, *more]) == 0
         out = capsys.readouterr().out
+        assert [row["text"] for row in rows(out, "looked")] == [
+            "looked at 0 to 50 % of the width and 0 to 100 % of the height"
+        ] * len(more)
         if place == "file":
             assert main(["rx", f"file:{tmp_path / 'air'}", "--query", question, "--json"]) == 0
             out = capsys.readouterr().out

@@ -108,10 +108,13 @@ class FileSender:
         self._view.say("queued", sequence=number, **about)
         try:
             route = Route(number, s.source_id, max(0, s.user_id), s.user_id < 0)
-            bursts = to_bursts(self._encode(message), route, self._config)
+            payload = self._encode(message)
+            bursts = to_bursts(payload, route, self._config)
         except ValueError as exc:
             self._view.say("fault", **known, block="m4sc_file", fault="error", reason=str(exc))
             return
+        if payload.looked_at is not None:
+            self._view.say("looked", **known, looked_at=list(payload.looked_at), text=payload.look)
         for burst in bursts:
             self._write(writer, burst)
             header = burst.frame.header

@@ -67,6 +67,8 @@ def _status(meta: dict[str, Any], time_s: float) -> LinkEvent | None:
     known = {key: meta[key] for key in keys if key in meta}
     if event == "sent":
         return LinkEvent("sent", time_s, {**known, "complex_symbols": int(meta["n_symbols"])})
+    if event == "looked":
+        return LinkEvent("looked", time_s, {**known, "looked_at": meta["looked_at"], "text": meta["text"]})
     if event == "received":
         values = {key: meta[key] for key in FRAME_KEYS if key in meta}
         return LinkEvent("frame", time_s, {**values, "complex_symbols": int(meta["n_symbols"])})

@@ -37,6 +37,7 @@ from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
 from m4sc.config import ModelConfig
 from m4sc.encoders.hearing import adapted_speech
 from m4sc.encoders.senses import Senses
+from m4sc.gaze.canvases import Box
 from m4sc.gaze.second_look import SecondLook, load_second_look
 from m4sc.message import Message
 from m4sc.mllm.late import LateNetwork
@@ -213,22 +214,22 @@ class SemanticSystem:
             raise ValueError(f"task '{task}' takes {entry.modality}, but the message is {message.modality}")
         if picture and "with-picture" not in self.codecs:
             raise ValueError("there are no weights for pictures: train them with m4sc train reconstruct")
-        if look:
-            message = self._looked_at(message, instruction)
+        message, box = self._looked_at(message, instruction) if look else (message, None)
         budget = Budget(symbols, snr_db, picture, rate, latents)
         payload = codec.encode(message, entry, budget, instruction)
         _check_room(payload, budget, task)
-        return payload
+        return payload if box is None else replace(payload, looked_at=box)
 
-    def _looked_at(self, message: Message, instruction: str | None) -> Message:
-        """A picture's part that an instruction points at, or all of it."""
+    def _looked_at(self, message: Message, instruction: str | None) -> tuple[Message, Box]:
+        """A picture's part that an instruction points at, or all of it, and where it lies."""
         if message.modality != "image":
             raise ValueError(f"a second look takes a picture, but the message is {message.modality}")
         if instruction is None or not instruction.strip():
             raise ValueError("a second look needs an instruction that says where, such as the top left")
         if self.second_look is None:
             raise ValueError("there are no weights for a second look: train them with m4sc train gaze")
-        return replace(message, data=self.second_look.part(np.asarray(message.data), instruction))
+        part, box = self.second_look.part(np.asarray(message.data), instruction)
+        return replace(message, data=part), box
 
     def decode(
         self,

@@ -52,6 +52,8 @@ class Payload:
             segment, so that any segment may be lost.
         mcs: scheme that the codec fitted its bytes to; -1: the transport chooses. A transport that is told a
             scheme keeps to that.
+        looked_at: of a picture that was looked at twice the part that is sent: left, top, right and bottom as
+            shares of width and height; None of every other message. The receiver is not told.
     """
 
     task_id: int
@@ -63,12 +65,23 @@ class Payload:
     unit: int = 1
     spread: bool = False
     mcs: int = -1
+    looked_at: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if (self.latents is None) == (not self.data):
             raise ValueError("a payload holds either symbols or bytes")
         if self.latents is not None and (self.latents.ndim != 2 or self.latents.shape[1] != 2):
             raise ValueError(f"latents are float32 (k, 2); got shape {self.latents.shape}")
+
+    @property
+    def look(self) -> str:
+        """In words where was looked; empty where nobody looked twice."""
+        if self.looked_at is None:
+            return ""
+        if self.looked_at == (0.0, 0.0, 1.0, 1.0):
+            return "the instruction names no place: all of the picture is sent"
+        left, top, right, bottom = (round(100 * share) for share in self.looked_at)
+        return f"looked at {left} to {right} % of the width and {top} to {bottom} % of the height"
 
     @property
     def symbols(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from m4sc.gaze.canvases import Box
 from m4sc.gaze.network import GazeNetwork, Instructions
 from m4sc.space.sentence_encoder import SentenceEncoder
 
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 _LEAST_PIXELS = 8  # a side of a part; less shows nothing
 
 
@@ -63,18 +64,21 @@ class SecondLook:
         left, top, right, bottom = pointed.box[0].clamp(0, 1).tolist()
         return Found(float(pointed.part[0].sigmoid()), (left, top, right, bottom))
 
-    def part(self, picture: np.ndarray, instruction: str) -> np.ndarray:
-        """The part of a picture, uint8 (H, W, 3), that is meant; the whole where none is, or it is tiny."""
+    def part(self, picture: np.ndarray, instruction: str) -> tuple[np.ndarray, Box]:
+        """The part of a picture, uint8 (H, W, 3), that is meant, and where it lies.
+
+        It is the whole where no part is meant, or a tiny one.
+        """
         found = self.find(picture, instruction)
         if found.probability < self.config.least_part:
-            return picture
+            return picture, WHOLE
         height, width = picture.shape[:2]
         left, top, right, bottom = found.box
         rows = slice(round(top * height), round(bottom * height))
         columns = slice(round(left * width), round(right * width))
         if min(rows.stop - rows.start, columns.stop - columns.start) < _LEAST_PIXELS:
-            return picture
-        return np.ascontiguousarray(picture[rows, columns])
+            return picture, WHOLE
+        return np.ascontiguousarray(picture[rows, columns]), found.box
 
 
 def load_second_look(folder: Path) -> SecondLook:
