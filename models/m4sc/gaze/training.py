@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from m4sc.gaze.canvases import PLACES, draw_canvas, has_place, part_of
 from m4sc.gaze.network import GazeNetwork, Instructions
 from m4sc.gaze.wordings import placed, unplaced
+from m4sc.half_cosine import half_cosine
 from m4sc.space.sentence_encoder import TokenStates
 
 _LEARNED_RATE, _DECAY = 1e-3, 0.05
@@ -151,9 +151,7 @@ def train_gaze(
     boxes, there = possible_boxes(grids)
     pool = len(lesson.placed.known) // len(PLACES)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNED_RATE, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, step / 100) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
-    )
+    schedule = half_cosine(optimizer, steps, warm_up=100)
     network.train()
     started = time.monotonic()
     for step in range(steps):

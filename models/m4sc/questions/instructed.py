@@ -7,7 +7,6 @@ learned and the same for every question: the symbols are shared among the parts 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from m4sc.coding.torch_link.link import transmit
+from m4sc.half_cosine import half_cosine
 from m4sc.space.projector import ResidualKan
 from m4sc.space.sentence_encoder import SPACE_DIM
 
@@ -128,9 +128,7 @@ def train_path(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(path.parameters(), lr=3e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, step / 100) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
-    )
+    schedule = half_cosine(optimizer, steps, warm_up=100)
     path.train()
     started = time.monotonic()
     batch = 128

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from m4sc.data import daquar
 from m4sc.data.example import Example
+from m4sc.half_cosine import half_cosine
 from m4sc.questions.network import INDOORS, QuestionNetwork, answer_odds
 from m4sc.questions.placed import all_names, asks_what_is_placed, placed_in
 from m4sc.questions.placed_names import PlacedNames
@@ -181,9 +181,7 @@ def _learn(
 ) -> None:
     placed.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(placed.parameters(), lr=stage.learning_rate, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / stage.steps, 1.0)))
-    )
+    schedule = half_cosine(optimizer, stage.steps)
     generator = torch.Generator().manual_seed(stage.seed)
     each = stage.batch // len(sources)
     rows = [(source.right >= 0).nonzero()[:, 0] for source in sources]

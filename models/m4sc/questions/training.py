@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from m4sc.data.caption_facts import NUMBER_WORDS
 from m4sc.encoders.object_detector import FEATURES
+from m4sc.half_cosine import half_cosine
 from m4sc.questions.material import (
     ABSENT,
     TRUE,
@@ -271,9 +272,7 @@ class Lesson:
                 {"params": own, "lr": rate, "weight_decay": 0.05},
             ]
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / plan.steps, 1.0)))
-        )
+        schedule = half_cosine(optimizer, plan.steps)
         network.train()
         started = time.monotonic()
         for step in range(plan.steps):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from m4sc.codecs.gist import sentences_of
 from m4sc.data.caption_facts import KINDS as THINGS
 from m4sc.data.coco_text import load_captions, text_question_examples
+from m4sc.half_cosine import half_cosine
 from m4sc.reading.network import (
     KINDS,
     NOWHERE,
@@ -243,9 +243,7 @@ def fit_reader(
     weight /= weight.sum()
     opened = round(_OPEN_SHARE * plan.batch)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=plan.learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / plan.steps, 1.0)))
-    )
+    schedule = half_cosine(optimizer, plan.steps)
     started = time.monotonic()
     reader.train()
     for step in range(plan.steps):

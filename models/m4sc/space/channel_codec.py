@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from m4sc.coding.torch_link.impairments import Impairments, impair
 from m4sc.coding.torch_link.link import transmit
+from m4sc.half_cosine import half_cosine
 from m4sc.space.projector import ResidualKan
 
 _NOT_SENT = 1e6  # noise variance of a symbol that was not sent
@@ -234,9 +235,7 @@ def train_space_codec(
     """
     generator, impairments = torch.Generator().manual_seed(stage.seed), Impairments(stage.impaired)
     optimizer = torch.optim.AdamW(codec.parameters(), lr=stage.learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / stage.steps, 1.0)))
-    )
+    schedule = half_cosine(optimizer, stage.steps)
     codec.train()
     started = time.monotonic()
     low, high = math.log2(codec.config.least_symbols), math.log2(codec.config.symbols)

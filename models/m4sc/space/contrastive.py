@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from m4sc.half_cosine import half_cosine
 from m4sc.space.projector import Projector
 
 _FIRST_SCALE = 1 / 0.07
@@ -114,9 +115,7 @@ def train_contrastive(
     n = pairs.views.shape[1]
     batch = min(stage.batch, n)
     steps = max(1, stage.epochs * n // batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
-    )
+    schedule = half_cosine(optimizer, steps)
     projector.train()
     started = time.monotonic()
     for step in range(steps):
