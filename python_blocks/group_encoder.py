@@ -141,7 +141,7 @@ class group_encoder(pdu_worker):  # noqa: N801
         number = int(meta["sequence"]) & 0xFFFF if "sequence" in meta else None
         task, message = self._reader.read(meta, payload)
         user = int(meta["user_id"])
-        instruction = None if task.needs_question else meta.get("instruction")
+        instruction = task.told(meta.get("instruction"))
         snr_db = float(meta.get("snr_db", self._heard.get(user, self._snr_db)))
         request = Request(user, self._same(message, meta, payload), task.name, instruction, snr_db)
         if not self._waiting:

@@ -146,9 +146,7 @@ class message_encoder(pdu_worker):  # noqa: N801
         self, meta: dict[str, Any], task: Any, message: Any, snr_db: float | None, symbols: Any
     ) -> Any:
         """A message's payload by the semantic system, with so many symbols; None for its own number."""
-        # a free question belongs to the receiver: the transmitter encodes for any, unless it is to look
-        look = bool(meta.get("look"))
-        instruction = meta.get("instruction") if look or not task.needs_question else None
+        instruction = task.told(meta.get("instruction"), bool(meta.get("look")))
         more: dict[str, Any] = {name: True for name in ("picture", "look") if meta.get(name)}
         if symbols is not None:
             more["symbols"] = int(symbols)

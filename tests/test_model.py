@@ -15,6 +15,7 @@ from m4sc.coding.channel_codec import ChannelDecoder, ChannelEncoder
 from m4sc.coding.kan import RbfKanLayer
 from m4sc.coding.torch_link.link import transmit
 from m4sc.config import ModelConfig
+from m4sc.gaze.network import GazeConfig
 from m4sc.message import Message, MessageError
 from m4sc.mllm.network import Network
 from m4sc.mllm.packing import Exchange
@@ -302,8 +303,16 @@ def test_system_sends_semantic_latents(network: Network, tmp_path: Path, count: 
         system.decode(symbols[:-8], np.ones(len(symbols) - 8, np.float32), "text-question")
 
 
+def test_a_transmitter_is_told_a_free_question_only_to_look() -> None:
+    for name in ("vqa", "mosaic", "text-question"):
+        assert get_task(name).told("Where?") is None and get_task(name).told("Where?", True) == "Where?"
+    assert get_task("caption").told("A title.") == "A title." and get_task("caption").told(None) is None
+
+
 def test_a_second_look_sends_the_part_that_is_meant(network: Network) -> None:
     class Left:
+        config = GazeConfig()
+
         def part(self, picture: np.ndarray, instruction: str) -> tuple[np.ndarray, tuple[float, ...]]:
             if "left" in instruction:
                 return picture[:, :20], (0.0, 0.0, 0.5, 1.0)

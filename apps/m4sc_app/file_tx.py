@@ -135,9 +135,7 @@ class FileSender:
         snr_db = self._sending.snr_db  # where nobody tells it, the codec thinks of every link
         if self._sending.classical:
             return ClassicalCodec().encode(message, task, Budget(snr_db=snr_db))
-        # a free question belongs to the receiver: the transmitter encodes for any, unless it is to look
-        known = outgoing.look or not task.needs_question
-        instruction = outgoing.instruction if known else None
+        instruction = task.told(outgoing.instruction, outgoing.look)
         more: dict[str, Any] = {} if outgoing.symbols is None else {"symbols": outgoing.symbols}
         if outgoing.look:
             more["look"] = True

@@ -51,6 +51,13 @@ class Task:
         """
         return self.codec or self.modality.split("+")[0]
 
+    def told(self, instruction: str | None, look: bool = False) -> str | None:
+        """What of an instruction the transmitter is told: a free question belongs to the receiver.
+
+        The transmitter encodes for any question, unless it is to look where the instruction points.
+        """
+        return instruction if look or not self.needs_question else None
+
     @property
     def verbatim(self) -> bool:
         """Whether the answer is the message's words; a receiver that has the message itself needs no LLM."""

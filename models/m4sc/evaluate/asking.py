@@ -118,7 +118,7 @@ class AskedLink:
         key = (example.task, example.media_id, symbols)
         if key not in self._sent:
             message = Message(example.modality, example.load())
-            asked = None if get_task(example.task).needs_question else example.instruction
+            asked = get_task(example.task).told(example.instruction)
             self._sent[key] = self.system.encode(message, example.task, asked, symbols=symbols)
         return self._sent[key]
 

@@ -55,7 +55,7 @@ class Session:
 
 def told(example: Example) -> str | None:
     """What the transmitter is told of an example: no question."""
-    return None if get_task(example.task).needs_question else example.instruction
+    return get_task(example.task).told(example.instruction)
 
 
 class KeptPayloads:

@@ -123,8 +123,7 @@ class Semantic:
         key = (example.task, example.media_id, example.instruction if look else "", snr_db)
         if key not in self._sent:
             message = Message(example.modality, example.load())
-            needs_none = not look and get_task(example.task).needs_question
-            asked = None if needs_none else example.instruction
+            asked = get_task(example.task).told(example.instruction, bool(look))
             more: dict[str, Any] = {**self._more, **look}
             if snr_db is not None:
                 more["snr_db"] = snr_db
