@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from m4sc.gaze.box import WHOLE, Box
 from m4sc.message import Message
 from m4sc.tasks import Task
 
@@ -65,7 +66,7 @@ class Payload:
     unit: int = 1
     spread: bool = False
     mcs: int = -1
-    looked_at: tuple[float, float, float, float] | None = None
+    looked_at: Box | None = None
 
     def __post_init__(self) -> None:
         if (self.latents is None) == (not self.data):
@@ -78,7 +79,7 @@ class Payload:
         """In words where was looked; empty where nobody looked twice."""
         if self.looked_at is None:
             return ""
-        if self.looked_at == (0.0, 0.0, 1.0, 1.0):
+        if self.looked_at == WHOLE:
             return "the instruction names no place: all of the picture is sent"
         left, top, right, bottom = (round(100 * share) for share in self.looked_at)
         return f"looked at {left} to {right} % of the width and {top} to {bottom} % of the height"

@@ -7,6 +7,7 @@ to six (3 x 3).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -136,13 +137,24 @@ def draw_mosaic(data: Cifar10, grid: int, rng: np.random.Generator) -> Mosaic:
 
 def render(mosaic: Mosaic, images: np.ndarray) -> np.ndarray:
     """Paste the tiles, enlarged bicubically. images: uint8 (n, 32, 32, 3). Returns uint8 (224, 224, 3)."""
-    edges = np.round(np.linspace(0, SIZE, mosaic.grid + 1)).astype(int)
-    canvas = np.empty((SIZE, SIZE, 3), dtype=np.uint8)
-    for cell, index in enumerate(mosaic.tiles):
-        row, column = divmod(cell, mosaic.grid)
-        height, width = edges[row + 1] - edges[row], edges[column + 1] - edges[column]
-        tile = Image.fromarray(images[index]).resize((int(width), int(height)), Image.Resampling.BICUBIC)
-        canvas[edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = np.asarray(tile)
+    return tiled([images[index] for index in mosaic.tiles], mosaic.grid, mosaic.grid, SIZE)
+
+
+def tiled(
+    pictures: Sequence[np.ndarray], rows: int, columns: int, side: int, seam: int = 0, ground: int = 0
+) -> np.ndarray:
+    """Pictures, uint8 (h, w, 3) each, row by row in equal fields of one, uint8 (side, side, 3).
+
+    Each is squeezed into its field, bicubically. seam: pixels between two, of the grey level `ground`.
+    """
+    canvas = np.full((side, side, 3), ground, np.uint8)
+    down, across = (np.round(np.linspace(0, side, n + 1)).astype(int).tolist() for n in (rows, columns))
+    for cell, picture in enumerate(pictures):
+        row, column = divmod(cell, columns)
+        height, width = down[row + 1] - down[row] - seam, across[column + 1] - across[column] - seam
+        y, x = down[row] + seam // 2, across[column] + seam // 2
+        shown = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+        canvas[y : y + height, x : x + width] = np.asarray(shown)
     return canvas
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from m4sc.data.cifar10 import load_cifar10
 from m4sc.data.example import Example
 from m4sc.data.flickr8k import caption_examples
-from m4sc.data.mosaic import HELDOUT, SEEN, draw_mosaic, position_name, render
+from m4sc.data.mosaic import HELDOUT, SEEN, draw_mosaic, position_name, render, tiled
 from m4sc.data.wordings import pick
 from m4sc.evaluate.channels import transmit
 from m4sc.evaluate.metrics.answers import exact_match
@@ -109,11 +108,7 @@ def captions_of_four(data: Path, count: int, wording: str = "seen", seed: int = 
 
 def _four(photographs: Sequence[Example]) -> np.ndarray:
     """Four photographs in one picture, uint8 (512, 512, 3)."""
-    shown = [
-        np.asarray(Image.fromarray(np.asarray(one.load())).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
-        for one in photographs
-    ]
-    return np.vstack([np.hstack(shown[:2]), np.hstack(shown[2:])])
+    return tiled([np.asarray(one.load()) for one in photographs], 2, 2, 2 * _SIDE)
 
 
 def measure_look(

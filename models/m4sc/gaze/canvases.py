@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as shares of width and height."""
+from m4sc.data.mosaic import tiled
+from m4sc.gaze.box import Box
 
 GRIDS = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 1), (2, 3), (3, 2), (3, 3))
 """Rows and columns of tiles."""
@@ -82,14 +81,6 @@ def draw_canvas(pool: Sequence[np.ndarray], side: int, rng: np.random.Generator)
     """Tiles drawn from a pool of pictures, uint8 (H, W, 3), squeezed into equal fields; some have seams."""
     rows, columns = GRIDS[int(rng.integers(len(GRIDS)))]
     seam = int(rng.integers(_WIDEST_SEAM + 1)) if rng.random() < 0.3 and rows * columns > 1 else 0
-    picture = np.full((side, side, 3), rng.choice((0, 255)), np.uint8)
-    down, across = (np.round(np.linspace(0, side, n + 1)).astype(int) for n in (rows, columns))
-    for row in range(rows):
-        for column in range(columns):
-            height = int(down[row + 1] - down[row] - seam)
-            width = int(across[column + 1] - across[column] - seam)
-            tile = Image.fromarray(pool[int(rng.integers(len(pool)))])
-            shown = np.asarray(tile.resize((width, height), Image.Resampling.BICUBIC))
-            y, x = int(down[row]) + seam // 2, int(across[column]) + seam // 2
-            picture[y : y + height, x : x + width] = shown
-    return Canvas(picture, rows, columns)
+    ground = int(rng.choice((0, 255)))
+    drawn = [pool[int(rng.integers(len(pool)))] for _ in range(rows * columns)]
+    return Canvas(tiled(drawn, rows, columns, side, seam, ground), rows, columns)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from m4sc.gaze.box import WHOLE
 from m4sc.gaze.canvases import PLACES, draw_canvas, has_place, part_of
 from m4sc.gaze.network import GazeNetwork, Instructions
 from m4sc.gaze.wordings import placed, unplaced
@@ -107,8 +108,7 @@ def possible_boxes(grids: Tensor) -> tuple[Tensor, Tensor]:
     for rows, columns in {(int(r), int(c)) for r, c in grids.tolist()}:
         there = [has_place(place, rows, columns) for place in PLACES]
         boxes = [
-            part_of(place, rows, columns) if ok else (0.0, 0.0, 1.0, 1.0)
-            for place, ok in zip(PLACES, there, strict=True)
+            part_of(place, rows, columns) if ok else WHOLE for place, ok in zip(PLACES, there, strict=True)
         ]
         known[rows, columns] = torch.tensor(boxes), torch.tensor(there)
     found = [known[int(r), int(c)] for r, c in grids.tolist()]
