@@ -617,7 +617,10 @@ def gaze(
     network = GazeNetwork(GazeConfig())
     plan = GazePlan(pictures, max(32, pictures // 10), bool(bf16), seed)
     learned, held_out = gaze_lessons(data, out / "features", plan, network.config, say)
-    progress = lambda step, loss: say(f"step {step}, loss {loss:.3f}")  # noqa: E731
+
+    def progress(step: int, loss: float) -> None:
+        say(f"step {step}, loss {loss:.3f}")
+
     train_gaze(network, learned, steps, minutes, seed, progress=progress)
     found = measure_gaze(network, held_out)
     network.save(out)

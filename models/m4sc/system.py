@@ -37,7 +37,7 @@ from m4sc.coding.reconstruction.codec import PictureCodec, load_codec
 from m4sc.config import ModelConfig
 from m4sc.encoders.hearing import adapted_speech
 from m4sc.encoders.senses import Senses
-from m4sc.gaze.canvases import Box
+from m4sc.gaze.box import Box
 from m4sc.gaze.second_look import SecondLook, load_second_look
 from m4sc.message import Message
 from m4sc.mllm.late import LateNetwork
@@ -125,6 +125,8 @@ class SemanticSystem:
         if space is not None:
             points = SpaceCodec(space, fingerprint)
             self.codecs["space"] = points if pictures is None else WithPicture(points, pictures)
+            if second_look is not None and second_look.config.vision == space.config.vision:
+                second_look.look_with = lambda: space.pictures.backbone  # loaded once for both
         if questions is not None:
             questions.fingerprint = fingerprint
             if space is not None and _look_alike(space.config, questions.config):
@@ -408,7 +410,8 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
     reader, own = (None, 0) if asked is None else load_reading(asked)
     fingerprint = zlib.crc32(own.to_bytes(4, "big"), fingerprint) if reader is not None else fingerprint
     pointing = companion(folder, "gaze")
-    second_look = None if pointing is None else load_second_look(pointing)
+    sentences = SentenceEncoder()
+    second_look = None if pointing is None else load_second_look(pointing, sentences)
     prior, trust = _text_prior(folder, network.config.llm), load_trust(folder)
     return SemanticSystem(
         network,
@@ -420,7 +423,7 @@ def load(name_or_path: str = "default", adapted_hearing: bool = True) -> Semanti
         sounds,
         questions,
         trust,
-        SentenceEncoder(),
+        sentences,
         reader,
         second_look,
     )

@@ -253,17 +253,15 @@ def _peer_process(command: list[str]) -> Iterator[tuple[Callable[[], Times] | No
         return Times(**json.loads(stdout.readline()))
 
     try:
-        is_ready = stdout.readline().strip() == "ready"
+        if stdout.readline().strip() != "ready":
+            lines = process.stderr.read().strip().splitlines() or ["it said nothing"]
+            yield None, f"not measured: llama-cpp-python does not run there ({lines[-1]})"
+            return
         try:
-            if is_ready:
-                ask()
+            ask()
         except (ValueError, OSError):  # it died of its first tokens
             process.wait(10)
             yield None, f"not measured: llama-cpp-python ends by itself there (status {process.returncode})"
-            return
-        if not is_ready:
-            lines = process.stderr.read().strip().splitlines() or ["it said nothing"]
-            yield None, f"not measured: llama-cpp-python does not run there ({lines[-1]})"
             return
         yield ask, ""
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from m4sc.data.cifar10 import load_cifar10
+from m4sc.data.cifar10 import Cifar10, load_cifar10
+from m4sc.data.example import Example
 from m4sc.data.flickr8k import caption_examples
 from m4sc.encoders.efficientnet import EfficientNetLite
 from m4sc.encoders.object_detector import THINGS
@@ -59,8 +60,9 @@ def gaze_lessons(
     Raises:
         FileNotFoundError: no CIFAR-10.
     """
-    pools, held_pools, sentences, held_sentences = _pictures(data)
-    things = (*THINGS, *load_cifar10(data, "train").names, *_SAID)
+    small = load_cifar10(data, "train")
+    learned, held_out = _sides(data, small)
+    things = (*THINGS, *small.names, *_SAID)
     backbone = EfficientNetLite(config.vision, torch.device("cpu"))
 
     @torch.inference_mode()
@@ -69,14 +71,19 @@ def gaze_lessons(
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
             return backbone.maps(pixels).float().flatten(2).transpose(1, 2)
 
-    def sights(name: str, drawn: Sequence[Sequence[np.ndarray]], count: int) -> Sights:
+    def sights(name: str, side: _Side, count: int) -> Sights:
         kind = "bf16" if plan.bf16 else "fp32"
         path = cache / f"{name}-{count}-{plan.seed}-{config.looked_at}-{kind}.safetensors"
         if not path.exists():
             cache.mkdir(parents=True, exist_ok=True)
             rng = np.random.default_rng([plan.seed, name == _HELD])
             made = draw_sights(
-                drawn, count, look, rng, config.looked_at, lambda done: say(f"{name}: {done} of {count}")
+                side.pools(),
+                count,
+                look,
+                rng,
+                config.looked_at,
+                lambda done: say(f"{name}: {done} of {count}"),
             )
             scratch = path.with_suffix(".tmp")
             save_file({"cells": made.cells.contiguous(), "grids": made.grids}, scratch)
@@ -84,29 +91,41 @@ def gaze_lessons(
         kept = load_file(path)
         return Sights(kept["cells"], kept["grids"])
 
-    def lesson(name: str, drawn: Sequence[Sequence[np.ndarray]], texts: list[str], count: int) -> GazeLesson:
+    def lesson(name: str, side: _Side, count: int) -> GazeLesson:
         rng = np.random.default_rng([plan.seed, name == _HELD, 1])
         read = SentenceEncoder(config.sentences).tokens
-        told = draw_instructions(read, (things, texts), rng, name == _HELD)
-        return GazeLesson(sights(name, drawn, count), *told)
+        told = draw_instructions(read, (things, side.sentences), rng, name == _HELD)
+        return GazeLesson(sights(name, side, count), *told)
 
-    learned = lesson("learned", pools, sentences, plan.pictures)
-    return learned, lesson(_HELD, held_pools, held_sentences, plan.held_out)
+    return lesson("learned", learned, plan.pictures), lesson(_HELD, held_out, plan.held_out)
 
 
-def _pictures(
-    data: Path,
-) -> tuple[list[list[np.ndarray]], list[list[np.ndarray]], list[str], list[str]]:
-    """Training pictures of each kind to learn from and to measure on, and captions likewise."""
-    small = list(load_cifar10(data, "train").images)
-    kept = round(len(small) * (1 - _HELD_OUT))
-    pools, held = [small[:kept]], [small[kept:]]
+@dataclass(frozen=True)
+class _Side:
+    """Training pictures to learn from, or to measure on, and sentences likewise."""
+
+    small: list[np.ndarray]
+    photographs: list[Example]
+    sentences: list[str]
+
+    def pools(self) -> list[list[np.ndarray]]:
+        """The pictures of each kind; photographs are read now."""
+        read = [np.asarray(one.load()) for one in self.photographs]
+        return [self.small, read] if read else [self.small]
+
+
+def _sides(data: Path, small: Cifar10) -> tuple[_Side, _Side]:
+    """What is learned from, and what is measured on."""
+    images = list(small.images)
+    own = round(len(images) * (1 - _HELD_OUT))
     try:
         examples = caption_examples(data, "train")
     except FileNotFoundError:
-        return pools, held, ["A dog runs on the grass."], ["Two people sit at a table."]
+        learned = _Side(images[:own], [], ["A dog runs on the grass."])
+        return learned, _Side(images[own:], [], ["Two people sit at a table."])
     kept = round(len(examples) * (1 - _HELD_OUT))
     first, last = examples[:kept], examples[kept:]
-    pools.append([np.asarray(one.load()) for one in first[:_MOST_PHOTOGRAPHS]])
-    held.append([np.asarray(one.load()) for one in last[: _MOST_PHOTOGRAPHS // 5]])
-    return pools, held, [one.answers[0] for one in first], [one.answers[0] for one in last]
+    return (
+        _Side(images[:own], first[:_MOST_PHOTOGRAPHS], [one.answers[0] for one in first]),
+        _Side(images[own:], last[: _MOST_PHOTOGRAPHS // 5], [one.answers[0] for one in last]),
+    )

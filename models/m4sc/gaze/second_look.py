@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +12,10 @@ import torch
 from PIL import Image
 
 from m4sc.encoders.efficientnet import EfficientNetLite
-from m4sc.gaze.canvases import Box
+from m4sc.gaze.box import WHOLE, Box
 from m4sc.gaze.network import GazeNetwork, Instructions
 from m4sc.space.sentence_encoder import SentenceEncoder
 
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 _LEAST_PIXELS = 8  # a side of a part; less shows nothing
 
 
@@ -37,19 +37,25 @@ class SecondLook:
 
     Args:
         network: trained.
+        sentences: encoder of the configuration's name that another part has, too; None for one of its own.
+
+    Attributes:
+        look_with: what gives the backbone, so that another part's serves this one too.
     """
 
-    def __init__(self, network: GazeNetwork) -> None:
+    def __init__(self, network: GazeNetwork, sentences: SentenceEncoder | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
+        if sentences is None or sentences.name != self.config.sentences:
+            sentences = SentenceEncoder(self.config.sentences)
+        self._sentences = sentences
+        self.look_with: Callable[[], EfficientNetLite] = lambda: EfficientNetLite(
+            self.config.vision, torch.device("cpu")
+        )
 
     @cached_property
     def _backbone(self) -> EfficientNetLite:
-        return EfficientNetLite(self.config.vision, torch.device("cpu"))
-
-    @cached_property
-    def _sentences(self) -> SentenceEncoder:
-        return SentenceEncoder(self.config.sentences)
+        return self.look_with()
 
     @torch.inference_mode()
     def find(self, picture: np.ndarray, instruction: str) -> Found:
@@ -81,11 +87,11 @@ class SecondLook:
         return np.ascontiguousarray(picture[rows, columns]), found.box
 
 
-def load_second_look(folder: Path) -> SecondLook:
-    """Read the weights of `m4sc train gaze`.
+def load_second_look(folder: Path, sentences: SentenceEncoder | None = None) -> SecondLook:
+    """Read the weights of `m4sc train gaze`; sentences: as of :class:`SecondLook`.
 
     Raises:
         FileNotFoundError: no such files.
         ValueError: the weights do not fit their configuration.
     """
-    return SecondLook(GazeNetwork.load(folder))
+    return SecondLook(GazeNetwork.load(folder), sentences)
