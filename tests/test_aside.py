@@ -183,7 +183,7 @@ def test_training_fits_a_part_and_measures_the_rest(tmp_path: Path, monkeypatch:
         network = SimpleNamespace(
             names=lambda scores, features: None,
             points=lambda features, names: features,
-            picture_points=lambda features, scores: torch.nn.functional.normalize(features, dim=-1),
+            meanings=lambda features, scores: torch.nn.functional.normalize(features, dim=-1),
             codec=SimpleNamespace(send=send),
         )
         pictures = SimpleNamespace(class_scores=lambda features: None)

@@ -178,10 +178,11 @@ def test_training_writes_weights_and_goes_on_where_it_stopped(data: Path, tmp_pa
     assert len(KnowledgeBase.load(out / "knowledge.safetensors")) > 1000
     assert any("(copies)" in line for line in said)
     kept = {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()}
-    assert len(kept) == 6  # one round of rewards of each speaker
+    assert len(kept) == 8  # one round of rewards of each speaker
     again = train_space(data, out, plan)
     assert {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()} == kept
     assert again.fingerprint == system.fingerprint and system.network.second is not None
+    assert system.network.expectation is not None and system.config.expecting == plan.expecting
     further = replace(plan, speaker=out)
     assert train_space(data, tmp_path / "further", further).config.speaker == system.config.speaker
     assert SpaceSystem.load(out).config.confidence != (0.0,) * 6

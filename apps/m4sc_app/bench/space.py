@@ -104,17 +104,18 @@ def measure(
     from m4sc.space.retrieval import recall_at
 
     features = photos.views[0, :n].float()
-    sent = system.network.picture_points(
-        features, PictureFeatures(system.config.vision).class_scores(features)
-    )
+    scores = PictureFeatures(system.config.vision).class_scores(features)
+    placed = system.network.picture_points(features, scores)
+    with torch.inference_mode():
+        sent = system.network.meanings(features, scores)
     said = photos.points[:n]
     mean = torch.nn.functional.normalize(said.mean(1), dim=-1)
     own = torch.arange(n)
     figures = []
     for name, queries, gallery, owner in (
-        ("picture to captions", sent, said.flatten(0, 1), own.repeat_interleave(said.shape[1])),
-        ("picture to mean caption", sent, mean, own),
-        ("mean caption to picture", mean, sent, own),
+        ("picture to captions", placed, said.flatten(0, 1), own.repeat_interleave(said.shape[1])),
+        ("picture to mean caption", placed, mean, own),
+        ("mean caption to picture", mean, placed, own),
     ):
         for k, value in zip((1, 5), recall_at(queries, gallery, owner), strict=True):
             figures.append(Figure(f"R@{k}, {name}", value, "share", f"of {len(gallery)}, no channel"))
@@ -123,7 +124,7 @@ def measure(
     figures += _scored("no channel", system.speak(sent, whole), references)
     if controls:
         nearest = [
-            system.knowledge.sentences[i] for i in (sent @ system.knowledge.points.T).argmax(1).tolist()
+            system.knowledge.sentences[i] for i in (placed @ system.knowledge.points.T).argmax(1).tolist()
         ]
         figures += _texts("rival: nearest sentence, no channel", nearest, references)
         constant = system.speak(torch.nn.functional.normalize(sent.mean(0, keepdim=True), dim=-1), whole[:1])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from m4sc.space.config import SpaceConfig
     from m4sc.space.system import SpaceSystem
 
 _CARD = """# Weights of the shared semantic space
@@ -21,6 +22,7 @@ receiver says a sentence for it (task `caption`).
 | sentence encoder | all-MiniLM-L6-v2, frozen (Apache-2.0), not in this folder |
 | projector | {projector}, contrastive (InfoNCE) |
 | names | weight {naming:g} of the points of the head's likeliest ImageNet classes{seeing} |
+| expectation | {expectation} |
 | channel codec | nested: principal components, learned gains, splines; AWGN and Rayleigh, -5 to 20 dB |
 | speaker | {speaker} |
 | knowledge base | {sentences} sentences: {about} |
@@ -32,10 +34,10 @@ Trained on Flickr8k's train photographs and captions (Hodosh et al., 2013; hande
 research) and, for the speaker and the knowledge base, on {about}. No caption of COCO-mini's val pictures,
 of Flickr8k's dev or test list, or of the tenth of COCO's captions that text tasks are tested on has a part
 in weights or knowledge base. Choices were made on 500 held-out train photographs and some of them, such as
-the weights of the names, the margin and the style, on COCO-mini's train pictures too; projector, codec
-and speaker were not fitted to either, the confidence was fitted to the 500. No sentence of Flickr8k stands in
-the knowledge base. The classes' names are lemmas of WordNet (Princeton University; the WordNet licence),
-as `models/m4sc/space/imagenet_names.txt` lists them.
+the weights of the names and of the expectation, the margin and the style, on COCO-mini's train pictures too;
+projector, expectation, codec and speaker were not fitted to either, the confidence was fitted to the 500. No
+sentence of Flickr8k stands in the knowledge base. The classes' names are lemmas of WordNet (Princeton
+University; the WordNet licence), as `models/m4sc/space/imagenet_names.txt` lists them.
 Command: `m4sc train space --data DATA --out RUN --budget-minutes N`. {how}
 
 ## Figures
@@ -81,6 +83,7 @@ def write_card(path: Path, system: SpaceSystem, figures: list[Any], n: int, seed
             vision=c.vision,
             projector=f"{c.projector.kind}, {c.projector.in_dim} to {c.projector.out_dim}",
             naming=c.naming,
+            expectation=_expectation(c) if c.expecting else "none: the point is sent",
             detector="COCO's 80 things, frozen, in `detector` beside this folder" if c.things else "none",
             seeing=f", {c.seeing:g} of the things that the detector sees, cubed scores times rarity"
             if c.things
@@ -95,4 +98,12 @@ def write_card(path: Path, system: SpaceSystem, figures: list[Any], n: int, seed
             rows=rows,
         ),
         encoding="utf-8",
+    )
+
+
+def _expectation(c: SpaceConfig) -> str:
+    shape = f"{c.projector.in_dim} to {c.expecting_hidden} to {c.projector.out_dim}"
+    return (
+        f"two layers, {shape}: what a picture's captions probably mean, by least squares; "
+        f"{c.expecting:g} times that is added to the point that is sent"
     )

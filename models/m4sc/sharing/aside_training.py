@@ -95,7 +95,7 @@ def _sent(
         questions.network.points(asked, names), questions.config.symbols
     )
     seen = whole if space.config.things else views
-    points = space.network.picture_points(seen, space.pictures.class_scores(seen))
+    points = space.network.meanings(seen, space.pictures.class_scores(seen))
     of_caption = space.network.codec.send(points, space.config.symbols)
     own, other = (torch.view_as_complex(x.contiguous()).numpy() for x in (of_caption, of_question))
     return own, other, points

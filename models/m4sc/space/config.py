@@ -14,6 +14,7 @@ from m4sc.space.projector import ProjectorConfig
 PICTURE_DIM = 2560  # without things
 ANY_STYLE, NEAR_STYLE = "any", "near"
 _MOST_MEMBERS = 16
+_MOST_HIDDEN = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class SpaceConfig:
         members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
         seeing: weight of what the detector sees.
+        expecting: weight, beside a picture's point, of what its captions probably mean
+            (:mod:`m4sc.space.expectation`) in what is sent of it; 0 sends the point.
+        expecting_hidden: units of the network that foretells it.
         symbols: complex symbols of a message, unless asked otherwise.
         confidence: coefficients of the logistic regression from what a receiver sees to the chance that its
             caption is right (:mod:`m4sc.space.confidence`).
@@ -93,6 +97,8 @@ class SpaceConfig:
     members: int = 2
     naming: float = 0.35
     seeing: float = 0.6
+    expecting: float = 0.0
+    expecting_hidden: int = 384
     symbols: int = 128
     confidence: tuple[float, ...] = (0.0,) * EVIDENCE
 
@@ -104,6 +110,11 @@ class SpaceConfig:
             raise ValueError(f"confidence has {len(self.confidence)} coefficients; give {EVIDENCE}")
         if not 1 <= self.members <= _MOST_MEMBERS:
             raise ValueError(f"members is {self.members}; give 1 to {_MOST_MEMBERS}")
+        if self.expecting < 0 or not 1 <= self.expecting_hidden <= _MOST_HIDDEN:
+            raise ValueError(
+                f"expecting is {self.expecting:g} with {self.expecting_hidden} units; give a weight from 0 "
+                f"and 1 to {_MOST_HIDDEN} units"
+            )
 
     def to_json(self) -> str:
         """JSON text with every field."""

@@ -17,6 +17,7 @@ from m4sc.space.channel_codec import SpaceCodec, receive_all
 from m4sc.space.confidence import confidence, evidence
 from m4sc.space.config import ANY_STYLE, NEAR_STYLE, SpaceConfig
 from m4sc.space.consensus import Rarity, agreement
+from m4sc.space.expectation import Expectation
 from m4sc.space.knowledge_base import FILE, KnowledgeBase
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
@@ -88,6 +89,9 @@ class SpaceNetwork(Naming):
         c, shape = config, config.speaker
         self.config = config
         self.projector = ProjectorEnsemble(c.projector, c.members)
+        self.expectation: Expectation | None = None
+        if c.expecting:
+            self.expectation = Expectation(c.projector.in_dim, c.projector.out_dim, c.expecting_hidden)
         self.codec = SpaceCodec(c.codec)
         self.speaker: WordSpeaker | None = None
         self.second: WordSpeaker | None = None
@@ -143,6 +147,18 @@ class SpaceNetwork(Naming):
         seen = thing_scores(features) if self.config.things else None
         return self.named(self.projector(features), scores, seen)
 
+    def meanings(self, features: Tensor, scores: Tensor) -> Tensor:
+        """What is sent of pictures: unit vectors as of :meth:`picture_points`, drawn towards what their
+        captions probably mean."""
+        points = self.picture_points(features, scores)
+        if self.expectation is None:
+            return points
+        return self.meant(points, self.expectation(features))
+
+    def meant(self, points: Tensor, expected: Tensor) -> Tensor:
+        """Points of pictures, float (n, dim), drawn towards what is expected, float (n, dim)."""
+        return nn.functional.normalize(points + self.config.expecting * expected, dim=-1)
+
     def named(self, points: Tensor, scores: Tensor, seen: Tensor | None = None) -> Tensor:
         """Points of pictures, float (n, dim), drawn towards what the backbones' heads name.
 
@@ -187,13 +203,23 @@ class SpaceSystem:
     def _rarity(self) -> Rarity:
         return Rarity.of(self.knowledge.sentences)
 
-    @torch.inference_mode()
     def points_of(self, messages: Sequence[Message]) -> Tensor:
-        """Messages to unit vectors, float32 (n, dim).
+        """Messages to their points, unit vectors, float32 (n, dim): near what is like them.
 
         Raises:
             ValueError: a message is neither picture nor text.
         """
+        return self._vectors(messages, self.network.picture_points)
+
+    def meanings_of(self, messages: Sequence[Message]) -> Tensor:
+        """Messages to what is sent of them, unit vectors, float32 (n, dim); raises as :meth:`points_of`."""
+        return self._vectors(messages, self.network.meanings)
+
+    @torch.inference_mode()
+    def _vectors(
+        self, messages: Sequence[Message], of_pictures: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """of_pictures: features and class scores to unit vectors; a text has one point, its own."""
         if any(message.modality not in ("image", "text") for message in messages):
             kinds = ", ".join(sorted({message.modality for message in messages} - {"image", "text"}))
             raise ValueError(f"the space has no place for {kinds}; send a picture or a text")
@@ -203,7 +229,7 @@ class SpaceSystem:
         if seen:
             features = self.pictures([np.asarray(messages[n].data) for n in seen])
             scores = self.pictures.class_scores(features)
-            found[seen] = self.network.picture_points(features, scores)
+            found[seen] = of_pictures(features, scores)
         if said:
             found[said] = self.sentences([str(messages[n].data) for n in said])
         return found
@@ -223,7 +249,7 @@ class SpaceSystem:
                 f"a point is sent with {codec.least_symbols} to {codec.symbols} symbols; got {count}"
             )
         with torch.inference_mode():
-            sent = self.network.codec.send(self.points_of([message]), count)
+            sent = self.network.codec.send(self.meanings_of([message]), count)
         return np.asarray(sent[0].numpy(), dtype=np.float32)
 
     def decode(

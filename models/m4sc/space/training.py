@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from m4sc.space.channel_codec import SpaceCodec, SpaceCodecStage, train_space_co
 from m4sc.space.config import SpaceConfig, WordSpeakerShape
 from m4sc.space.contrastive import ContrastiveStage, Pairs, train_contrastive
 from m4sc.space.discriminant import discriminant
+from m4sc.space.expectation import Expectation, ExpectationStage, train_expectation
 from m4sc.space.imagined import Imagination
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.material import COCO_LICENCE, Photographs, coco_groups, coco_sentences, photographs
@@ -44,6 +46,7 @@ Say = Callable[[str], None]
 _FOLDS = 3
 _HELD_OUT = 500
 _PROTOTYPES = 0.3  # draws of class prototypes beside those of photographs
+_EXPECTED_PROTOTYPES = 0.15  # the same, of the expectation
 _MOST_KNOWN = 12000
 _NEAREST_KNOWN = 0.93
 _IMAGINED_HELD_OUT = 300  # of COCO's groups of captions, for validation
@@ -79,6 +82,7 @@ class SpacePlan:
         second_share: of the minutes in which a second speaker, as the first is then, learns from rewards on
             imagined pictures in either style, so that it does not speak of people as often as photographs
             show them; 0 for no second one.
+        expecting: weight of what captions probably mean beside a picture's point in what is sent of it.
         speaker: folder of weights whose speaker is trained on instead of a new one.
     """
 
@@ -95,6 +99,7 @@ class SpacePlan:
     naming: float = 0.5
     people: float = 1.0
     second_share: float = 0.0
+    expecting: float = 4.0
     speaker: Path | None = None
 
 
@@ -151,6 +156,7 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         projector=projector_config,
         speaker=WordSpeakerShape(),
         second=plan.second_share > 0,
+        expecting=plan.expecting,
     )
     network = SpaceNetwork(config, words if old is None else old.config.words)
     network.projector.load_state_dict(projector.state_dict())
@@ -160,6 +166,10 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
         network.set_things(SentenceEncoder()(thing_sentences(), cache), thing_rarity(seen[split.learn]))
     with torch.inference_mode():
         points = network.named(points, scores, seen)
+    if network.expectation is not None:
+        expected = _expected(network.expectation, photos, split, classes, plan, out)
+        points = network.meant(points, expected)
+        say("what captions probably mean is foretold")
     groups = coco_groups(data)
     groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
     point_of = dict(zip(known, known_points, strict=True))
@@ -238,13 +248,73 @@ def _aligned(
         projector.start_linear(first[rows], photos.points[rows].mean(1))
     pairs = Pairs.of(photos.views[:, rows], photos.points[rows])
     if classes is not None:
-        head = PictureFeatures()
-        generator = torch.Generator().manual_seed(plan.seed)
-        made = prototype_features(first[rows], *head.head, len(photos.views), generator)
-        pairs = with_prototypes(pairs, made, classes, _PROTOTYPES)
+        pairs = _with_classes(pairs, classes, _PROTOTYPES, plan.seed)
     stage = ContrastiveStage(epochs=plan.epochs, seed=plan.seed, budget_s=budget_s)
     train_contrastive(projector, pairs, stage)
     return dict(projector.state_dict())
+
+
+def _with_classes(pairs: Pairs, classes: Tensor, share: float, seed: int) -> Pairs:
+    """Pairs of photographs, and what a picture of each class might look like with the class's name."""
+    generator = torch.Generator().manual_seed(seed)
+    made = prototype_features(pairs.views[0].float(), *PictureFeatures().head, len(pairs.views), generator)
+    return with_prototypes(pairs, made, classes, share)
+
+
+def _expected(
+    network: Expectation, photos: Photographs, split: Split, classes: Tensor, plan: SpacePlan, out: Path
+) -> Tensor:
+    """Train the expectation; what one that has not seen it expects of each photograph, float (n, dim)."""
+    unseen = _stage(
+        out, "expected", lambda: {"points": cross_expected(network, photos, split, classes, plan)}
+    )
+
+    def learned() -> dict[str, Tensor]:
+        _expecting(network, photos, split.learn, classes, plan)
+        return dict(network.state_dict())
+
+    _stage(out, "expectation", learned, network)
+    found = unseen["points"].clone()
+    with torch.inference_mode():
+        found[split.validate] = network(photos.views[0, split.validate].float())
+    return found
+
+
+def _expecting(
+    network: Expectation, photos: Photographs, rows: Tensor, classes: Tensor, plan: SpacePlan
+) -> None:
+    """Train an expectation in place on photographs, int64 (m,), and prototypes of classes."""
+    network.fit_scale(photos.views[0, rows].float())
+    pairs = Pairs.of(photos.views[:, rows], photos.points[rows])
+    centre = nn.functional.normalize(pairs.sentences.float().mean(1), dim=-1).mean(0)
+    pairs = _with_classes(pairs, classes, _EXPECTED_PROTOTYPES, plan.seed)
+    stage = ExpectationStage(seed=plan.seed, budget_s=60 * 0.05 * plan.minutes)
+    train_expectation(network, pairs, centre, stage)
+
+
+def cross_expected(
+    network: Expectation, photos: Photographs, split: Split, classes: Tensor, plan: SpacePlan
+) -> Tensor:
+    """As :func:`cross_fitted`, what is expected of each photograph, float (n, dim).
+
+    network: of the shape to train; its weights stay.
+    """
+    found = torch.zeros(len(photos), photos.points.shape[-1])
+    for rows, others in _folds(photos, split, plan.seed):
+        one = copy.deepcopy(network)
+        _expecting(one, photos, rows, classes, plan)
+        with torch.inference_mode():
+            found[others] = one(photos.views[0, others].float())
+    return found
+
+
+def _folds(photos: Photographs, split: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows of photographs to learn from, and of those to look at with what was learned; int64."""
+    fold = torch.from_numpy(np.random.default_rng(seed + 1).integers(_FOLDS, size=len(photos)))
+    learn = torch.zeros(len(photos), dtype=torch.bool)
+    learn[split.learn] = True
+    for k in range(_FOLDS):
+        yield ((fold != k) & learn).nonzero()[:, 0], (fold == k).nonzero()[:, 0]
 
 
 def _all_aligned(
@@ -275,16 +345,12 @@ def cross_fitted(
     new picture's will. What is learned behind it has to see points as they will come.
     """
     points = torch.zeros(len(photos), config.out_dim)
-    fold = torch.from_numpy(np.random.default_rng(plan.seed + 1).integers(_FOLDS, size=len(photos)))
-    learn = torch.zeros(len(photos), dtype=torch.bool)
-    learn[split.learn] = True
-    for k in range(_FOLDS):
+    for k, (rows, others) in enumerate(_folds(photos, split, plan.seed)):
         ensemble = ProjectorEnsemble(config, members)
-        rows = ((fold != k) & learn).nonzero()[:, 0]
         seeded = replace(plan, seed=plan.seed + 10 * (k + 1))
         _all_aligned(ensemble, photos, rows, classes, seeded, 0.2 / _FOLDS)
         with torch.inference_mode():
-            points[fold == k] = ensemble(photos.views[0, fold == k].float())
+            points[others] = ensemble(photos.views[0, others].float())
     return points
 
 
