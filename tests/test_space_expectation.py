@@ -85,12 +85,13 @@ class _Features:
         return torch.zeros(len(features), 1000)
 
 
-def _system(expecting: float) -> SpaceSystem:
+def _system(expecting: float, naming: float = 0.0) -> SpaceSystem:
     torch.manual_seed(0)
     projector = ProjectorConfig(DIM, SPACE, dropout=0.0)
     network = SpaceNetwork(
-        SpaceConfig(projector=projector, naming=0.0, expecting=expecting, expecting_hidden=8)
+        SpaceConfig(projector=projector, naming=naming, expecting=expecting, expecting_hidden=8)
     )
+    network.set_classes(torch.ones(1000, SPACE) / SPACE**0.5)
     system = SpaceSystem.__new__(SpaceSystem)
     system.network, system.config = network.eval().requires_grad_(False), network.config
     system.__dict__["pictures"] = _Features()
@@ -111,6 +112,20 @@ def test_what_is_sent_of_a_picture_is_drawn_towards_what_is_expected() -> None:
     point, sent = drawn.points_of([picture])[0], drawn.meanings_of([picture])[0]
     torch.testing.assert_close(sent, functional.normalize(point + 2.0 * goal, dim=0))
     assert float(sent @ goal) > float(point @ goal) + 0.1
+
+
+def test_what_the_heads_name_keeps_its_weight_however_much_is_expected() -> None:
+    picture = Message("image", np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8))
+    named = torch.ones(SPACE) / SPACE**0.5 * 0.35 * 5 / 1000  # five of a thousand classes as likely
+    sent = []
+    for expecting in (1.0, 1000.0):
+        system = _system(expecting, naming=0.35)
+        assert system.network.expectation is not None
+        goal = functional.normalize(torch.linspace(-1, 1, SPACE), dim=0)
+        system.network.expectation.last.bias.copy_(goal)
+        sent.append(system.meanings_of([picture])[0])
+    torch.testing.assert_close(sent[1], functional.normalize(goal + named, dim=0), atol=2e-3, rtol=0)
+    assert float((sent[1] - goal) @ named) > 0 and not torch.allclose(sent[0], sent[1])
 
 
 def test_a_text_means_what_it_says() -> None:

@@ -105,5 +105,5 @@ def _expectation(c: SpaceConfig) -> str:
     shape = f"{c.projector.in_dim} to {c.expecting_hidden} to {c.projector.out_dim}"
     return (
         f"two layers, {shape}: what a picture's captions probably mean, by least squares; "
-        f"{c.expecting:g} times that is added to the point that is sent"
+        f"{c.expecting:g} times that is added to the projector's point for what is sent"
     )

@@ -78,8 +78,8 @@ class SpaceConfig:
         members: projectors: the first learns from captioned photographs, others from class prototypes too.
         naming: weight of the class names that the backbone's own head gives beside the projector's point.
         seeing: weight of what the detector sees.
-        expecting: weight, beside a picture's point, of what its captions probably mean
-            (:mod:`m4sc.space.expectation`) in what is sent of it; 0 sends the point.
+        expecting: weight, beside the projector's point, of what a picture's captions probably mean
+            (:mod:`m4sc.space.expectation`) in what is sent of it; 0 sends the picture's point.
         expecting_hidden: units of the network that foretells it.
         symbols: complex symbols of a message, unless asked otherwise.
         confidence: coefficients of the logistic regression from what a receiver sees to the chance that its

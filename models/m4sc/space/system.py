@@ -148,15 +148,15 @@ class SpaceNetwork(Naming):
         return self.named(self.projector(features), scores, seen)
 
     def meanings(self, features: Tensor, scores: Tensor) -> Tensor:
-        """What is sent of pictures: unit vectors as of :meth:`picture_points`, drawn towards what their
-        captions probably mean."""
-        points = self.picture_points(features, scores)
-        if self.expectation is None:
-            return points
-        return self.meant(points, self.expectation(features))
+        """What is sent of pictures: as :meth:`picture_points`, where the projector's point is drawn towards
+        what the captions probably mean before the backbones name what they see."""
+        points = self.projector(features)
+        if self.expectation is not None:
+            points = self.meant(points, self.expectation(features))
+        return self.named(points, scores, thing_scores(features) if self.config.things else None)
 
     def meant(self, points: Tensor, expected: Tensor) -> Tensor:
-        """Points of pictures, float (n, dim), drawn towards what is expected, float (n, dim)."""
+        """The projector's points, float (n, dim), drawn towards what is expected, float (n, dim)."""
         return nn.functional.normalize(points + self.config.expecting * expected, dim=-1)
 
     def named(self, points: Tensor, scores: Tensor, seen: Tensor | None = None) -> Tensor:

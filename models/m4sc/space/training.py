@@ -164,12 +164,12 @@ def train_space(data: Path, out: Path, plan: SpacePlan, say: Say = lambda text: 
     seen = thing_scores(photos.views[0].float()) if plan.things else None
     if seen is not None:
         network.set_things(SentenceEncoder()(thing_sentences(), cache), thing_rarity(seen[split.learn]))
-    with torch.inference_mode():
-        points = network.named(points, scores, seen)
     if network.expectation is not None:
         expected = _expected(network.expectation, photos, split, classes, plan, out)
         points = network.meant(points, expected)
         say("what captions probably mean is foretold")
+    with torch.inference_mode():
+        points = network.named(points, scores, seen)
     groups = coco_groups(data)
     groups = groups[: len(groups) - min(_IMAGINED_HELD_OUT, len(groups) // 5)]
     point_of = dict(zip(known, known_points, strict=True))
