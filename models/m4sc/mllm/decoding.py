@@ -30,6 +30,7 @@ from m4sc.mllm import decoding_kernels as kernels
 _KINDS = ("llama", "qwen2")
 _LEVELS = kernels.LEVELS
 _MANY_ROWS = 32
+_LARGE = 8_000_000  # numbers of a matrix: of a vocabulary, not of a layer
 
 
 class _FbgemmProduct:
@@ -73,9 +74,13 @@ _PRODUCTS = (_FbgemmProduct, _OnednnProduct)
 
 
 @cache
-def _product() -> type[_FbgemmProduct] | type[_OnednnProduct]:
-    """The int8 product that this build of PyTorch has on this processor; RuntimeError when there is none."""
-    for kind in _PRODUCTS:
+def _product(large: bool = False) -> type[_FbgemmProduct] | type[_OnednnProduct]:
+    """The int8 product that this build of PyTorch has on this processor; RuntimeError when there is none.
+
+    large: for a matrix whose own time is more than that of the call: oneDNN's calls take longer, and its
+    weights less.
+    """
+    for kind in reversed(_PRODUCTS) if large else _PRODUCTS:
         try:
             kind(torch.ones(1, 8), torch.full((1,), 1 / 127, dtype=torch.float64))(torch.ones(2, 8))
         except (RuntimeError, NotImplementedError, AttributeError):
@@ -96,11 +101,12 @@ class Int8Matrix:
 
     def __init__(self, weight: Tensor, wide: Sequence[Tensor] = ()) -> None:
         """weight: float (out, in); wide: its rows as the model keeps them, for products of many rows."""
+        large = weight.numel() >= _LARGE
         self._wide = tuple(wide) if _multiplies_tiles() else ()
         self.width = len(weight)
         low, high = weight.aminmax(dim=1)  # abs() would copy the largest matrix
         scale = torch.maximum(high, -low).clamp_min(1e-12).double() / 127
-        self._multiply = _product()(weight, scale)
+        self._multiply = _product(large)(weight, scale)
 
     def halves(self, z: Tensor) -> Tensor:
         """z: float32 (2 n, in) in -1..1, coarse rows, then fine ones. Returns float32 (2 n, out)."""

@@ -7,19 +7,47 @@ both are to be multiplied with. A product ``y`` of float32 (2 n, width) is joine
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from m4sc.phy.fec.compiled import reordered
 
+_kernel = partial(reordered, error_model="numpy")  # a check of each divisor would keep loops from vector code
+_LOG2_E, _LN2, _LN2_REST = np.float32(1.4426950408889634), np.float32(0.693359375), np.float32(-2.12194440e-4)
+_C0, _C1, _C2, _C3, _C4, _C5 = (  # of (exp(r) - 1 - r) / r^2 on half of ln 2 (Moshier, Cephes, expf)
+    np.float32(c)
+    for c in (
+        1.9875691500e-4,
+        1.3981999507e-3,
+        8.3334519073e-3,
+        4.1665795894e-2,
+        1.6666665459e-1,
+        5.0000001201e-1,
+    )
+)
 LEVELS = 63  # 7 bits and no more: pairs of products fit 16 bits on processors without VNNI
 
 
-@reordered
+@_kernel
+def exp(x):  # type: ignore[no-untyped-def]
+    """e^x of a float32 to 3e-7 of it, from e^-87 to e^88; loops over it become vector code."""
+    x = min(max(x, np.float32(-87.0)), np.float32(88.0))
+    whole = np.rint(x * _LOG2_E)
+    r = x - whole * _LN2 - whole * _LN2_REST
+    series = ((((_C0 * r + _C1) * r + _C2) * r + _C3) * r + _C4) * r + _C5
+    power = (np.int32(whole) + np.int32(127)) << np.int32(23)  # the bits of 2^whole
+    return (series * r * r + r + np.float32(1.0)) * np.int32(power).view(np.float32)
+
+
+@_kernel
 def _split(row, n, values, z):  # type: ignore[no-untyped-def]
     """Write float32 (width,) as row `row` of `n` in two halves; returns its scale."""
-    top = np.float32(1e-12)
+    bits = values.view(np.int32)  # of positive numbers they are as ordered, and compared as vectors
+    largest = np.int32(0)
     for k in range(len(values)):
-        top = max(top, abs(values[k]))
+        largest = max(largest, bits[k] & np.int32(0x7FFFFFFF))
+    top = max(np.int32(largest).view(np.float32), np.float32(1e-12))
     to_steps, level = np.float32(LEVELS) / top, np.float32(1.0 / LEVELS)
     for k in range(len(values)):
         steps = values[k] * to_steps
@@ -29,7 +57,7 @@ def _split(row, n, values, z):  # type: ignore[no-untyped-def]
     return top
 
 
-@reordered
+@_kernel
 def join(y, scale):  # type: ignore[no-untyped-def]
     """Products of both halves to those of whole rows, float32 (2 n, width) to (n, width)."""
     n, fine = len(scale), np.float32(0.5 / LEVELS)
@@ -40,7 +68,7 @@ def join(y, scale):  # type: ignore[no-untyped-def]
     return out
 
 
-@reordered
+@_kernel
 def normalise(x, weight, eps, z, scale):  # type: ignore[no-untyped-def]
     """RMS norm of x, float32 (n, hidden), into z and scale."""
     values = np.empty(x.shape[1], np.float32)
@@ -54,7 +82,7 @@ def normalise(x, weight, eps, z, scale):  # type: ignore[no-untyped-def]
         scale[row] = _split(row, len(x), values, z)
 
 
-@reordered
+@_kernel
 def add_normalise(x, y, weight, eps, z, scale):  # type: ignore[no-untyped-def]
     """Add a product to the residual stream x in place, then its RMS norm into z and scale."""
     n, fine = len(x), np.float32(0.5 / LEVELS)
@@ -64,7 +92,7 @@ def add_normalise(x, y, weight, eps, z, scale):  # type: ignore[no-untyped-def]
     normalise(x, weight, eps, z, scale)
 
 
-@reordered
+@_kernel
 def gate(y, z, scale):  # type: ignore[no-untyped-def]
     """silu(first half of y's columns) times the second, into z and scale."""
     n, width, fine = len(scale), y.shape[1] // 2, np.float32(0.5 / LEVELS)
@@ -74,11 +102,11 @@ def gate(y, z, scale):  # type: ignore[no-untyped-def]
             values[k] = (y[row, k] + y[n + row, k] * fine) * scale[row]
         for k in range(width):
             up = (y[row, width + k] + y[n + row, width + k] * fine) * scale[row]
-            values[k] = values[k] / (one + np.exp(-values[k])) * up
+            values[k] = values[k] / (one + exp(-values[k])) * up
         scale[row] = _split(row, n, values, z)
 
 
-@reordered
+@_kernel
 def attend(y, bias, turns, keys, values, begins, end, first, z, scale):  # type: ignore[no-untyped-def]
     """Causal attention of one new token a row, whose key and value join the cache.
 
@@ -125,14 +153,18 @@ def attend(y, bias, turns, keys, values, begins, end, first, z, scale):  # type:
                 scores[before + t] = product * shrink
                 top = max(top, scores[before + t])
             total = np.float32(0.0)
+            for t in range(before):
+                scores[t] = exp(scores[t] - top)
+            for t in range(before + begins[row], before + end + 1):
+                scores[t] = exp(scores[t] - top)
             seen[h] = 0.0
             for t in range(before):
-                share = np.exp(scores[t] - top)
+                share = scores[t]
                 total += share
                 for k in range(dim):
                     seen[h, k] += share * first_values[g, t, k]
             for t in range(begins[row], end + 1):
-                share = np.exp(scores[before + t] - top)
+                share = scores[before + t]
                 total += share
                 for k in range(dim):
                     seen[h, k] += share * values[row, g, t, k]
