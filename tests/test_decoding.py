@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from m4sc.mllm import decoding_kernels as kernels
 from m4sc.mllm.decoding import _PRODUCTS, Decoder, Int8Matrix, decoder_for
 from m4sc.mllm.llm import LanguageModel
 from m4sc.mllm.search import beam_search, greedy
@@ -263,3 +264,23 @@ def test_a_served_model_answers_with_and_without_the_lean_decoder(tmp_path: Path
     llm.decoder = None
     assert llm.generate(prompts, 4) == lean == trained
     assert np.isfinite(llm.embedding_rms)
+
+
+def test_the_exponential_is_that_of_numpy() -> None:
+    values = np.concatenate([np.linspace(-87, 88, 20001), [0.0, -0.0, 1e-8, -1e-8]]).astype(np.float32)
+    found = np.array([kernels.exp(value) for value in values], np.float64)
+    np.testing.assert_allclose(found, np.exp(values.astype(np.float64)), rtol=4e-7)
+    far = np.array([kernels.exp(np.float32(value)) for value in (-1e30, -100.0, 100.0, 1e30)])
+    assert np.all(np.isfinite(far)) and far[0] == far[1] < 1e-37 and far[2] == far[3] > 1e38
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_halves_of_a_normalised_row_give_it_back(size: float) -> None:
+    x = (size * np.random.default_rng(0).standard_normal((3, 576))).astype(np.float32)
+    z, scale = np.empty((6, 576), np.float32), np.ones(3, np.float32)
+    kernels.normalise(x, np.ones(576, np.float32), 0.0, z, scale)
+    assert np.abs(z).max() <= 1.0
+    norm = x / np.sqrt(np.square(x.astype(np.float64)).mean(1, keepdims=True))
+    np.testing.assert_allclose(scale, np.abs(norm).max(1), rtol=1e-5)
+    whole = (z[:3] + z[3:] * 0.5 / kernels.LEVELS) * scale[:, None]
+    np.testing.assert_allclose(whole, norm, atol=1e-5 * scale.max())
