@@ -18,9 +18,10 @@ from m4sc.space.confidence import calibration_error, confidence, fit
 from m4sc.space.config import SpaceConfig, SpeakingConfig, WordSpeakerShape
 from m4sc.space.knowledge_base import KnowledgeBase
 from m4sc.space.projector import ProjectorConfig
+from m4sc.space.repeats import says_twice
 from m4sc.space.sentence_encoder import RememberedSentences
 from m4sc.space.system import NOT_SURE, SpaceNetwork, SpaceSystem
-from m4sc.space.word_speaker import END, padded, says_twice
+from m4sc.space.word_speaker import END, padded
 from m4sc.tasks import get_task
 from torch.nn import functional
 
@@ -234,10 +235,15 @@ def test_of_sentences_alike_the_one_that_all_speakers_find_likely_is_said() -> N
         ("The man at the end of the path.", False),
         ("A toilet and a toilet.", True),
         ("A kitchen is in the kitchen.", True),
+        ("A man is riding a bicycle on a bike.", True),
+        ("A person is riding a motorcycle on a dirt bike.", True),
+        ("Two dogs are playing with a dog.", True),
+        ("A dog and a cat are playing.", False),
+        ("A man and a boy are beside a lady.", False),
         ("", False),
     ],
 )
-def test_repetition_is_of_pairs_and_of_long_words(sentence: str, twice: bool) -> None:
+def test_repetition_is_of_pairs_long_words_and_things(sentence: str, twice: bool) -> None:
     assert says_twice(sentence) == twice
 
 

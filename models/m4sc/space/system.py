@@ -22,8 +22,9 @@ from m4sc.space.knowledge_base import FILE, KnowledgeBase
 from m4sc.space.naming import Naming, named_classes, named_things, thing_scores
 from m4sc.space.picture_features import PictureFeatures
 from m4sc.space.projector import ProjectorEnsemble
+from m4sc.space.repeats import says_twice
 from m4sc.space.sentence_encoder import RememberedSentences, SentenceEncoder
-from m4sc.space.word_speaker import LENGTH_POWER, UNKNOWN, WordSpeaker, WordSpeakerConfig, padded, says_twice
+from m4sc.space.word_speaker import LENGTH_POWER, UNKNOWN, WordSpeaker, WordSpeakerConfig, padded
 from m4sc.tensor_file import load_network, packed, save_network
 
 NOT_SURE = "Not sure."

@@ -23,12 +23,13 @@ _ALSO = {name: name for name in THINGS if name not in FORMS and " " not in name}
 def spoken_of(sentence: str) -> frozenset[str]:
     """Things that a sentence names, each by one name; men, children, a crowd are all "person"."""
     words = words_of(sentence)
-    found = {_thing(word) for word in words} - {""}
+    found = {thing_of(word) for word in words} - {""}
     text = f" {' '.join(words)} "
     return frozenset(found | {phrase for phrase in _PHRASES if f" {phrase} " in text})
 
 
-def _thing(word: str) -> str:
+def thing_of(word: str) -> str:
+    """The thing that a lower-case word names, by one name for all of them; empty for any other word."""
     if VAGUE_KINDS.get(word) == PERSON or KINDS.get(FORMS.get(word, "")) == PERSON:
         return PERSON
     return FORMS.get(word) or _ALSO.get(word) or _ALSO.get(word.removesuffix("s"), "")
@@ -46,7 +47,7 @@ class Truth:
             there = set(counts)
             if seen is not None and number < len(seen):
                 sure = (seen[number] >= _SURE).nonzero()[:, 0].tolist()
-                there |= {_thing(THINGS[n]) or THINGS[n] for n in sure}
+                there |= {thing_of(THINGS[n]) or THINGS[n] for n in sure}
             self._there.append(frozenset(there))
             self._chief.append(frozenset(t for t, times in counts.items() if 2 * times > len(group)))
 

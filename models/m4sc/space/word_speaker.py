@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import time
@@ -19,7 +18,6 @@ _SPECIAL = 2
 _NEVER = -1e9
 _LEAST_WORDS = 3
 _ROWS = 512  # sentences whose scores of all words are held at once
-_SHORT = 3  # letters of a word that may well stand twice in a sentence
 
 
 def words_of(sentence: str) -> list[str]:
@@ -31,14 +29,6 @@ def as_sentence(words: Sequence[str]) -> str:
     """Words with a capital and a full stop."""
     text = " ".join(words)
     return text[:1].upper() + text[1:] + "." if text else ""
-
-
-def says_twice(sentence: str) -> bool:
-    """Whether a pair of words, or a word of more than three letters, occurs twice."""
-    words = words_of(sentence)
-    pairs = list(itertools.pairwise(words))
-    long = [word for word in words if len(word) > _SHORT]
-    return len(set(pairs)) < len(pairs) or len(set(long)) < len(long)
 
 
 def vocabulary(sentences: Sequence[str], least_count: int = 3) -> tuple[str, ...]:
