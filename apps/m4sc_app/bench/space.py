@@ -121,13 +121,14 @@ def measure(
             figures.append(Figure(f"R@{k}, {name}", value, "share", f"of {len(gallery)}, no channel"))
     references = [photos.captions[i] for i in range(n)]
     whole = torch.ones(n)
-    figures += _scored("no channel", system.speak(sent, whole), references)
+    clear = _without_noise(system, sent)
+    figures += _scored("no channel", system.speak(clear, whole), references)
     if controls:
         nearest = [
             system.knowledge.sentences[i] for i in (placed @ system.knowledge.points.T).argmax(1).tolist()
         ]
         figures += _texts("rival: nearest sentence, no channel", nearest, references)
-        constant = system.speak(torch.nn.functional.normalize(sent.mean(0, keepdim=True), dim=-1), whole[:1])
+        constant = system.speak(torch.nn.functional.normalize(clear.mean(0, keepdim=True), dim=-1), whole[:1])
         figures += _texts("control: constant caption", [constant[0].text] * n, references)
     for number, (symbols, snr_db) in enumerate(settings):
         heard, quality = _through(system, sent, symbols, snr_db, seed)
@@ -140,6 +141,17 @@ def measure(
             blank = system.decode_many([(np.zeros(symbols, np.complex64), np.full(symbols, 0.1, np.float32))])
             figures += _texts(f"control: zeros, {name}", [blank[0].text] * n, references)
     return figures
+
+
+def _without_noise(system: SpaceSystem, sent: Tensor) -> Tensor:
+    """What a receiver makes of all symbols without a channel."""
+    import torch
+    from m4sc.codecs.base import CLEAN_NOISE_VAR
+
+    codec = system.network.codec
+    with torch.inference_mode():
+        wave = codec.send(sent)
+        return codec.receive(wave, torch.full(wave.shape[:2], CLEAN_NOISE_VAR))
 
 
 def _through(
