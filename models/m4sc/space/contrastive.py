@@ -61,6 +61,17 @@ class Pairs:
         n = views.shape[1]
         return cls(views, sentences, torch.arange(n), torch.ones(n))
 
+    @property
+    def mean_sentences(self) -> Tensor:
+        """Unit vectors of the means of each message's descriptions, float (n, dim)."""
+        return nn.functional.normalize(self.sentences.float().mean(1), dim=-1)
+
+    def drawn(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rows of messages, int64 (count,), and the features of each in one of its views, float."""
+        chosen = torch.multinomial(self.weight, count, generator=generator)
+        view = torch.randint(len(self.views), (count,), generator=generator)
+        return chosen, self.views[view, chosen].float()
+
 
 @dataclass(frozen=True)
 class ContrastiveStage:
@@ -119,10 +130,8 @@ def train_contrastive(
     projector.train()
     started = time.monotonic()
     for step in range(steps):
-        chosen = torch.multinomial(pairs.weight, batch, generator=generator)
-        view = torch.randint(len(pairs.views), (batch,), generator=generator)
+        chosen, x = pairs.drawn(batch, generator)
         said = torch.randint(pairs.sentences.shape[1], (batch,), generator=generator)
-        x = pairs.views[view, chosen].float()
         noise = torch.randn(x.shape, generator=generator) * projector.std
         target = pairs.sentences[chosen, said].float()
         if stage.mix < 1.0:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from m4sc.half_cosine import half_cosine
 from m4sc.space.contrastive import Pairs
+from m4sc.space.projector import Standardised
 
 
-class Expectation(nn.Module):
+class Expectation(Standardised):
     """Posterior mean of what is said of a picture, about the mean of what is said of any.
 
     A picture's point is made to be told from other pictures' and keeps what a caption may never mention. What
@@ -23,29 +24,18 @@ class Expectation(nn.Module):
     nothing: beside the point it then changes nothing.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, in_dim: int, out_dim: int, hidden: int, dropout: float = 0.5) -> None:
         """in_dim: of the features; out_dim: of the space; hidden: units; dropout: of both layers' inputs."""
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(in_dim))
-        self.register_buffer("std", torch.ones(in_dim))
+        super().__init__(in_dim)
         self.dropout = nn.Dropout(dropout)
         self.first = nn.Linear(in_dim, hidden)
         self.last = nn.Linear(hidden, out_dim)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    @torch.no_grad()
-    def fit_scale(self, features: Tensor) -> None:
-        """Take mean and standard deviation of features, float (n, in_dim), so that inputs are z-scores."""
-        self.mean.copy_(features.mean(0))
-        self.std.copy_(features.std(0).clamp_min(1e-3))
-
     def forward(self, features: Tensor) -> Tensor:
         """features: float (..., in_dim). Returns float (..., out_dim), of length 0 to about 1."""
-        x = self.dropout((features - self.mean) / self.std)
+        x = self.dropout(self.z_scores(features))
         found: Tensor = self.last(self.dropout(nn.functional.gelu(self.first(x))))
         return found
 
@@ -90,7 +80,7 @@ def train_expectation(
     """
     generator = torch.Generator().manual_seed(stage.seed)
     torch.manual_seed(stage.seed)  # dropout takes the global generator
-    targets = nn.functional.normalize(pairs.sentences.float().mean(1), dim=-1) - centre
+    targets = pairs.mean_sentences - centre
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=stage.learning_rate, weight_decay=stage.weight_decay
     )
@@ -101,9 +91,7 @@ def train_expectation(
     network.train()
     started = time.monotonic()
     for step in range(steps):
-        chosen = torch.multinomial(pairs.weight, batch, generator=generator)
-        view = torch.randint(len(pairs.views), (batch,), generator=generator)
-        x = pairs.views[view, chosen].float()
+        chosen, x = pairs.drawn(batch, generator)
         noise = torch.randn(x.shape, generator=generator) * network.std
         loss = (network(x + stage.noise * noise) - targets[chosen]).square().sum(-1).mean()
         optimizer.zero_grad()

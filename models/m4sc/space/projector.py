@@ -63,17 +63,35 @@ class ResidualKan(nn.Module):
         return x + self.spline(basis.flatten(-2))
 
 
-class Projector(nn.Module):
-    """Features to unit vectors of the space."""
+class Standardised(nn.Module):
+    """A network whose inputs are features in standard deviations about their mean."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: ProjectorConfig) -> None:
+    def __init__(self, in_dim: int) -> None:
+        """in_dim: of the features."""
         super().__init__()
+        self.register_buffer("mean", torch.zeros(in_dim))
+        self.register_buffer("std", torch.ones(in_dim))
+
+    @torch.no_grad()
+    def fit_scale(self, features: Tensor) -> None:
+        """Take mean and standard deviation of features, float (n, in_dim), so that inputs are z-scores."""
+        self.mean.copy_(features.mean(0))
+        self.std.copy_(features.std(0).clamp_min(1e-3))
+
+    def z_scores(self, features: Tensor) -> Tensor:
+        """features: float (..., in_dim). Returns float (..., in_dim)."""
+        return (features - self.mean) / self.std
+
+
+class Projector(Standardised):
+    """Features to unit vectors of the space."""
+
+    def __init__(self, config: ProjectorConfig) -> None:
+        super().__init__(config.in_dim)
         self.config = config
-        self.register_buffer("mean", torch.zeros(config.in_dim))
-        self.register_buffer("std", torch.ones(config.in_dim))
         self.dropout = nn.Dropout(config.dropout)
         if config.kind == "mlp":
             self.first = nn.Linear(config.in_dim, config.hidden)
@@ -82,12 +100,6 @@ class Projector(nn.Module):
         self.linear = nn.Linear(config.in_dim, config.out_dim)
         if config.kind == "kan":
             self.spline = ResidualKan(config.out_dim, config.grid)
-
-    @torch.no_grad()
-    def fit_scale(self, features: Tensor) -> None:
-        """Take mean and standard deviation of features, float (n, in_dim), so that inputs are z-scores."""
-        self.mean.copy_(features.mean(0))
-        self.std.copy_(features.std(0).clamp_min(1e-3))
 
     @torch.no_grad()
     def start_linear(self, features: Tensor, targets: Tensor, ridge: float = 0.3) -> None:
@@ -100,7 +112,7 @@ class Projector(nn.Module):
         """
         if self.config.kind == "mlp":
             raise ValueError("an mlp projector has no linear start; use kan or linear")
-        x = (features - self.mean) / self.std
+        x = self.z_scores(features)
         centre = targets.mean(0)
         gram = x.T @ x / len(x) + ridge * torch.eye(x.shape[1])
         solved = torch.linalg.solve(gram, x.T @ (targets - centre) / len(x))  # (in_dim, out_dim)
@@ -110,7 +122,7 @@ class Projector(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """features: float (..., in_dim). Returns unit vectors, float (..., out_dim)."""
-        x = self.dropout((features - self.mean) / self.std)
+        x = self.dropout(self.z_scores(features))
         if self.config.kind == "mlp":
             y = self.last(self.dropout(nn.functional.gelu(self.first(x))))
         else:

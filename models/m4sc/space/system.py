@@ -145,8 +145,7 @@ class SpaceNetwork(Naming):
         times that of what the detector sees: what the captions never showed is named by the backbones' own
         knowledge.
         """
-        seen = thing_scores(features) if self.config.things else None
-        return self.named(self.projector(features), scores, seen)
+        return self._named(self.projector(features), features, scores)
 
     def meanings(self, features: Tensor, scores: Tensor) -> Tensor:
         """What is sent of pictures: as :meth:`picture_points`, where the projector's point is drawn towards
@@ -154,6 +153,9 @@ class SpaceNetwork(Naming):
         points = self.projector(features)
         if self.expectation is not None:
             points = self.meant(points, self.expectation(features))
+        return self._named(points, features, scores)
+
+    def _named(self, points: Tensor, features: Tensor, scores: Tensor) -> Tensor:
         return self.named(points, scores, thing_scores(features) if self.config.things else None)
 
     def meant(self, points: Tensor, expected: Tensor) -> Tensor:

@@ -286,7 +286,7 @@ def _expecting(
     """Train an expectation in place on photographs, int64 (m,), and prototypes of classes."""
     network.fit_scale(photos.views[0, rows].float())
     pairs = Pairs.of(photos.views[:, rows], photos.points[rows])
-    centre = nn.functional.normalize(pairs.sentences.float().mean(1), dim=-1).mean(0)
+    centre = pairs.mean_sentences.mean(0)
     pairs = _with_classes(pairs, classes, _EXPECTED_PROTOTYPES, plan.seed)
     stage = ExpectationStage(seed=plan.seed, budget_s=60 * 0.05 * plan.minutes)
     train_expectation(network, pairs, centre, stage)
